@@ -1,0 +1,173 @@
+// client: the caller's side of a task hub: starts, asks, lists.
+//
+// Owns:    what a start says: ids, version, tags, input.
+// Is told: a Backend, never which; the clock and the source of ids.
+// Tells:   the Backend, one operation for each method.
+// Always:  L1 nothing is sent that cannot be stored: ids, names, tags and payloads are checked here first.
+//          L2 a start that resolved is durable.
+
+import type { Backend, StartRequest } from "../contract/backend.ts";
+import { InvalidArgumentError } from "../contract/errors.ts";
+import { checkInstanceId, checkName } from "../contract/ids.ts";
+import type { InstanceStatus, Tags } from "../contract/instance.ts";
+import { LATEST_INSTANT, type Instant } from "../contract/instant.ts";
+import type { InstanceFilter, PageRequest } from "../contract/queries.ts";
+import { given } from "../contract/recorded-as.ts";
+import type { OrchestratorRef } from "../authoring/define.ts";
+import { refuseUnstorableText } from "../authoring/payload.ts";
+import { pagedListingOf, type PagedListing } from "./listing.ts";
+import { handleOf, type HandleWorld, type OrchestrationHandle } from "./orchestration-handle.ts";
+import { statusOf, type OrchestrationStatus, type PayloadShapes } from "./orchestration-status.ts";
+import { enter } from "./values.ts";
+
+/** How an instance is started. */
+export interface StartOptions {
+  /** Its id, unique in the task hub; 32 hexadecimal digits are made up when absent. */
+  readonly instanceId?: string;
+  /** Its version: this one, else the definition's, else the hub's `defaultVersion`. `""` is none at all. */
+  readonly version?: string;
+  readonly tags?: Tags;
+  /** Not before this. */
+  readonly startAt?: Date;
+}
+
+/** What is left to give after the orchestrator: its input where it has one, and options. */
+export type StartArgs<I> = undefined extends I ? [input?: I, options?: StartOptions] : [input: I, options?: StartOptions];
+
+/** Which instances are listed. All that is given must hold. */
+export interface InstanceQuery {
+  readonly name?: string;
+  /** This status, or any of these. */
+  readonly status?: InstanceStatus | readonly InstanceStatus[];
+  readonly idPrefix?: string;
+  /** Created at or after. */
+  readonly createdFrom?: Date;
+  /** Created before. */
+  readonly createdTo?: Date;
+  /** Completed at or after. */
+  readonly completedFrom?: Date;
+  /** Completed before. */
+  readonly completedTo?: Date;
+  /** Children of this instance. */
+  readonly parentInstanceId?: string;
+  /** Each of these tags with this value. */
+  readonly tags?: Tags;
+}
+
+/** The caller's side of a task hub. */
+export interface Client {
+  /**
+   * Starts an instance. It is durable when this resolves; it runs when a worker serves its name.
+   *
+   * @throws ValidationError, PayloadError, InvalidArgumentError for what cannot be stored; InstanceExistsError when the id is taken.
+   * @example
+   * const instance = await hub.start(purchaseOrder, new Order("laptop", 2000, 1), { instanceId: "po-17", tags: { team: "it" } });
+   */
+  start<I, O>(orchestrator: OrchestratorRef<I, O>, ...args: StartArgs<I>): Promise<OrchestrationHandle<O>>;
+  start<I = unknown, O = unknown>(name: string, input?: I, options?: StartOptions): Promise<OrchestrationHandle<O>>;
+  /**
+   * The handle of an instance. Asks nobody: the instance need not exist.
+   *
+   * @example
+   * const output = await hub.instance(purchaseOrder, "po-17").result();
+   */
+  instance(id: string): OrchestrationHandle;
+  instance<I, O>(orchestrator: OrchestratorRef<I, O>, id: string): OrchestrationHandle<O>;
+  /**
+   * Lists instances in order of creation.
+   *
+   * @example
+   * for await (const status of hub.query({ status: "FAILED" })) console.log(status.id, status.failure?.message);
+   */
+  query(query?: InstanceQuery): PagedListing<OrchestrationStatus>;
+}
+
+/** What a client works with. */
+export interface ClientWorld extends HandleWorld {
+  /** The version of instances that are started without one. */
+  readonly defaultVersion?: string | undefined;
+}
+
+/** A client of a task hub. */
+export function createClient(world: ClientWorld): Client {
+  return {
+    async start(target: OrchestratorRef<unknown, unknown> | string, input?: unknown, options: StartOptions = {}): Promise<OrchestrationHandle<never>> {
+      const request = await startRequest(world, target, input, options);
+      await world.backend.start(request);
+      return handleOf<never>(world, request.instanceId, typeof target === "string" ? {} : target);
+    },
+    instance(first: OrchestratorRef<unknown, unknown> | string, second?: string): OrchestrationHandle<never> {
+      const id = typeof first === "string" ? first : (second ?? "");
+      checkInstanceId(id);
+      return handleOf<never>(world, id, typeof first === "string" ? {} : first);
+    },
+    query: (query = {}) => listInstances(world, filterOf(query)),
+  };
+}
+
+async function startRequest(world: ClientWorld, target: (OrchestratorRef<unknown, unknown> & PayloadShapes) | string, input: unknown, options: StartOptions): Promise<StartRequest> {
+  const definition = typeof target === "string" ? undefined : target;
+  const name = typeof target === "string" ? target : target.name;
+  checkName(name, "orchestrator name");
+  const instanceId = options.instanceId ?? world.random.id();
+  checkInstanceId(instanceId);
+  // An empty version is a way to say "none", also where the definition or the hub has one.
+  const version = (options.version ?? definition?.version ?? world.defaultVersion) || undefined;
+  if (version !== undefined) checkName(version, "version");
+  const text = await enter(world, definition?.input, input, `input of orchestrator '${name}'`);
+  return {
+    instanceId,
+    executionId: world.random.id(),
+    name,
+    ...given({
+      version,
+      input: text,
+      tags: checkedTags(options.tags),
+      startAt: options.startAt && checkedInstant(options.startAt, "startAt"),
+      validated: definition?.input === undefined ? undefined : true,
+    }),
+  };
+}
+
+function listInstances(world: ClientWorld, filter: InstanceFilter): PagedListing<OrchestrationStatus> {
+  return pagedListingOf(async function* (request: PageRequest = {}) {
+    let cursor = request.cursor;
+    do {
+      const page = await world.backend.query(filter, { ...given({ size: request.size, cursor }) });
+      cursor = page.next;
+      yield { items: page.items.map((stored) => statusOf(stored, world.converter, {})), next: cursor };
+    } while (cursor !== undefined);
+  });
+}
+
+function filterOf(query: InstanceQuery): InstanceFilter {
+  const { status } = query;
+  return given({
+    kind: "orchestration" as const,
+    name: query.name,
+    status: typeof status === "string" ? [status] : status,
+    idPrefix: query.idPrefix,
+    createdFrom: query.createdFrom && checkedInstant(query.createdFrom, "createdFrom"),
+    createdTo: query.createdTo && checkedInstant(query.createdTo, "createdTo"),
+    completedFrom: query.completedFrom && checkedInstant(query.completedFrom, "completedFrom"),
+    completedTo: query.completedTo && checkedInstant(query.completedTo, "completedTo"),
+    parent: query.parentInstanceId,
+    tags: query.tags,
+  });
+}
+
+function checkedInstant(date: Date, what: string): Instant {
+  const instant = date instanceof Date ? date.getTime() : Number.NaN;
+  if (Number.isNaN(instant) || instant < 0 || instant > LATEST_INSTANT) throw new InvalidArgumentError(`${what} must be a valid Date from 1970 to 9999; got ${String(date)}.`);
+  return instant;
+}
+
+function checkedTags(tags: Tags | undefined): Tags | undefined {
+  if (tags === undefined) return undefined;
+  for (const [name, value] of Object.entries(tags)) {
+    checkName(name, "tag name");
+    if (typeof value !== "string") throw new InvalidArgumentError(`The tag '${name}' must be a text; got ${typeof value}.`);
+    refuseUnstorableText(value, `value of tag '${name}'`);
+  }
+  return Object.keys(tags).length === 0 ? undefined : { ...tags };
+}

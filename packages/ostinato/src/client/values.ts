@@ -1,0 +1,27 @@
+// values: a caller's value becomes a payload, and a payload the caller's value.
+//
+// Owns:    what is checked of a value that enters by the client: its schema, then its size.
+// Always:  what the schema returned is what is stored; a refusal is an error for the caller and nothing is written.
+
+import { PayloadTooLargeError } from "../contract/errors.ts";
+import { payloadBytes, type PayloadConverter } from "../authoring/payload.ts";
+import { encodeWith, validate, type Schema } from "../authoring/schema.ts";
+
+/** How payloads are written, and how large they may be. */
+export interface PayloadRules {
+  readonly converter: PayloadConverter;
+  readonly payloadBytes: number;
+}
+
+/** Validates, encodes and measures a value that enters. `what` names it in messages: "input of orchestrator 'greet'". */
+export async function enter(rules: PayloadRules, schema: Schema | undefined, value: unknown, what: string): Promise<string | undefined> {
+  const accepted = schema === undefined ? value : await validate(schema, value, what);
+  const text = encodeWith(rules.converter, schema, accepted, what);
+  const bytes = payloadBytes(text);
+  if (bytes > rules.payloadBytes) {
+    throw new PayloadTooLargeError(
+      `The ${what} takes ${bytes} bytes; ${rules.payloadBytes} are allowed. Store it elsewhere and pass a reference, or raise limits.payloadBytes.`,
+    );
+  }
+  return text;
+}

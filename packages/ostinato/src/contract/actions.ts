@@ -1,0 +1,88 @@
+// actions: what a turn may ask for.
+//
+// Owns:    the kinds of actions. An orchestrator changes the world by no other way.
+// Always:  ids count from 1 in each execution; each call that can be recorded takes one. A cancelled timer keeps its id and takes none.
+
+import type { Failure } from "./failure.ts";
+import type { ExecutionId, InstanceId } from "./ids.ts";
+import type { Instant } from "./instant.ts";
+import type { Tags } from "./instance.ts";
+import type { EventRaised } from "./events.ts";
+
+/** Run an activity. */
+export interface ScheduleTask {
+  readonly kind: "scheduleTask";
+  readonly id: number;
+  readonly name: string;
+  readonly version?: string;
+  readonly input?: string;
+  readonly tags?: Tags;
+  /** Which attempt of its call this is, by the retry policy, from 1. */
+  readonly attempt: number;
+  /** The id of the call's first attempt: idempotency keys count by it. */
+  readonly firstId: number;
+  /** How long one delivery of this attempt may run. */
+  readonly attemptTimeoutMs?: number;
+  /** When the whole call (all attempts) has taken too long, by the orchestrator's clock. */
+  readonly expiresAt?: Instant;
+  readonly traceContext?: string;
+}
+
+/** Start a child instance; its end comes back as an event. */
+export interface CreateSubOrchestration {
+  readonly kind: "createSubOrchestration";
+  readonly id: number;
+  readonly instanceId: InstanceId;
+  /** The child's first execution id: minted by the parent's turn, so that a repeated commit starts the same child. */
+  readonly executionId: ExecutionId;
+  readonly name: string;
+  readonly version?: string;
+  readonly input?: string;
+  readonly tags?: Tags;
+  readonly traceContext?: string;
+}
+
+/** Fire once, not before `fireAt`. */
+export interface CreateTimer {
+  readonly kind: "createTimer";
+  readonly id: number;
+  readonly fireAt: Instant;
+}
+
+/** Take back a timer of this execution that has not fired. Leaves no event. */
+export interface CancelTimer {
+  readonly kind: "cancelTimer";
+  /** The timer's own id. */
+  readonly id: number;
+}
+
+/** Raise an external event at another instance. */
+export interface SendEvent {
+  readonly kind: "sendEvent";
+  readonly id: number;
+  readonly instanceId: InstanceId;
+  readonly name: string;
+  readonly input?: string;
+}
+
+/** The program has ended, or begins anew. */
+export interface CompleteOrchestration {
+  readonly kind: "completeOrchestration";
+  readonly id: number;
+  readonly status: "COMPLETED" | "FAILED" | "TERMINATED" | "CONTINUED_AS_NEW";
+  /** The output; for CONTINUED_AS_NEW the next execution's input. */
+  readonly result?: string;
+  readonly failure?: Failure;
+  /** CONTINUED_AS_NEW only: the next execution's version, when it changes. */
+  readonly newVersion?: string;
+  /** CONTINUED_AS_NEW only: buffered events that no wait has taken, in order of arrival. */
+  readonly carriedEvents?: readonly EventRaised[];
+  /** CONTINUED_AS_NEW only: how many buffered events were dropped since the program said so. */
+  readonly droppedEvents?: number;
+}
+
+/** One thing that a turn asks for. */
+export type Action = ScheduleTask | CreateSubOrchestration | CreateTimer | CancelTimer | SendEvent | CompleteOrchestration;
+
+/** The kinds of actions. */
+export type ActionKind = Action["kind"];

@@ -1,0 +1,113 @@
+// backend: the first seam. Client and worker know it, never which body stands behind it.
+//
+// Owns:    the operations of the Durable Task sidecar service, as plain values, plus fields of our own that every body may ignore.
+// Always:  an operation that resolved is durable (I3). What a caller can expect comes as a coded error.
+
+import type { HistoryEvent } from "./events.ts";
+import type { ExecutionId, InstanceId } from "./ids.ts";
+import type { Instant } from "./instant.ts";
+import type { StoredInstance, Tags } from "./instance.ts";
+import type { InstanceFilter, Page, PageRequest } from "./queries.ts";
+import type { ActivityOutcome, OrchestrationOutcome, WorkItem } from "./work-items.ts";
+
+/** What is needed to start an instance. */
+export interface StartRequest {
+  readonly instanceId: InstanceId;
+  /** Minted by the client; the same one again is the same request, answered the same (I2). */
+  readonly executionId: ExecutionId;
+  readonly name: string;
+  readonly version?: string;
+  readonly input?: string;
+  readonly tags?: Tags;
+  /** Not before this instant. */
+  readonly startAt?: Instant;
+  /** The client's contract has checked the input. */
+  readonly validated?: boolean;
+  readonly traceContext?: string;
+}
+
+/** What a reader is told of an instance: payloads only when asked for. */
+export interface InstanceSnapshot extends StoredInstance {
+  /** In words: what the instance waits for; empty when it is finished. */
+  readonly waitingFor: readonly string[];
+}
+
+export interface RaiseEventRequest {
+  readonly instanceId: InstanceId;
+  readonly name: string;
+  readonly input?: string;
+  /** Minted by the client: the same one again is a no-op. */
+  readonly messageId: string;
+}
+
+export interface TerminateRequest {
+  readonly instanceId: InstanceId;
+  readonly output?: string;
+  readonly recursive: boolean;
+}
+
+export interface PurgeRequest {
+  readonly instanceId: InstanceId;
+  readonly recursive: boolean;
+}
+
+/** What a client may ask. */
+export interface ClientOperations {
+  /** @throws InstanceExistsError when the id is taken in whatever status, unless by this very request. */
+  start(request: StartRequest): Promise<void>;
+  get(id: InstanceId): Promise<InstanceSnapshot | undefined>;
+  /** Resolves when the instance has left PENDING (or ended); `undefined` when the id is unknown, is purged meanwhile, or `signal` aborts. */
+  waitForStart(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined>;
+  /** Resolves when the instance has ended; `undefined` when the id is unknown, is purged meanwhile, or `signal` aborts. */
+  waitForCompletion(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined>;
+  /** @throws InstanceNotFoundError for an unknown id; to a finished one it is accepted, dropped and counted. */
+  raiseEvent(request: RaiseEventRequest): Promise<void>;
+  terminate(request: TerminateRequest): Promise<void>;
+  suspend(id: InstanceId, reason?: string): Promise<void>;
+  resume(id: InstanceId, reason?: string): Promise<void>;
+  /** How many instances were removed. One that still runs is refused with InvalidStateError. */
+  purge(request: PurgeRequest): Promise<number>;
+  query(filter: InstanceFilter, page: PageRequest): Promise<Page<StoredInstance>>;
+  /** The history of the current execution; in pages. Nothing for an unknown id. */
+  history(id: InstanceId): AsyncIterable<readonly HistoryEvent[]>;
+}
+
+/** What a worker can run, and how much at once. */
+export interface WorkerInterest {
+  readonly orchestrators: readonly string[];
+  readonly activities: readonly string[];
+  readonly maxConcurrentOrchestrations: number;
+  readonly maxConcurrentActivities: number;
+  /** The bytes of programs that the worker would keep warm, and for how long without a turn; 0 bytes: it keeps none. */
+  readonly warmBytes: number;
+  readonly warmIdleMs: number;
+}
+
+/** A worker's line to the backend. */
+export interface WorkerConnection {
+  /** Hands over an outcome. Resolves when the backend has taken charge of it: it is durable, will be with the next turn, or the work has become
+   *  somebody else's. Never rejects for a lost lease. */
+  completeOrchestration(outcome: OrchestrationOutcome): Promise<void>;
+  completeActivity(outcome: ActivityOutcome): Promise<void>;
+  /** No new work from now on (first stage of a drain); what was handed out may still be completed. */
+  stopTaking(): void;
+  /** Gives back everything that is still out. */
+  close(): Promise<void>;
+}
+
+/** What a worker may ask. */
+export interface WorkerOperations {
+  connectWorker(interest: WorkerInterest, deliver: (items: readonly WorkItem[]) => void): Promise<WorkerConnection>;
+}
+
+/** Counters that an operator can read: every drop, refusal and fence is counted (O2). */
+export interface BackendCounters {
+  readonly [name: string]: number;
+}
+
+/** Seam 1: one task hub. */
+export interface Backend extends ClientOperations, WorkerOperations {
+  /** Pending waits and started workers hold the process; an open backend alone does not. */
+  counters(): BackendCounters;
+  close(): Promise<void>;
+}

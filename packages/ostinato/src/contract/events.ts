@@ -1,0 +1,158 @@
+// events: what a history is made of.
+//
+// Owns:    the kinds of history events, named and shaped as the Durable Task protocol has them.
+// Always:  an event is plain data; payloads (`input`, `result`) are opaque strings whose presence is kept.
+//          `eventId` is -1 for what happened to an instance, and the action's id for what its program asked for.
+
+import type { Failure } from "./failure.ts";
+import type { ExecutionId, InstanceId } from "./ids.ts";
+import type { Instant } from "./instant.ts";
+import type { ParentLink, Tags, TerminalStatus } from "./instance.ts";
+
+interface EventBase {
+  readonly eventId: number;
+  readonly timestamp: Instant;
+}
+
+/** A turn begins. Its timestamp is the orchestrator's clock until the next one. */
+export interface OrchestratorStarted extends EventBase {
+  readonly kind: "OrchestratorStarted";
+}
+
+/** The first event of an execution, after OrchestratorStarted. */
+export interface ExecutionStarted extends EventBase {
+  readonly kind: "ExecutionStarted";
+  readonly instanceId: InstanceId;
+  readonly executionId: ExecutionId;
+  readonly name: string;
+  readonly version?: string;
+  readonly input?: string;
+  readonly parent?: ParentLink;
+  readonly tags?: Tags;
+  readonly scheduledAt?: Instant;
+  /** The execution that idempotency keys count from: the first of its line, kept by rewind. */
+  readonly lineage?: ExecutionId;
+  /** True when the caller's contract has already checked the input, so the worker need not. */
+  readonly validated?: boolean;
+  /** After continue-as-new: events that the execution before had not consumed. Delivered right after this event, before everything else. */
+  readonly carriedEvents?: readonly EventRaised[];
+  readonly traceContext?: string;
+}
+
+/** The last event of a finished execution. */
+export interface ExecutionCompleted extends EventBase {
+  readonly kind: "ExecutionCompleted";
+  readonly status: TerminalStatus;
+  readonly result?: string;
+  readonly failure?: Failure;
+}
+
+export interface ExecutionSuspended extends EventBase {
+  readonly kind: "ExecutionSuspended";
+  readonly reason?: string;
+}
+
+export interface ExecutionResumed extends EventBase {
+  readonly kind: "ExecutionResumed";
+  readonly reason?: string;
+}
+
+export interface ExecutionTerminated extends EventBase {
+  readonly kind: "ExecutionTerminated";
+  /** What becomes the instance's output. */
+  readonly output?: string;
+  readonly recursive: boolean;
+  /** Children up to this id were told already (a recursion in bounded steps). */
+  readonly after?: InstanceId;
+}
+
+export interface TaskScheduled extends EventBase {
+  readonly kind: "TaskScheduled";
+  readonly name: string;
+  readonly version?: string;
+  readonly input?: string;
+  readonly tags?: Tags;
+  readonly traceContext?: string;
+}
+
+export interface TaskCompleted extends EventBase {
+  readonly kind: "TaskCompleted";
+  readonly taskScheduledId: number;
+  readonly result?: string;
+}
+
+export interface TaskFailed extends EventBase {
+  readonly kind: "TaskFailed";
+  readonly taskScheduledId: number;
+  readonly failure: Failure;
+}
+
+export interface TimerCreated extends EventBase {
+  readonly kind: "TimerCreated";
+  readonly fireAt: Instant;
+}
+
+export interface TimerFired extends EventBase {
+  readonly kind: "TimerFired";
+  readonly timerId: number;
+  readonly fireAt: Instant;
+}
+
+export interface SubOrchestrationInstanceCreated extends EventBase {
+  readonly kind: "SubOrchestrationInstanceCreated";
+  readonly instanceId: InstanceId;
+  readonly name: string;
+  readonly version?: string;
+  readonly input?: string;
+  readonly tags?: Tags;
+  readonly traceContext?: string;
+}
+
+export interface SubOrchestrationInstanceCompleted extends EventBase {
+  readonly kind: "SubOrchestrationInstanceCompleted";
+  readonly taskScheduledId: number;
+  readonly result?: string;
+}
+
+export interface SubOrchestrationInstanceFailed extends EventBase {
+  readonly kind: "SubOrchestrationInstanceFailed";
+  readonly taskScheduledId: number;
+  readonly failure: Failure;
+}
+
+/** This instance sent an external event to another one. */
+export interface EventSent extends EventBase {
+  readonly kind: "EventSent";
+  readonly instanceId: InstanceId;
+  readonly name: string;
+  readonly input?: string;
+}
+
+/** An external event reached this instance. Names are compared without regard to case. */
+export interface EventRaised extends EventBase {
+  readonly kind: "EventRaised";
+  readonly name: string;
+  readonly input?: string;
+}
+
+/** One thing that happened to an instance, or that its program asked for. */
+export type HistoryEvent =
+  | OrchestratorStarted
+  | ExecutionStarted
+  | ExecutionCompleted
+  | ExecutionSuspended
+  | ExecutionResumed
+  | ExecutionTerminated
+  | TaskScheduled
+  | TaskCompleted
+  | TaskFailed
+  | TimerCreated
+  | TimerFired
+  | SubOrchestrationInstanceCreated
+  | SubOrchestrationInstanceCompleted
+  | SubOrchestrationInstanceFailed
+  | EventSent
+  | EventRaised;
+
+/** The kinds of history events. */
+export type EventKind = HistoryEvent["kind"];

@@ -1,0 +1,38 @@
+// recorded-as: what an action is written as.
+//
+// Owns:    the one correspondence between what a program asks for and what its history says. The engine writes with it; the executor
+//          checks a replay with it, so that the two can never disagree.
+// Always:  the event's id is the action's id; the event's time is the turn's.
+
+import type { Action } from "./actions.ts";
+import type { HistoryEvent } from "./events.ts";
+import type { Instant } from "./instant.ts";
+
+/** The event that records an action; `undefined` for what leaves no event of its own (cancelTimer, completeOrchestration). */
+export function recordedAs(action: Action, timestamp: Instant): HistoryEvent | undefined {
+  const eventId = action.id;
+  switch (action.kind) {
+    case "scheduleTask": {
+      const { name, version, input, tags, traceContext } = action;
+      return { kind: "TaskScheduled", eventId, timestamp, name, ...given({ version, input, tags, traceContext }) };
+    }
+    case "createSubOrchestration": {
+      const { instanceId, name, version, input, tags, traceContext } = action;
+      return { kind: "SubOrchestrationInstanceCreated", eventId, timestamp, instanceId, name, ...given({ version, input, tags, traceContext }) };
+    }
+    case "createTimer":
+      return { kind: "TimerCreated", eventId, timestamp, fireAt: action.fireAt };
+    case "sendEvent":
+      return { kind: "EventSent", eventId, timestamp, instanceId: action.instanceId, name: action.name, ...given({ input: action.input }) };
+    case "cancelTimer":
+    case "completeOrchestration":
+      return undefined;
+  }
+}
+
+/** The fields that have a value: with `exactOptionalPropertyTypes` an absent field is left out, never set to `undefined`. */
+export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const kept: Partial<Record<keyof T, unknown>> = {};
+  for (const key in fields) if (fields[key] !== undefined) kept[key] = fields[key];
+  return kept as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,182 @@
+// action-appliers: each kind of action, and the rows it becomes.
+//
+// Owns:    the exhaustive table action kind → rows of the commit.
+// Is told: the action, and the draft (which knows the record, the turn's time, and the room there is).
+// Always:  A1 a turn that ends its execution leaves no activity and no timer behind; events it sends and children it starts go out all the same.
+//          A2 message ids are made from execution and action, so that writing one twice is a no-op.
+
+import type { Action, ActionKind, CreateSubOrchestration, ScheduleTask } from "../contract/actions.ts";
+import type { ExecutionStarted } from "../contract/events.ts";
+import type { MessageId } from "../contract/ids.ts";
+import type { InstanceRecord } from "../contract/instance.ts";
+import type { Instant } from "../contract/instant.ts";
+import type { Message } from "../contract/messages.ts";
+import { given } from "../contract/recorded-as.ts";
+import { expiryMessageId, timerMessageId } from "./close-activity.ts";
+import { EPOCHS_PER_TURN, type ActivityRow } from "./commit.ts";
+import { newInstanceRecord, startMessage } from "./start.ts";
+
+/** What the process that commits has room for, and what it does with names that nobody serves. */
+export interface Room {
+  readonly activities: ReadonlySet<string>;
+  activitySlots: number;
+  readonly orchestrators: ReadonlySet<string>;
+  orchestrationSlots: number;
+  /** Work for a name that is served here by nobody fails at once, instead of waiting. */
+  readonly failUnregistered: boolean;
+}
+
+/** The commit in the making. */
+export interface Draft {
+  readonly record: InstanceRecord;
+  readonly at: Instant;
+  readonly room: Room;
+  readonly ending: "COMPLETED" | "FAILED" | "TERMINATED" | "CONTINUED_AS_NEW" | undefined;
+  readonly messages: Message[];
+  readonly activities: ActivityRow[];
+  readonly cancelled: MessageId[];
+}
+
+/** A draft to which nothing has been added yet. */
+export function newDraft(record: InstanceRecord, at: Instant, room: Room, ending: Draft["ending"]): Draft {
+  return { record, at, room, ending, messages: [], activities: [], cancelled: [] };
+}
+
+type Appliers = { readonly [K in ActionKind]: (draft: Draft, action: Extract<Action, { kind: K }>) => void };
+
+const appliers: Appliers = {
+  scheduleTask(draft, action) {
+    if (draft.ending === undefined) scheduleTask(draft, action);
+  },
+  createSubOrchestration(draft, action) {
+    if (draft.ending !== "TERMINATED") startChild(draft, action);
+  },
+  createTimer(draft, action) {
+    if (draft.ending !== undefined) return;
+    draft.messages.push(toSelf(draft, timerMessageId(draft.record.executionId, action.id), action.fireAt, {
+      kind: "TimerFired",
+      eventId: -1,
+      timestamp: action.fireAt,
+      timerId: action.id,
+      fireAt: action.fireAt,
+    }));
+  },
+  cancelTimer(draft, action) {
+    draft.cancelled.push(timerMessageId(draft.record.executionId, action.id));
+  },
+  sendEvent(draft, action) {
+    draft.messages.push({
+      id: `${draft.record.executionId}:${action.id}`,
+      to: action.instanceId,
+      wakes: "unless-held",
+      needs: "program",
+      event: { kind: "EventRaised", eventId: -1, timestamp: draft.at, name: action.name, ...given({ input: action.input }) },
+    });
+  },
+  completeOrchestration() {
+    // The end itself is close-turn's.
+  },
+};
+
+/** Adds what an action becomes to the draft. */
+export function applyAction<K extends ActionKind>(draft: Draft, action: Extract<Action, { kind: K }>): void {
+  (appliers[action.kind as K] as (draft: Draft, action: Extract<Action, { kind: K }>) => void)(draft, action);
+}
+
+function scheduleTask(draft: Draft, action: ScheduleTask): void {
+  const { record, room } = draft;
+  const served = room.activities.has(action.name);
+  if (!served && room.failUnregistered) {
+    draft.messages.push(toSelf(draft, `${record.executionId}:u${action.id}`, undefined, {
+      kind: "TaskFailed",
+      eventId: -1,
+      timestamp: draft.at,
+      taskScheduledId: action.id,
+      failure: notRegistered("activity", action.name, room.activities),
+    }));
+    return;
+  }
+  const claimed = served && room.activitySlots > 0;
+  if (claimed) room.activitySlots--;
+  const row: ActivityRow = {
+    number: record.number,
+    generation: record.generation,
+    taskId: action.id,
+    instanceId: record.id,
+    executionId: record.executionId,
+    name: action.name,
+    attempt: action.attempt,
+    idempotencyKey: `${record.lineage}:${action.firstId.toString(16).padStart(4, "0")}`,
+    epoch: (record.turn + 1) * EPOCHS_PER_TURN,
+    claimed,
+    ...given({
+      version: action.version,
+      input: action.input,
+      tags: action.tags,
+      attemptTimeoutMs: action.attemptTimeoutMs,
+      expiresAt: action.expiresAt,
+      traceContext: action.traceContext,
+    }),
+  };
+  draft.activities.push(row);
+  if (action.expiresAt !== undefined) {
+    draft.messages.push(toSelf(draft, expiryMessageId(row), action.expiresAt, {
+      kind: "TaskFailed",
+      eventId: -1,
+      timestamp: action.expiresAt,
+      taskScheduledId: action.id,
+      failure: {
+        errorType: "ActivityTimeoutError",
+        message: `The call of activity '${action.name}' (#${action.id}, attempt ${action.attempt}) had not completed when its total time-out was over.`,
+        nonRetriable: true,
+      },
+    }));
+  }
+}
+
+function startChild(draft: Draft, action: CreateSubOrchestration): void {
+  const { record, room } = draft;
+  const served = room.orchestrators.has(action.name);
+  const claimed = served && room.orchestrationSlots > 0;
+  if (claimed) room.orchestrationSlots--;
+  const event: ExecutionStarted = {
+    kind: "ExecutionStarted",
+    eventId: -1,
+    timestamp: draft.at,
+    instanceId: action.instanceId,
+    executionId: action.executionId,
+    name: action.name,
+    parent: {
+      instanceId: record.id,
+      executionId: record.executionId,
+      name: record.name,
+      taskScheduledId: action.id,
+      ...given({ version: record.version }),
+    },
+    ...given({ version: action.version, input: action.input, tags: action.tags, traceContext: action.traceContext }),
+  };
+  draft.messages.push({
+    ...startMessage(event, !served && room.failUnregistered ? "engine" : "program"),
+    wakes: "always",
+    creates: {
+      record: newInstanceRecord(event, draft.at, claimed),
+      payloads: given({ input: action.input }),
+      claimed,
+    },
+  });
+}
+
+function toSelf(draft: Draft, id: MessageId, visibleAt: Instant | undefined, event: Message["event"]): Message {
+  const { id: to, executionId: execution } = draft.record;
+  return { id, to, execution, wakes: "unless-held", needs: "program", ...(visibleAt === undefined ? {} : { visibleAt }), event };
+}
+
+/** What work fails with whose name nobody serves, where the hub says that it fails. */
+export function notRegistered(what: "activity" | "orchestrator", name: string, registered: ReadonlySet<string>): {
+  readonly errorType: string;
+  readonly message: string;
+  readonly nonRetriable: true;
+} {
+  const names = [...registered].map((each) => `'${each}'`).join(", ") || "none";
+  return { errorType: "NotRegisteredError", message: `No ${what} is registered under the name '${name}'. Registered: ${names}.`, nonRetriable: true };
+}

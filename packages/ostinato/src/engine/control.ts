@@ -1,0 +1,129 @@
+// control: suspend, resume, terminate, raise and purge, each a pure decision.
+//
+// Owns:    what a control operation means in each status.
+// Is told: the operation, the instance as it stands, the store's reading.
+// Tells:   a Commit, or why not.
+// Always:  K1 what only adds a message touches no record and disturbs nobody; what changes the record raises the epoch, so that a turn in
+//             flight is refused (C1).
+//          K2 a finished instance is never changed, only purged.
+
+import type { HistoryEvent } from "../contract/events.ts";
+import type { MessageId } from "../contract/ids.ts";
+import { isTerminal, type InstanceRecord, type StoredInstance } from "../contract/instance.ts";
+import type { Instant } from "../contract/instant.ts";
+import { given } from "../contract/recorded-as.ts";
+import { EMPTY_COMMIT, type Commit, type Refusal } from "./commit.ts";
+
+/** Raises an external event. */
+export function decideRaise(
+  event: { readonly id: MessageId; readonly name: string; readonly input?: string },
+  current: StoredInstance | undefined,
+  at: Instant,
+): Commit | Refusal {
+  if (current === undefined) return notFound();
+  const { record } = current;
+  if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}); the event '${event.name}' was dropped.` };
+  return {
+    ...EMPTY_COMMIT,
+    messages: [
+      {
+        id: event.id,
+        to: record.id,
+        wakes: "unless-held",
+        needs: "program",
+        event: { kind: "EventRaised", eventId: -1, timestamp: at, name: event.name, ...given({ input: event.input }) },
+      },
+    ],
+  };
+}
+
+/** Ends an instance from outside. The instance's next turn closes it, whatever its code would say. */
+export function decideTerminate(
+  request: { readonly id: MessageId; readonly output?: string; readonly recursive: boolean },
+  current: StoredInstance | undefined,
+  at: Instant,
+): Commit | Refusal {
+  if (current === undefined) return notFound();
+  const { record } = current;
+  // A finished parent still passes a recursive terminate on to children that run.
+  if (isTerminal(record.status) && !request.recursive) return { refused: "finished", message: `The instance '${record.id}' has ended already (${record.status}).` };
+  return {
+    ...EMPTY_COMMIT,
+    messages: [
+      {
+        id: request.id,
+        to: record.id,
+        wakes: "always",
+        needs: "engine",
+        event: { kind: "ExecutionTerminated", eventId: -1, timestamp: at, recursive: request.recursive, ...given({ output: request.output }) },
+      },
+    ],
+  };
+}
+
+/** Holds an instance: no turn runs, everything that comes waits in its inbox. */
+export function decideSuspend(reason: string | undefined, current: StoredInstance | undefined, at: Instant): Commit | Refusal {
+  if (current === undefined) return notFound();
+  const { record } = current;
+  if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}) and cannot be suspended.` };
+  if (record.status === "SUSPENDED") return { refused: "no-change", message: `The instance '${record.id}' is suspended already.` };
+  return changed(record, { status: "SUSPENDED", held: true }, { kind: "ExecutionSuspended", eventId: -1, timestamp: at, ...given({ reason }) }, at);
+}
+
+/** Lets a suspended instance go on: what has gathered in its inbox is applied once, in order of arrival (C2). */
+export function decideResume(reason: string | undefined, current: StoredInstance | undefined, at: Instant): Commit | Refusal {
+  if (current === undefined) return notFound();
+  const { record } = current;
+  if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}) and cannot be resumed.` };
+  if (record.status !== "SUSPENDED") return { refused: "no-change", message: `The instance '${record.id}' is not suspended.` };
+  // Resuming is an operator's word that it may be tried again: what set it aside is forgotten.
+  const { stall: _stall, notBefore, ...rest } = record;
+  const fresh: InstanceRecord = { ...rest, attempts: 0, ...(record.historyLength === 0 ? given({ notBefore }) : {}) };
+  return changed(fresh, { status: "RUNNING", held: false }, { kind: "ExecutionResumed", eventId: -1, timestamp: at, ...given({ reason }) }, at);
+}
+
+/** Removes a finished instance with all that hangs on it. */
+export function decidePurge(current: StoredInstance | undefined): Commit | Refusal {
+  if (current === undefined) return notFound();
+  const { record } = current;
+  if (!isTerminal(record.status)) {
+    return { refused: "not-finished", message: `The instance '${record.id}' is ${record.status}; only finished instances can be purged. Terminate it first.` };
+  }
+  return { ...EMPTY_COMMIT, fences: [{ kind: "instance", number: record.number, epoch: record.epoch }], number: record.number, drop: "everything" };
+}
+
+/** Marks an instance as not being run, with the reason an operator reads; `undefined` takes the mark away and lets it be tried at once. */
+export function decideStall(stall: InstanceRecord["stall"], current: StoredInstance | undefined): Commit | Refusal {
+  if (current === undefined) return notFound();
+  const { record } = current;
+  if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}).` };
+  const { stall: _stall, notBefore: _notBefore, ...rest } = record;
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "instance", number: record.number, epoch: record.epoch }],
+    number: record.number,
+    record: stall === undefined ? { ...rest, attempts: 0, epoch: record.epoch + 1 } : { ...record, stall, epoch: record.epoch + 1 },
+  };
+}
+
+/** A change of the record by an operator. Before the first turn it leaves no event: ExecutionStarted stays the first of its history (H3). */
+function changed(record: InstanceRecord, change: Pick<InstanceRecord, "status" | "held">, event: HistoryEvent, at: Instant): Commit {
+  const begun = record.historyLength > 0;
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "instance", number: record.number, epoch: record.epoch }],
+    number: record.number,
+    record: {
+      ...record,
+      ...change,
+      updatedAt: at,
+      epoch: record.epoch + 1,
+      ...(begun ? { turn: record.turn + 1, historyLength: record.historyLength + 1 } : {}),
+    },
+    ...(begun ? { history: { mode: "append" as const, events: [event] } } : {}),
+  };
+}
+
+function notFound(): Refusal {
+  return { refused: "not-found", message: "There is no such instance." };
+}

@@ -1,0 +1,391 @@
+// open-turn: an inbox is opened, and becomes a turn for a program, a commit of the engine's own, or nothing.
+//
+// Owns:    which messages a turn takes, in which order, and at which time; what the engine answers without a program.
+// Is told: the claim, the completions that can be folded, the reading of the store's clock, whether a program can run here.
+// Tells:   an Opening.
+// Always:  O1 a turn's time is never before the instance's last turn, nor before a timer that it takes (T1, T3).
+//          O2 every message handed out is taken, left in place, or dropped and counted; never forgotten (I5, G13).
+//          O3 a message for another execution reaches no program (H9).
+//          O4 terminate wins over everything else in the inbox (C4).
+
+import type { ExecutionStarted, ExecutionTerminated, HistoryEvent, TaskCompleted, TaskFailed } from "../contract/events.ts";
+import type { Failure } from "../contract/failure.ts";
+import type { InstanceId, MessageId } from "../contract/ids.ts";
+import { isTerminal, type InstanceRecord, type Stall } from "../contract/instance.ts";
+import { LATEST_INSTANT, type Instant } from "../contract/instant.ts";
+import { byDelivery, type InboxMessage, type Message } from "../contract/messages.ts";
+import { given } from "../contract/recorded-as.ts";
+import { expiryMessageId } from "./close-activity.ts";
+import { EMPTY_COMMIT, type ActivityClaim, type ActivityKey, type Commit, type Lease } from "./commit.ts";
+import { newInstanceRecord } from "./start.ts";
+
+/** A completion that goes straight into the next turn, instead of through the inbox. */
+export interface Fold {
+  readonly claim: ActivityClaim;
+  readonly event: TaskCompleted | TaskFailed;
+}
+
+/** An instance that this process holds, with what has come for it. */
+export interface HeldInstance extends Lease {
+  readonly record: InstanceRecord;
+  readonly messages: readonly InboxMessage[];
+  readonly folds: readonly Fold[];
+}
+
+/** What the engine may count on here. */
+export interface OpeningRules {
+  /** A worker of this process serves the instance's name. */
+  readonly canRun: boolean;
+  /** Set when nobody serves the name and such work is to fail: the failure. */
+  readonly failWith?: Failure;
+  /** More claims than this without a committed turn set an instance aside. */
+  readonly maxClaims: number;
+}
+
+/** A turn that a program is to run. */
+export interface OpenedTurn {
+  /** As it stands at the beginning of the turn (with a replaced child: as the new one begins). */
+  readonly record: InstanceRecord;
+  readonly at: Instant;
+  readonly newEvents: readonly HistoryEvent[];
+  readonly consumed: readonly MessageId[];
+  readonly folds: readonly Fold[];
+  readonly finished: readonly ActivityKey[];
+  readonly cancelled: readonly MessageId[];
+  /** Answers of the engine's own that go out with the turn. */
+  readonly messages: readonly Message[];
+  /** The record before, when this turn replaces an earlier attempt of a child. */
+  readonly replaces?: InstanceRecord;
+}
+
+/** What an inbox turned out to be. */
+export type Opening =
+  | { readonly kind: "run"; readonly turn: OpenedTurn }
+  | { readonly kind: "commit"; readonly commit: Commit }
+  /** A terminate has to be passed on: ask again with the next page of children. */
+  | { readonly kind: "needs-children"; readonly after: InstanceId | undefined }
+  | { readonly kind: "nothing" };
+
+/** A page of an instance's children, for a recursive terminate. */
+export interface ChildrenPage {
+  readonly ids: readonly InstanceId[];
+  readonly more: boolean;
+}
+
+/** Opens the inbox of a held instance. */
+export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRules, children?: ChildrenPage): Opening {
+  const messages = [...held.messages].sort(byDelivery);
+  const { record } = held;
+  const terminate = messages.find((message) => message.event.kind === "ExecutionTerminated");
+  if (terminate !== undefined && (!isTerminal(record.status) || recursive(terminate.event))) return terminated(held, messages, terminate, reading, children);
+
+  const sorted = sortInbox(held, messages);
+  if (sorted.started === undefined && isTerminal(record.status)) return messages.length === 0 ? { kind: "nothing" } : { kind: "commit", commit: answerOnly(held, sorted, reading) };
+  if (record.attempts > rules.maxClaims && record.stall?.kind !== "set-aside") return { kind: "commit", commit: setAside(held, reading) };
+  if (rules.failWith !== undefined && !rules.canRun) return { kind: "commit", commit: failed(held, sorted, rules.failWith, reading) };
+
+  if (!rules.canRun && isTerminal(record.status) && sorted.started !== undefined) return { kind: "commit", commit: makeWay(held, sorted.started.event, reading) };
+  const begins = sorted.started !== undefined;
+  const hasWork = begins || (record.historyLength > 0 && (sorted.events.length > 0 || sorted.folds.length > 0));
+  if (record.status === "SUSPENDED" && sorted.started !== undefined) return { kind: "commit", commit: holdStart(held, sorted.started) };
+  if (!rules.canRun || !hasWork || record.held) return sorted.dropped.length + sorted.refusals.length > 0 ? { kind: "commit", commit: answerOnly(held, sorted, reading) } : { kind: "nothing" };
+  return { kind: "run", turn: turnOf(held, sorted, reading) };
+}
+
+/** An inbox, sorted into what each message means. */
+interface SortedInbox {
+  readonly started: (InboxMessage & { readonly event: ExecutionStarted }) | undefined;
+  readonly events: readonly InboxMessage[];
+  readonly folds: readonly Fold[];
+  /** Calls whose time is up: their rows go with the turn. */
+  readonly expired: readonly ActivityKey[];
+  readonly dropped: readonly InboxMessage[];
+  /** Starts that found the id taken, with the answer to each parent. */
+  readonly refusals: readonly { readonly message: InboxMessage; readonly answer: Message | undefined }[];
+}
+
+function sortInbox(held: HeldInstance, messages: readonly InboxMessage[]): SortedInbox {
+  const { record } = held;
+  let started: SortedInbox["started"];
+  const events: InboxMessage[] = [];
+  const dropped: InboxMessage[] = [];
+  const refusals: SortedInbox["refusals"][number][] = [];
+  const expired: ActivityKey[] = [];
+  const finished = isTerminal(record.status);
+  const folded = held.folds.length === 0 ? undefined : new Set(held.folds.map((fold) => fold.event.taskScheduledId));
+  for (const message of messages) {
+    const { event } = message;
+    if (event.kind === "ExecutionStarted") {
+      if (started === undefined && (isOwnStart(record, event) || replaces(record, event))) started = message as InboxMessage & { event: ExecutionStarted };
+      else refusals.push({ message, answer: event.executionId === record.executionId ? undefined : startRefused(record, event, message.id) });
+    } else if (finished || (message.execution !== undefined && message.execution !== record.executionId)) {
+      dropped.push(message);
+    } else if (event.kind === "TaskFailed" && message.id === expiryMessageId({ executionId: record.executionId, taskId: event.taskScheduledId })) {
+      // A completion that is there at the same time is the better answer.
+      if (folded?.has(event.taskScheduledId)) continue;
+      events.push(message);
+      expired.push({ number: record.number, generation: record.generation, taskId: event.taskScheduledId });
+    } else {
+      events.push(message);
+    }
+  }
+  return { started, events, folds: held.folds, expired, dropped, refusals };
+}
+
+function isOwnStart(record: InstanceRecord, event: ExecutionStarted): boolean {
+  return event.executionId === record.executionId && record.historyLength === 0 && !isTerminal(record.status);
+}
+
+/** A finished child is replaced by a later attempt of the same call: same parent, same name. Every other instance is left alone. */
+function replaces(record: InstanceRecord, event: ExecutionStarted): boolean {
+  return (
+    isTerminal(record.status) &&
+    event.executionId !== record.executionId &&
+    event.parent !== undefined &&
+    record.parent?.instanceId === event.parent.instanceId &&
+    record.name === event.name
+  );
+}
+
+function startRefused(record: InstanceRecord, event: ExecutionStarted, id: MessageId): Message | undefined {
+  if (event.parent === undefined) return undefined;
+  return {
+    id: `${id}:refused`,
+    to: event.parent.instanceId,
+    execution: event.parent.executionId,
+    wakes: "always",
+    needs: "program",
+    event: {
+      kind: "SubOrchestrationInstanceFailed",
+      eventId: -1,
+      timestamp: event.timestamp,
+      taskScheduledId: event.parent.taskScheduledId,
+      failure: {
+        errorType: "OrchestrationAlreadyExists",
+        message: `There is already an instance '${record.id}' (${record.status}, orchestrator '${record.name}'), so no child could be started under this id.`,
+        nonRetriable: true,
+      },
+    },
+  };
+}
+
+function turnOf(held: HeldInstance, sorted: SortedInbox, reading: Instant): OpenedTurn {
+  const start = sorted.started?.event;
+  const replaced = start !== undefined && start.executionId !== held.record.executionId;
+  const record = replaced ? replacement(held.record, start, reading) : held.record;
+  const at = turnTime(held.record, sorted.events, reading);
+  const newEvents: HistoryEvent[] = [{ kind: "OrchestratorStarted", eventId: -1, timestamp: at }];
+  if (start !== undefined) {
+    newEvents.push(start);
+    if (start.carriedEvents !== undefined) newEvents.push(...start.carriedEvents);
+  }
+  for (const message of sorted.events) newEvents.push(message.event);
+  for (const fold of sorted.folds) newEvents.push(fold.event);
+  const consumed: MessageId[] = sorted.started === undefined ? [] : [sorted.started.id];
+  for (const message of sorted.events) consumed.push(message.id);
+  for (const message of sorted.dropped) consumed.push(message.id);
+  for (const refusal of sorted.refusals) consumed.push(refusal.message.id);
+  const cancelled: MessageId[] = [];
+  for (const { claim } of sorted.folds) if (claim.row.expiresAt !== undefined) cancelled.push(expiryMessageId(claim.row));
+  const drops = sorted.dropped.length;
+  return {
+    record: drops === 0 ? record : { ...record, dropped: record.dropped + drops },
+    at,
+    newEvents,
+    consumed,
+    folds: sorted.folds,
+    finished: sorted.expired,
+    cancelled,
+    messages: sorted.refusals.flatMap((refusal) => refusal.answer ?? []),
+    ...(replaced ? { replaces: held.record } : {}),
+  };
+}
+
+function replacement(before: InstanceRecord, event: ExecutionStarted, at: Instant): InstanceRecord {
+  const fresh = newInstanceRecord(event, at, true);
+  return { ...fresh, number: before.number, epoch: before.epoch, turn: before.turn, generation: before.generation + 1, lastTurnAt: before.lastTurnAt, dropped: before.dropped };
+}
+
+function turnTime(record: InstanceRecord, taken: readonly InboxMessage[], reading: Instant): Instant {
+  let at = Math.max(reading, record.lastTurnAt);
+  for (const message of taken) if (message.visibleAt !== undefined && message.visibleAt > at) at = message.visibleAt;
+  return at;
+}
+
+/** Takes what nobody wants and answers refused starts; the program is not needed. */
+function answerOnly(held: HeldInstance, sorted: SortedInbox, at: Instant): Commit {
+  const { record } = held;
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
+    number: held.number,
+    record: { ...record, attempts: 0, dropped: record.dropped + sorted.dropped.length, updatedAt: Math.max(at, record.updatedAt) },
+    consumed: [...sorted.dropped, ...sorted.refusals.map((refusal) => refusal.message)].map((message) => message.id),
+    messages: sorted.refusals.flatMap((refusal) => refusal.answer ?? []),
+    keep: false,
+  };
+}
+
+/** An earlier attempt makes way for a start that another process will run: the record becomes the new one's, the start stays in the inbox. */
+function makeWay(held: HeldInstance, start: ExecutionStarted, at: Instant): Commit {
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
+    number: held.number,
+    record: { ...replacement(held.record, start, at), turn: held.record.turn + 1, attempts: 0 },
+    payloads: { input: start.input ?? null, output: null, failure: null, customStatus: null },
+    history: { mode: "replace", events: [] },
+    keep: false,
+  };
+}
+
+/** A start that came while its instance is suspended waits until it is resumed. */
+function holdStart(held: HeldInstance, started: InboxMessage): Commit {
+  const { id, to, needs, event } = started;
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
+    number: held.number,
+    consumed: [id],
+    messages: [{ id: `${id}:held`, to, needs, wakes: "unless-held", event }],
+    keep: false,
+  };
+}
+
+function setAside(held: HeldInstance, at: Instant): Commit {
+  const { record } = held;
+  const stall: Stall = {
+    kind: "set-aside",
+    reason: `The instance was claimed ${record.attempts - 1} times without a committed turn (its process ended each time, or its turn never came to an end), so it is set aside. Look for a crash or an endless loop in '${record.name}', then resume it by suspending and resuming, or terminate it.`,
+    since: at,
+    attempts: record.attempts - 1,
+  };
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
+    number: held.number,
+    record: { ...record, stall, notBefore: LATEST_INSTANT, updatedAt: at },
+    keep: false,
+  };
+}
+
+/** Closes an instance that nobody can run, where the hub says that such work fails. */
+function failed(held: HeldInstance, sorted: SortedInbox, failure: Failure, reading: Instant): Commit {
+  const turn = turnOf(held, sorted, reading);
+  return closing(held, turn, "FAILED", { failure }, []);
+}
+
+function terminated(held: HeldInstance, messages: readonly InboxMessage[], message: InboxMessage, reading: Instant, children: ChildrenPage | undefined): Opening {
+  const event = message.event as ExecutionTerminated;
+  if (event.recursive && children === undefined) return { kind: "needs-children", after: event.after };
+  const forwards = (children?.ids ?? []).map((id): Message => passOn(event, id, `${message.id}:${id}`));
+  const last = children?.ids.at(-1);
+  if (children?.more && last !== undefined) forwards.push({ ...passOn({ ...event, after: last }, held.record.id, `${message.id}:after:${last}`) });
+
+  const { record } = held;
+  const at = turnTime(record, [], reading);
+  if (isTerminal(record.status)) {
+    const commit: Commit = {
+      ...EMPTY_COMMIT,
+      fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
+      number: held.number,
+      record: { ...record, attempts: 0 },
+      consumed: [message.id],
+      messages: forwards,
+      keep: false,
+    };
+    return { kind: "commit", commit };
+  }
+  const started = messages.find((each) => each.event.kind === "ExecutionStarted" && isOwnStart(record, each.event));
+  const newEvents: HistoryEvent[] = [{ kind: "OrchestratorStarted", eventId: -1, timestamp: at }];
+  if (started !== undefined) newEvents.push(started.event);
+  newEvents.push(event);
+  const others = messages.filter((each) => each !== message && each !== started && each.execution === undefined && each.event.kind !== "ExecutionStarted");
+  const turn: OpenedTurn = {
+    record: { ...record, dropped: record.dropped + others.length },
+    at,
+    newEvents,
+    consumed: [message.id, ...(started ? [started.id] : []), ...others.map((each) => each.id)],
+    folds: [],
+    finished: [],
+    cancelled: [],
+    messages: [],
+  };
+  return { kind: "commit", commit: closing(held, turn, "TERMINATED", given({ output: event.output }), forwards) };
+}
+
+function passOn(event: ExecutionTerminated, to: InstanceId, id: MessageId): Message {
+  return { id, to, wakes: "always", needs: "engine", event };
+}
+
+/** The commit that ends an instance without its program. */
+function closing(
+  held: HeldInstance,
+  turn: OpenedTurn,
+  status: "FAILED" | "TERMINATED",
+  end: { readonly output?: string; readonly failure?: Failure },
+  messages: readonly Message[],
+): Commit {
+  const { record, at } = turn;
+  const events: readonly HistoryEvent[] = [
+    ...turn.newEvents,
+    { kind: "ExecutionCompleted", eventId: -1, timestamp: at, status, ...given({ result: end.output, failure: end.failure }) },
+  ];
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
+    number: held.number,
+    record: finishedRecord(record, status, at, events.length),
+    payloads: { ...given({ output: end.output, failure: end.failure }) },
+    history: { mode: turn.replaces === undefined ? "append" : "replace", events },
+    consumed: turn.consumed,
+    drop: { execution: record.executionId, generation: record.generation },
+    messages: [...messages, ...turn.messages, ...tellParent(record, status, end, at)],
+    keep: false,
+  };
+}
+
+/** The record of an instance that ends with this turn. */
+export function finishedRecord(record: InstanceRecord, status: "COMPLETED" | "FAILED" | "TERMINATED", at: Instant, newEvents: number): InstanceRecord {
+  const { stall: _stall, notBefore: _notBefore, awaitedEvents: _awaited, ...rest } = record;
+  return {
+    ...rest,
+    status,
+    held: false,
+    startedAt: record.startedAt ?? at,
+    updatedAt: at,
+    completedAt: at,
+    lastTurnAt: at,
+    attempts: 0,
+    turn: record.turn + 1,
+    historyLength: record.historyLength + newEvents,
+  };
+}
+
+/** How a child's end reaches its parent: one message, which only the parent's execution that started it receives (S1). */
+export function tellParent(
+  record: InstanceRecord,
+  status: "COMPLETED" | "FAILED" | "TERMINATED",
+  end: { readonly output?: string; readonly failure?: Failure },
+  at: Instant,
+): readonly Message[] {
+  const { parent } = record;
+  if (parent === undefined) return [];
+  const common = { eventId: -1, timestamp: at, taskScheduledId: parent.taskScheduledId };
+  const event: HistoryEvent =
+    status === "COMPLETED"
+      ? { kind: "SubOrchestrationInstanceCompleted", ...common, ...given({ result: end.output }) }
+      : { kind: "SubOrchestrationInstanceFailed", ...common, failure: end.failure ?? terminationFailure(record, end.output) };
+  return [{ id: `${record.executionId}:end`, to: parent.instanceId, execution: parent.executionId, wakes: "unless-held", needs: "program", event }];
+}
+
+function terminationFailure(record: InstanceRecord, output: string | undefined): Failure {
+  return {
+    errorType: "OrchestrationTerminated",
+    message: `The sub-orchestration '${record.name}' (${record.id}) was terminated${output === undefined ? "" : ` with ${output}`}.`,
+  };
+}
+
+function recursive(event: HistoryEvent): boolean {
+  return event.kind === "ExecutionTerminated" && event.recursive;
+}

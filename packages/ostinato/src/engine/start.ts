@@ -1,0 +1,96 @@
+// start: how an instance comes to be.
+//
+// Owns:    the record of a new instance; whether an id is taken, for a client's request. (For a child's start the target's own turn decides.)
+// Is told: the request, what stands under the id now, the store's reading.
+// Tells:   a Commit, or why not.
+// Always:  T1 the same execution id again is the same request: answered the same, never a second run (I2).
+
+import type { ExecutionStarted } from "../contract/events.ts";
+import type { InstanceRecord, StoredInstance } from "../contract/instance.ts";
+import type { Instant } from "../contract/instant.ts";
+import type { Message } from "../contract/messages.ts";
+import type { StartRequest } from "../contract/backend.ts";
+import { given } from "../contract/recorded-as.ts";
+import { EMPTY_COMMIT, type Commit, type Refusal } from "./commit.ts";
+
+/** How a start is to be written. */
+export interface StartPlacement {
+  /** Written already leased to this process, which will run it at once. */
+  readonly claimed: boolean;
+  /** Nobody serves the name and the hub fails such work: the engine alone answers it. */
+  readonly needs: "program" | "engine";
+}
+
+/** Decides a client's start. */
+export function decideStart(request: StartRequest, placement: StartPlacement, current: StoredInstance | undefined, at: Instant): Commit | Refusal {
+  if (current !== undefined) {
+    if (current.record.executionId === request.executionId) return { refused: "same-request", message: "This very start was accepted before." };
+    return {
+      refused: "exists",
+      message: `There is already an instance '${request.instanceId}' (${current.record.status}, orchestrator '${current.record.name}'). Choose another id, or purge it first.`,
+    };
+  }
+  const later = request.startAt !== undefined && request.startAt > at;
+  const claimed = placement.claimed && !later;
+  const event: ExecutionStarted = {
+    kind: "ExecutionStarted",
+    eventId: -1,
+    timestamp: at,
+    instanceId: request.instanceId,
+    executionId: request.executionId,
+    name: request.name,
+    ...given({
+      version: request.version,
+      input: request.input,
+      tags: request.tags,
+      traceContext: request.traceContext,
+      validated: request.validated,
+      scheduledAt: later ? request.startAt : undefined,
+    }),
+  };
+  const record = newInstanceRecord(event, at, claimed);
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "absent", id: request.instanceId }],
+    record: later ? { ...record, notBefore: request.startAt! } : record,
+    ...(request.input === undefined ? {} : { payloads: { input: request.input } }),
+    messages: [startMessage(event, placement.needs)],
+    keep: claimed,
+  };
+}
+
+/** The record of an instance that has been started and has had no turn yet. Its number is 0: the store mints one. */
+export function newInstanceRecord(event: ExecutionStarted, at: Instant, claimed: boolean): InstanceRecord {
+  return {
+    number: 0,
+    id: event.instanceId,
+    kind: "orchestration",
+    name: event.name,
+    executionId: event.executionId,
+    lineage: event.lineage ?? event.executionId,
+    status: "PENDING",
+    createdAt: at,
+    updatedAt: at,
+    epoch: claimed ? 1 : 0,
+    turn: 0,
+    generation: 1,
+    historyLength: 0,
+    lastTurnAt: 0,
+    attempts: claimed ? 1 : 0,
+    held: false,
+    dropped: 0,
+    ...given({ version: event.version, parent: event.parent, tags: event.tags, traceContext: event.traceContext, scheduledAt: event.scheduledAt }),
+  };
+}
+
+/** The message that carries a start to its instance. */
+export function startMessage(event: ExecutionStarted, needs: "program" | "engine"): Message {
+  return {
+    id: `${event.executionId}:start`,
+    to: event.instanceId,
+    wakes: "unless-held",
+    needs,
+    ...(event.scheduledAt === undefined ? {} : { visibleAt: event.scheduledAt }),
+    event,
+  };
+}

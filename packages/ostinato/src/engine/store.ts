@@ -1,0 +1,75 @@
+// store: the second seam. What the engine needs of a database, and nothing beside it.
+//
+// Owns:    the eleven operations. A Store object is one owner: one process's line to the shared state.
+// Always:  S1 a commit is written whole or not at all, under its own fences, whatever its neighbours in the batch do.
+//          S2 epochs only rise; an address's number is never used again.
+//          S3 all instants are readings of the store's clock, which never goes back while the store is open.
+//          S4 a claim costs the same beside 10^5 due messages of leased or held instances as beside none.
+//          S5 notifications are hints: correctness never depends on them.
+
+import type { HistoryEvent } from "../contract/events.ts";
+import type { InstanceId } from "../contract/ids.ts";
+import type { StoredInstance } from "../contract/instance.ts";
+import type { Instant } from "../contract/instant.ts";
+import type { InstanceFilter, Page, PageRequest } from "../contract/queries.ts";
+import type { ActivityClaim, ActivityLease, Claim, Commit, CommitResult, Lease, Refusal } from "./commit.ts";
+
+/** What a process has room for. */
+export interface ClaimRequest {
+  /** At most this many free instances, leased now; due messages of instances already held come besides. */
+  readonly instances: number;
+  /** The orchestrators it can run. Instances that need only the engine are claimed whatever their name. */
+  readonly orchestrators: readonly string[];
+  readonly activityCount: number;
+  readonly activities: readonly string[];
+}
+
+/** What a claim hands out. Attempts are counted durably before it is answered. */
+export interface Claims {
+  readonly at: Instant;
+  readonly instances: readonly Claim[];
+  readonly activities: readonly ActivityClaim[];
+  /** When something that this request would have taken becomes due, if anything will. Held instances' timers count. */
+  readonly nextDueAt?: Instant;
+}
+
+/** A hint that looking is worth while. */
+export interface ChangeHint {
+  /** Something became ready to be claimed. */
+  readonly ready: boolean;
+  /** Instances that have ended or gone. */
+  readonly ended: readonly InstanceId[];
+  /** Something that was written becomes due then; whoever sleeps until later should look by then. */
+  readonly dueAt?: Instant;
+}
+
+/** What a renewal tells. */
+export interface Renewal {
+  readonly at: Instant;
+  /** False when the owner's leases had already run out: everything it held may be somebody else's. */
+  readonly alive: boolean;
+}
+
+/** A pure decision over what is there now. It may be asked again when somebody else was faster. */
+export type Decision = (current: StoredInstance | undefined, at: Instant) => Commit | Refusal;
+
+/** Seam 2. */
+export interface Store {
+  claim(want: ClaimRequest): Promise<Claims>;
+  /** One transaction; each commit whole or not at all, each under its own fences; results in the same order. */
+  commit(batch: readonly Commit[]): Promise<readonly CommitResult[]>;
+  /** Keeps this owner alive. A store with one owner by construction answers from its clock. */
+  renew(leaseMs: number): Promise<Renewal>;
+  /** Gives leases back; instances and activities are not claimed again for their program before `afterMs` have passed. Stale leases are ignored. */
+  release(leases: readonly (Lease | ActivityLease)[], afterMs: number): Promise<void>;
+  /** Reads, decides, writes what was decided fenced by what was read; decides again when somebody was faster. Grouped like commits. */
+  update(id: InstanceId, decide: Decision): Promise<CommitResult | Refusal>;
+  read(id: InstanceId): Promise<StoredInstance | undefined>;
+  /** Pages of the history of the current execution, from event number `from` (0) on. */
+  history(id: InstanceId, from?: number): AsyncIterable<readonly HistoryEvent[]>;
+  query(filter: InstanceFilter, page: PageRequest): Promise<Page<StoredInstance>>;
+  /** Calls back when something may have become ready or has ended. Returns how to stop it. */
+  watch(onChange: (hint: ChangeHint) => void): () => void;
+  open(): Promise<void>;
+  close(): Promise<void>;
+}

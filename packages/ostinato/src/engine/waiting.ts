@@ -1,0 +1,69 @@
+// waiting: what an instance waits for, in words.
+//
+// Is told: the record, the history of its current execution, and which names are served here.
+// Always:  pure; says no more than is committed (O1). No payload is shown.
+
+import type { HistoryEvent } from "../contract/events.ts";
+import { isTerminal, type InstanceRecord } from "../contract/instance.ts";
+
+/** The names that workers of this process serve. */
+export interface ServedNames {
+  readonly orchestrators: ReadonlySet<string>;
+  readonly activities: ReadonlySet<string>;
+}
+
+const MOST_LINES = 20;
+
+/** What the instance waits for; empty when it is finished. At most twenty lines, then how many more. */
+export function waitingFor(record: InstanceRecord, history: readonly HistoryEvent[], served: ServedNames): readonly string[] {
+  if (isTerminal(record.status)) return [];
+  const lines: string[] = [];
+  if (record.status === "SUSPENDED") lines.push("to be resumed (it is suspended)");
+  if (record.stall !== undefined) lines.push(`${record.stall.kind === "set-aside" ? "an operator" : "fitting code"}: ${record.stall.reason}`);
+  if (record.historyLength === 0) {
+    if (record.scheduledAt !== undefined) lines.push(`its scheduled start at ${isoTime(record.scheduledAt)}`);
+    else lines.push(unserved(served.orchestrators, record.name, "orchestrator") ?? `a worker to run orchestrator '${record.name}'`);
+    return lines;
+  }
+  for (const name of record.awaitedEvents ?? []) lines.push(`external event '${name}'`);
+  lines.push(...openTasks(history, served));
+  return lines.length <= MOST_LINES ? lines : [...lines.slice(0, MOST_LINES), `and ${lines.length - MOST_LINES} more`];
+}
+
+function openTasks(history: readonly HistoryEvent[], served: ServedNames): Iterable<string> {
+  const open = new Map<number, string>();
+  for (const event of history) {
+    switch (event.kind) {
+      case "TaskScheduled":
+        open.set(event.eventId, unserved(served.activities, event.name, "activity", event.eventId) ?? `activity '${event.name}' (#${event.eventId})`);
+        break;
+      case "SubOrchestrationInstanceCreated":
+        open.set(event.eventId, `sub-orchestration '${event.name}' (#${event.eventId}, instance '${event.instanceId}')`);
+        break;
+      case "TimerCreated":
+        open.set(event.eventId, `timer (#${event.eventId}) until ${isoTime(event.fireAt)}`);
+        break;
+      case "TaskCompleted":
+      case "TaskFailed":
+      case "SubOrchestrationInstanceCompleted":
+      case "SubOrchestrationInstanceFailed":
+        open.delete(event.taskScheduledId);
+        break;
+      case "TimerFired":
+        open.delete(event.timerId);
+        break;
+      default:
+        break;
+    }
+  }
+  return open.values();
+}
+
+function unserved(names: ReadonlySet<string>, name: string, what: "orchestrator" | "activity", id?: number): string | undefined {
+  if (names.size === 0 || names.has(name)) return undefined;
+  return `a worker that has ${what} '${name}'${id === undefined ? "" : ` (#${id})`}; registered here: ${[...names].map((each) => `'${each}'`).join(", ")}`;
+}
+
+function isoTime(instant: number): string {
+  return new Date(instant).toISOString(); // tidy: allow Date because it formats a given instant and reads no clock
+}

@@ -1,0 +1,73 @@
+// standstill: knows when every microtask has run.
+//
+// Owns:    one drain of the microtask queue, shared by all who ask for it in the same moment.
+// Always:  P1 whoever awaits `settle()` goes on after all microtasks that were there, and all that these made, have run.
+//          P2 no timer and no I/O callback runs in between, but for the yields of P3.
+//          P3 the event loop gets its turn after at most `YIELD_AFTER_MS` of uninterrupted work.
+//
+// A tick asked for *from a microtask* runs when the queue of microtasks is empty, before the event loop goes on. That is four times as fast
+// as a setImmediate, and nothing else of the platform comes between.
+
+/** How long work may go on before the event loop gets its turn. */
+const YIELD_AFTER_MS = 5;
+
+/** Waiting for standstill, and for the event loop. */
+export interface Standstill {
+  /** Resolves when every microtask has run. */
+  readonly settle: () => Promise<void>;
+  /** To be asked before a piece of work begins: `undefined` when it may begin at once, else a promise to wait for. */
+  readonly breathe: () => Promise<void> | undefined;
+}
+
+/**
+ * Makes a shared standstill.
+ *
+ * @example
+ * const { settle } = createStandstill();
+ * await settle(); // every microtask has run
+ */
+export function createStandstill(): Standstill {
+  let settling: Promise<void> | undefined;
+  let wake: () => void = () => undefined;
+  let breathing: Promise<void> | undefined;
+  /** When the loop last turned, as far as we know. */
+  let turnedAt = performance.now();
+
+  const flush = (): void => {
+    const resolve = wake;
+    settling = undefined;
+    if (performance.now() - turnedAt <= YIELD_AFTER_MS) {
+      resolve();
+      return;
+    }
+    setImmediate(() => {
+      turnedAt = performance.now();
+      resolve();
+    });
+  };
+  const afterMicrotasks = (): void => process.nextTick(flush);
+
+  const settle = (): Promise<void> => {
+    if (settling !== undefined) return settling;
+    settling = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    queueMicrotask(afterMicrotasks);
+    return settling;
+  };
+
+  const breathe = (): Promise<void> | undefined => {
+    if (breathing !== undefined) return breathing;
+    if (performance.now() - turnedAt <= YIELD_AFTER_MS / 2) return undefined;
+    breathing = new Promise<void>((resolve) => {
+      setImmediate(() => {
+        breathing = undefined;
+        turnedAt = performance.now();
+        resolve();
+      });
+    });
+    return breathing;
+  };
+
+  return { settle, breathe };
+}

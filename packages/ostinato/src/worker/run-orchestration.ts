@@ -1,0 +1,135 @@
+// run-orchestration: an orchestration's work item becomes an outcome.
+//
+// Owns:    the choice between the kept program and a fresh one, and what is said when neither can go on.
+// Is told: work items and forget notices, by the worker; programs, by the registry.
+// Tells:   one Outcome for each item, whatever happens.
+// Always:  O1 a kept program goes on only if it has seen exactly the events that the item says it has.
+//          O2 of two turns of one instance at once (the first one's lease was lost), the first is never kept.
+//          O3 a mistake of ours or of the program's never goes past here: the item is abandoned, with the reason.
+
+import type { HistoryEvent } from "../contract/events.ts";
+import { toFailure, type Failure } from "../contract/failure.ts";
+import type { InstanceId } from "../contract/ids.ts";
+import { given } from "../contract/recorded-as.ts";
+import type { VersionFailureStrategy } from "../contract/versions.ts";
+import type { OrchestrationOutcome, OrchestrationWorkItem } from "../contract/work-items.ts";
+import type { OrchestratorDefinition } from "../authoring/define.ts";
+import type { Execution, TurnResult } from "../executor/execution.ts";
+import type { Logger } from "../platform/logger.ts";
+import type { OrchestratorChoice } from "./registry.ts";
+import type { TurnCache } from "./turn-cache.ts";
+
+/** What turns need of the worker. */
+export interface TurnWorld {
+  readonly choose: (name: string, version: string) => OrchestratorChoice;
+  readonly versionFailure: VersionFailureStrategy;
+  /** Makes the program of an execution. */
+  readonly begin: (item: OrchestrationWorkItem, orchestrator: OrchestratorDefinition) => Execution;
+  readonly cache: TurnCache;
+  readonly breathe: () => Promise<void> | undefined;
+  readonly log: Logger;
+}
+
+/** Runs turns. */
+export interface TurnRunner {
+  /** The item's outcome. Never rejects. */
+  run(item: OrchestrationWorkItem): Promise<OrchestrationOutcome>;
+  /** Forgets the instance's program, also when it is in a turn right now. */
+  forget(instanceId: InstanceId): void;
+  /** Turns running now. */
+  readonly running: number;
+}
+
+/** How long work that no code here fits is left to others. The engine lengthens it while it goes on. */
+const TURNED_DOWN_DELAY_MS = 1_000;
+
+interface RunningTurn {
+  forgotten: boolean;
+}
+
+/** Makes a runner of turns. */
+export function createTurnRunner(world: TurnWorld): TurnRunner {
+  const { cache } = world;
+  const turns = new Map<InstanceId, RunningTurn>();
+  let running = 0;
+
+  const run = async (item: OrchestrationWorkItem): Promise<OrchestrationOutcome> => {
+    const turn: RunningTurn = { forgotten: false };
+    const before = turns.get(item.instanceId);
+    if (before !== undefined) before.forgotten = true;
+    turns.set(item.instanceId, turn);
+    running += 1;
+    let execution: Execution | undefined;
+    try {
+      const breath = world.breathe();
+      if (breath !== undefined) await breath;
+
+      execution = cache.take(item.instanceId, item.executionId);
+      if ("kept" in item.past) {
+        if (execution?.historyLength !== item.past.kept) {
+          execution?.close();
+          return { kind: "needs-history", token: item.token };
+        }
+        return conclude(item, turn, execution, await execution.advance([], item.newEvents));
+      }
+      execution?.close();
+      execution = undefined;
+      const choice = world.choose(item.name, item.version ?? "");
+      if (choice.kind !== "found") return turnDown(item, item.past.events, choice);
+      execution = world.begin(item, choice.orchestrator);
+      return conclude(item, turn, execution, await execution.advance(item.past.events, item.newEvents));
+    } catch (error) {
+      execution?.close();
+      world.log.error(`a turn of '${item.name}' could not be run: ${toFailure(error).message}`, { instanceId: item.instanceId, error });
+      return { kind: "abandoned", token: item.token, delayMs: TURNED_DOWN_DELAY_MS, reason: `The turn could not be run: ${toFailure(error).message}` };
+    } finally {
+      running -= 1;
+      if (turns.get(item.instanceId) === turn) turns.delete(item.instanceId);
+    }
+  };
+
+  /** What the item is answered with; the program is kept when it goes on and may. */
+  const conclude = (item: OrchestrationWorkItem, turn: RunningTurn, execution: Execution, result: TurnResult): OrchestrationOutcome => {
+    const { token } = item;
+    if (result.kind === "stalled") {
+      execution.close();
+      return { kind: "stalled", token, stall: result.stall };
+    }
+    const { ended, ...asked } = result;
+    if (ended || turn.forgotten) {
+      execution.close();
+      return { ...asked, token };
+    }
+    const keptBytes = cache.keep(item.instanceId, item.executionId, execution);
+    return keptBytes === undefined ? { ...asked, token } : { ...asked, token, keptBytes };
+  };
+
+  const turnDown = (item: OrchestrationWorkItem, past: readonly HistoryEvent[], choice: Exclude<OrchestratorChoice, { kind: "found" }>): OrchestrationOutcome => {
+    const { token } = item;
+    if (choice.kind === "version" && world.versionFailure === "fail") {
+      return { kind: "turn", token, actions: [{ kind: "completeOrchestration", id: nextActionId(past), status: "FAILED", failure: versionFailure(choice.reason) }] };
+    }
+    return { kind: "abandoned", token, delayMs: TURNED_DOWN_DELAY_MS, ...given({ reason: choice.reason }) };
+  };
+
+  return {
+    run,
+    forget(instanceId) {
+      const turn = turns.get(instanceId);
+      if (turn !== undefined) turn.forgotten = true;
+      cache.forget(instanceId);
+    },
+    get running() {
+      return running;
+    },
+  };
+}
+
+function versionFailure(message: string): Failure {
+  return { errorType: "VersionMismatch", message, nonRetriable: true };
+}
+
+/** Ids of actions count up, and what happened to the instance has -1. */
+function nextActionId(past: readonly HistoryEvent[]): number {
+  return past.reduce((last, event) => Math.max(last, event.eventId), 0) + 1;
+}
