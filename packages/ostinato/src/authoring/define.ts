@@ -14,7 +14,6 @@ import type { ActivityContext, NoErrors } from "./activity-context.ts";
 import type { NoEvents, OrchestratorContext } from "./orchestrator-context.ts";
 import { type CallTimeout, checkRetry, type RetryHandler, type RetryPolicy } from "./retry.ts";
 import type { InOf, OutOf, Schema } from "./schema.ts";
-import type { Task } from "./task.ts";
 
 // ---- references: enough to call by
 
@@ -140,9 +139,9 @@ export interface OrchestratorSpec {
 }
 
 type Given<S, Key extends string> = S extends { readonly [K in Key]: infer G } ? G : undefined;
-type InputOf_<S> = Given<S, "input"> extends infer G ? (G extends undefined ? void : InOf<G>) : never;
+type CallerInputOf<S> = Given<S, "input"> extends infer G ? (G extends undefined ? void : InOf<G>) : never;
 type BodyInputOf<S> = Given<S, "input"> extends infer G ? (G extends undefined ? void : OutOf<G>) : never;
-type OutputOf_<S> = Given<S, "output"> extends infer G ? (G extends undefined ? void : OutOf<G>) : never;
+type CallerOutputOf<S> = Given<S, "output"> extends infer G ? (G extends undefined ? void : OutOf<G>) : never;
 type BodyOutputOf<S> = Given<S, "output"> extends infer G ? (G extends undefined ? void : InOf<G>) : never;
 type ErrorsOf<S> = Given<S, "errors"> extends infer G ? (G extends undefined ? NoErrors : { [K in keyof G]: OutOf<G[K]> }) : never;
 type EventsOf<S> = Given<S, "events"> extends infer G ? (G extends undefined ? NoEvents : G) : never;
@@ -205,7 +204,7 @@ export function activity<const S extends ActivitySpec & { readonly input?: never
 export function activity<const S extends ActivitySpec>(
   name: string,
   spec: S,
-): ActivityContract<InputOf_<S>, OutputOf_<S>, ErrorsOf<S>, BodyInputOf<S>, BodyOutputOf<S>>;
+): ActivityContract<CallerInputOf<S>, CallerOutputOf<S>, ErrorsOf<S>, BodyInputOf<S>, BodyOutputOf<S>>;
 export function activity(name: string, specOrRun: ActivitySpec | ActivityDefinition["run"], run?: ActivityDefinition["run"]): unknown {
   checkName(name, "activity name");
   const { input, output, errors, retry, timeout } = typeof specOrRun === "function" ? ({} as ActivitySpec) : specOrRun;
@@ -262,7 +261,7 @@ export function orchestrator<const S extends OrchestratorSpec & { readonly input
 export function orchestrator<const S extends OrchestratorSpec>(
   name: string,
   spec: S,
-): OrchestratorContract<InputOf_<S>, OutputOf_<S>, BodyInputOf<S>, BodyOutputOf<S>, EventsOf<S>>;
+): OrchestratorContract<CallerInputOf<S>, CallerOutputOf<S>, BodyInputOf<S>, BodyOutputOf<S>, EventsOf<S>>;
 export function orchestrator(
   name: string,
   specOrBody: OrchestratorSpec | OrchestratorDefinition["body"],
@@ -312,9 +311,6 @@ export function nameOfFunction(body: { readonly name: string }, what: string): s
   if (name === "") throw new InvalidArgumentError(`The ${what} was given as a function without a name; pass its definition or its name.`);
   return name;
 }
-
-/** Whether something is a durable task, whatever made it. */
-export type IsTask<T> = T extends Task<unknown> ? true : false;
 
 function checkBody<T>(body: T, what: string, name: string): T {
   if (typeof body !== "function") throw new InvalidArgumentError(`The body of ${what} '${name}' must be a function.`);

@@ -6,7 +6,7 @@
 // Always:  L1 nothing is sent that cannot be stored: ids, names, tags and payloads are checked here first.
 //          L2 a start that resolved is durable.
 
-import type { Backend, StartRequest } from "../contract/backend.ts";
+import type { StartRequest } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { checkInstanceId, checkName } from "../contract/ids.ts";
 import type { InstanceStatus, Tags } from "../contract/instance.ts";
@@ -93,7 +93,7 @@ export function createClient(world: ClientWorld): Client {
   return {
     async start(target: OrchestratorRef<unknown, unknown> | string, input?: unknown, options: StartOptions = {}): Promise<OrchestrationHandle<never>> {
       const request = await startRequest(world, target, input, options);
-      await world.backend.start(request);
+      await world.backend().start(request);
       return handleOf<never>(world, request.instanceId, typeof target === "string" ? {} : target);
     },
     instance(first: OrchestratorRef<unknown, unknown> | string, second?: string): OrchestrationHandle<never> {
@@ -133,7 +133,7 @@ function listInstances(world: ClientWorld, filter: InstanceFilter): PagedListing
   return pagedListingOf(async function* (request: PageRequest = {}) {
     let cursor = request.cursor;
     do {
-      const page = await world.backend.query(filter, { ...given({ size: request.size, cursor }) });
+      const page = await world.backend().query(filter, { ...given({ size: request.size, cursor }) });
       cursor = page.next;
       yield { items: page.items.map((stored) => statusOf(stored, world.converter, {})), next: cursor };
     } while (cursor !== undefined);

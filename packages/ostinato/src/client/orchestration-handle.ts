@@ -7,7 +7,7 @@
 //          H2 a wait that times out changes nothing: the instance goes on.
 
 import type { Backend } from "../contract/backend.ts";
-import { InstanceNotFoundError, OrchestrationFailedError, ResultTimeoutError } from "../contract/errors.ts";
+import { HubClosedError, InstanceNotFoundError, OrchestrationFailedError, ResultTimeoutError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import { checkName, type InstanceId } from "../contract/ids.ts";
 import { durationMs, type Duration } from "../contract/instant.ts";
@@ -16,7 +16,7 @@ import { given } from "../contract/recorded-as.ts";
 import type { EventRef } from "../authoring/define.ts";
 import { refuseUnstorableText } from "../authoring/payload.ts";
 import { decodeWith } from "../authoring/schema.ts";
-import type { Clock } from "../platform/clock.ts";
+import { holdProcess, type Clock } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
 import { listingOf, type Listing } from "./listing.ts";
 import { detailedStatusOf, statusOf, type DetailedStatus, type OrchestrationStatus, type PayloadShapes } from "./orchestration-status.ts";
@@ -126,7 +126,8 @@ export interface OrchestrationHandle<O = unknown> {
 
 /** What a handle works with. */
 export interface HandleWorld extends PayloadRules {
-  readonly backend: Backend;
+  /** The line to the task hub. Throws HubClosedError once it is closed. */
+  readonly backend: () => Backend;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -136,21 +137,22 @@ const TIMED_OUT = Symbol("timed out");
 
 /** The handle of an instance. */
 export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadShapes): OrchestrationHandle<O> {
-  const { backend, converter } = world;
+  const { converter } = world;
 
-  /** Awaits a wait of the backend, for at most `timeout`. */
+  /** Awaits a wait of the backend, for at most `timeout`. The process stays alive meanwhile. */
   const within = async (
     timeout: Duration | undefined,
     wait: (signal?: AbortSignal) => Promise<StoredInstance | undefined>,
   ): Promise<StoredInstance | undefined | typeof TIMED_OUT> => {
-    if (timeout === undefined) return wait();
-    const giveUp = new AbortController();
-    const timer = world.clock.setTimer(durationMs(timeout), () => giveUp.abort());
+    const giveUp = timeout === undefined ? undefined : new AbortController();
+    const timer = timeout === undefined ? undefined : world.clock.setTimer(durationMs(timeout), () => giveUp?.abort());
+    const release = holdProcess();
     try {
-      const stored = await wait(giveUp.signal);
-      return stored === undefined && giveUp.signal.aborted ? TIMED_OUT : stored;
+      const stored = await wait(giveUp?.signal);
+      return stored === undefined && giveUp?.signal.aborted ? TIMED_OUT : stored;
     } finally {
-      timer.cancel();
+      release();
+      timer?.cancel();
     }
   };
 
@@ -161,9 +163,8 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
   ): Promise<StoredInstance> => {
     const stored = await within(timeout, wait);
     if (stored !== TIMED_OUT && stored !== undefined) return stored;
-    const now = await backend.get(id);
-    if (now === undefined) throw notFound(id);
-    if (stored === undefined) throw notFound(id);
+    const now = await world.backend().get(id);
+    if (now === undefined || stored === undefined) throw notFound(id);
     const waitingFor = now.waitingFor.length > 0 ? ` It waits for: ${now.waitingFor.join("; ")}.` : "";
     throw new ResultTimeoutError(`The instance '${id}' has not ${goal} in ${JSON.stringify(timeout)}: it is ${now.record.status}.${waitingFor} It goes on; ask again, or wait longer.`);
   };
@@ -171,33 +172,33 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
   const handle: OrchestrationHandle<O> = {
     id,
     async result(options = {}) {
-      return resultOf<O>(await reached("ended", options.timeout, (signal) => backend.waitForCompletion(id, signal)), world, shapes);
+      return resultOf<O>(await reached("ended", options.timeout, (signal) => world.backend().waitForCompletion(id, signal)), world, shapes);
     },
     async status() {
-      const snapshot = await backend.get(id);
+      const snapshot = await world.backend().get(id);
       return snapshot && detailedStatusOf<O>(snapshot, converter, shapes);
     },
     async waitForStart(options = {}) {
-      return statusOf<O>(await reached("started", options.timeout, (signal) => backend.waitForStart(id, signal)), converter, shapes);
+      return statusOf<O>(await reached("started", options.timeout, (signal) => world.backend().waitForStart(id, signal)), converter, shapes);
     },
     async raiseEvent(event: EventRef<unknown> | string, data?: unknown) {
       const name = typeof event === "string" ? event : event.name;
       checkName(name, "event name");
       const input = await enter(world, typeof event === "string" ? undefined : event.schema, data, `data of event '${name}'`);
-      await backend.raiseEvent({ instanceId: id, name, messageId: world.random.id(), ...given({ input }) });
+      await world.backend().raiseEvent({ instanceId: id, name, messageId: world.random.id(), ...given({ input }) });
     },
     async suspend(reason) {
-      await backend.suspend(id, checkedReason(reason));
+      await world.backend().suspend(id, checkedReason(reason));
     },
     async resume(reason) {
-      await backend.resume(id, checkedReason(reason));
+      await world.backend().resume(id, checkedReason(reason));
     },
     async terminate(options = {}) {
       const output = await enter(world, undefined, options.output, `output of instance '${id}'`);
-      await backend.terminate({ instanceId: id, recursive: options.recursive ?? false, ...given({ output }) });
+      await world.backend().terminate({ instanceId: id, recursive: options.recursive ?? false, ...given({ output }) });
     },
-    purge: (options = {}) => backend.purge({ instanceId: id, recursive: options.recursive ?? false }),
-    history: () => listingOf(() => backend.history(id)),
+    purge: async (options = {}) => world.backend().purge({ instanceId: id, recursive: options.recursive ?? false }),
+    history: () => listingOf(() => world.backend().history(id)),
   };
   return handle;
 }
@@ -220,6 +221,14 @@ function resultOf<O>(stored: StoredInstance, world: HandleWorld, shapes: Payload
 
 function notFound(id: InstanceId): InstanceNotFoundError {
   return new InstanceNotFoundError(`There is no instance '${id}' in this task hub. It was never started here, or has been purged.`);
+}
+
+/** The backend, until the hub is closed. */
+export function untilClosed(backend: Backend, isClosed: () => boolean): () => Backend {
+  return () => {
+    if (isClosed()) throw new HubClosedError("The task hub has been closed. Open it again, or close it after the last use.");
+    return backend;
+  };
 }
 
 function checkedReason(reason: string | undefined): string | undefined {

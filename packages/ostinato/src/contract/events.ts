@@ -62,8 +62,8 @@ export interface ExecutionTerminated extends EventBase {
   /** What becomes the instance's output. */
   readonly output?: string;
   readonly recursive: boolean;
-  /** Children up to this id were told already (a recursion in bounded steps). */
-  readonly after?: InstanceId;
+  /** The page of children that comes next: those before it were told already (a recursion in bounded steps). */
+  readonly after?: string;
 }
 
 export interface TaskScheduled extends EventBase {

@@ -63,13 +63,14 @@ export type Opening =
   | { readonly kind: "run"; readonly turn: OpenedTurn }
   | { readonly kind: "commit"; readonly commit: Commit }
   /** A terminate has to be passed on: ask again with the next page of children. */
-  | { readonly kind: "needs-children"; readonly after: InstanceId | undefined }
+  | { readonly kind: "needs-children"; readonly after: string | undefined }
   | { readonly kind: "nothing" };
 
 /** A page of an instance's children, for a recursive terminate. */
 export interface ChildrenPage {
   readonly ids: readonly InstanceId[];
-  readonly more: boolean;
+  /** The cursor of the next page; absent on the last one. */
+  readonly next?: string;
 }
 
 /** Opens the inbox of a held instance. */
@@ -278,9 +279,10 @@ function failed(held: HeldInstance, sorted: SortedInbox, failure: Failure, readi
 function terminated(held: HeldInstance, messages: readonly InboxMessage[], message: InboxMessage, reading: Instant, children: ChildrenPage | undefined): Opening {
   const event = message.event as ExecutionTerminated;
   if (event.recursive && children === undefined) return { kind: "needs-children", after: event.after };
-  const forwards = (children?.ids ?? []).map((id): Message => passOn(event, id, `${message.id}:${id}`));
-  const last = children?.ids.at(-1);
-  if (children?.more && last !== undefined) forwards.push({ ...passOn({ ...event, after: last }, held.record.id, `${message.id}:after:${last}`) });
+  const { after: _told, ...order } = event;
+  const forwards = (children?.ids ?? []).map((id): Message => passOn(order, id, `${message.id}:${id}`));
+  // More children than one step tells: the next step is a message to this very instance, which survives a crash like any other.
+  if (children?.next !== undefined) forwards.push(passOn({ ...event, after: children.next }, held.record.id, `${message.id}:after:${children.next}`));
 
   const { record } = held;
   const at = turnTime(record, [], reading);

@@ -43,6 +43,8 @@ export interface ExecutionOptions {
   readonly limits: TurnLimits;
   /** Resolves when every microtask has run (given by the worker, which shares one drain between many executions). */
   readonly settle: () => Promise<void>;
+  /** Asked now and then between two events: a promise to wait for when the loop of the platform is due. */
+  readonly breathe?: () => Promise<void> | undefined;
   /** Runs user code so that its unhandled rejections can be told from others'. */
   readonly enter: <T>(run: () => T) => T;
   readonly log: (record: ProgramLogRecord) => void;

@@ -57,14 +57,12 @@ const ACTION_PAYLOADS: { readonly [K in ActionKind]: readonly (keyof Extract<Act
 
 /** The value with the named fields transformed, where they hold text. */
 async function transformFields<T extends object>(value: T, fields: readonly PropertyKey[], transform: Transform): Promise<T> {
-  let changed: Record<PropertyKey, unknown> | undefined;
+  const changed: Record<PropertyKey, unknown> = {};
   for (const field of fields) {
     const text = (value as Record<PropertyKey, unknown>)[field];
-    if (typeof text !== "string") continue;
-    changed ??= { ...value };
-    changed[field] = await transform(text);
+    if (typeof text === "string") changed[field] = await transform(text);
   }
-  return (changed as T | undefined) ?? value;
+  return { ...value, ...changed };
 }
 
 function transformEvents(events: readonly HistoryEvent[], transform: Transform): Promise<HistoryEvent[]> {
@@ -89,8 +87,22 @@ async function decodeOrchestration(item: OrchestrationWorkItem, decode: Transfor
 
 async function encodeTurn(outcome: OrchestrationOutcome, encode: Transform): Promise<OrchestrationOutcome> {
   if (outcome.kind !== "turn") return outcome;
-  const changed = await transformFields(outcome, ["customStatus", "acceptedInput"], encode);
-  return { ...changed, actions: await Promise.all(outcome.actions.map((action) => transformAction(action, encode))) };
+  try {
+    const changed = await transformFields(outcome, ["customStatus", "acceptedInput"], encode);
+    return { ...changed, actions: await Promise.all(outcome.actions.map((action) => transformAction(action, encode))) };
+  } catch (error) {
+    return { kind: "abandoned", token: outcome.token, delayMs: RETRY_DELAY_MS, reason: `The codec could not encode a payload: ${toFailure(error).message}` };
+  }
+}
+
+/** The work is done: a result that cannot be encoded is a failure that the call's retry policy sees. */
+async function encodeResult(outcome: ActivityOutcome, encode: Transform): Promise<ActivityOutcome> {
+  if (outcome.kind !== "completed") return outcome;
+  try {
+    return await transformFields(outcome, ["result"], encode);
+  } catch (error) {
+    return { kind: "failed", token: outcome.token, failure: toFailure(error) };
+  }
 }
 
 /** A backend whose payloads pass through a codec on both sides: the caller's and the worker's. */
@@ -134,7 +146,7 @@ export function withCodec(backend: Backend, codec: PayloadCodec): Backend {
       });
       return {
         completeOrchestration: async (outcome) => connection.completeOrchestration(await encodeTurn(outcome, encode)),
-        completeActivity: async (outcome) => connection.completeActivity(outcome.kind === "completed" ? await transformFields(outcome, ["result"], encode) : outcome),
+        completeActivity: async (outcome) => connection.completeActivity(await encodeResult(outcome, encode)),
         stopTaking: () => connection.stopTaking(),
         close: async () => {
           await tail;
@@ -153,14 +165,14 @@ async function decodeItem(item: WorkItem, decode: Transform, connection: () => W
     return item;
   } catch (error) {
     const reason = `The codec could not decode a payload: ${toFailure(error).message}`;
-    if (item.kind === "orchestration") await connection().completeOrchestration({ kind: "abandoned", token: item.token, delayMs: UNDECODABLE_DELAY_MS, reason });
+    if (item.kind === "orchestration") await connection().completeOrchestration({ kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS, reason });
     if (item.kind === "activity") {
-      const outcome: ActivityOutcome = { kind: "abandoned", token: item.token, delayMs: UNDECODABLE_DELAY_MS };
+      const outcome: ActivityOutcome = { kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS };
       await connection().completeActivity(outcome);
     }
     return undefined;
   }
 }
 
-/** A key service that is away comes back; a payload that is damaged sets its instance aside after ten tries. */
-const UNDECODABLE_DELAY_MS = 5_000;
+/** A key service that is away comes back. */
+const RETRY_DELAY_MS = 5_000;

@@ -54,6 +54,11 @@ export class Dispatcher {
     if (this.#more) this.look();
   }
 
+  /** A hint that something will be due at this instant: looks, unless it would have looked by then anyway. The look tells the time. */
+  dueAt(instant: Instant): void {
+    if (this.#wakeAt === undefined || instant < this.#wakeAt) this.look();
+  }
+
   /** Something will be due at this instant of the store's clock; `reading` is what it shows now. */
   wakeAt(instant: Instant, reading: Instant): void {
     if (this.#closed || (this.#wakeAt !== undefined && this.#wakeAt <= instant)) return;

@@ -124,6 +124,7 @@ class LocalBackend implements Backend {
     this.#unwatch = this.#store.watch((hint) => {
       if (hint.ended.length > 0) this.#waiters.hinted(hint.ended);
       if (hint.ready) this.#dispatcher.look();
+      else if (hint.dueAt !== undefined) this.#dispatcher.dueAt(hint.dueAt);
     });
     this.#dispatcher.look();
   }
@@ -362,10 +363,10 @@ class LocalBackend implements Backend {
     }
   }
 
-  async #openWithChildren(held: Held, taken: Taken, after: InstanceId | undefined): Promise<void> {
+  async #openWithChildren(held: Held, taken: Taken, after: string | undefined): Promise<void> {
     const page = await this.#store.query({ parent: held.record.id }, { size: CHILDREN_PAGE, ...given({ cursor: after }) });
     if (held.state === "gone") return this.#foldsAsMessages(taken.folds);
-    this.#open(held, taken, { ids: page.items.map((each) => each.record.id), ...given({ next: page.next }), more: page.next !== undefined });
+    this.#open(held, taken, { ids: page.items.map((each) => each.record.id), ...given({ next: page.next }) });
   }
 
   #hand(held: Held, worker: ConnectedWorker, turn: OpenedTurn, taken: Taken): void {

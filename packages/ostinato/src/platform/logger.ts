@@ -88,7 +88,8 @@ export function lineOf(record: LogRecord): string {
 }
 
 function factText(value: unknown): string {
-  if (value instanceof Error) return value.stack ?? `${value.name}: ${value.message}`;
+  // The line stays readable: what happened and where; a sink that wants the whole stack has the error itself.
+  if (value instanceof Error) return `${value.name}: ${value.message}${/\n\s+at .*/.exec(value.stack ?? "")?.[0] ?? ""}`;
   if (typeof value === "string") return value;
   try {
     return JSON.stringify(value) ?? String(value);

@@ -70,3 +70,14 @@ function asError(reason: unknown): Error {
   );
   return Object.assign(error, { name: "UnhandledPromiseRejection", code: "ERR_UNHANDLED_REJECTION" });
 }
+
+/**
+ * The async context of this moment, to run other code in: what a caller has put into its context stays the caller's.
+ *
+ * @example
+ * const here = captureContext();
+ * here(() => deliver(items));
+ */
+export function captureContext(): <T>(run: () => T) => T {
+  return AsyncLocalStorage.snapshot();
+}

@@ -71,3 +71,15 @@ export function createStandstill(): Standstill {
 
   return { settle, breathe };
 }
+
+/**
+ * Resolves when the event loop has gone round once.
+ *
+ * @example
+ * await nextLoopTurn();
+ */
+export function nextLoopTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

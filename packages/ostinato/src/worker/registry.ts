@@ -77,10 +77,10 @@ function registered(names: Iterable<string>): string {
 }
 
 function checkProgram(program: unknown, kind: "orchestrator" | "activity"): void {
-  const { kind: found, name, run } = (program ?? {}) as { kind?: unknown; name?: unknown; run?: unknown };
-  if (found === kind && typeof run === "function") return checkName(name as string, `${kind} name`);
+  const { kind: found, name } = (program ?? {}) as { kind?: unknown; name?: unknown };
+  if (found === kind) return checkName(name as string, `${kind} name`);
   const known = typeof name === "string" ? ` '${name}'` : "";
-  throw new InvalidArgumentError(`What was given as an ${kind}${known} is none with a body: make it with ${kind}(name, body), or give the contract its body with .run(body).`);
+  throw new InvalidArgumentError(`What was given as an ${kind}${known} is none with a body. Make it with ${kind}(name, body), or give the contract its body with .run(body).`);
 }
 
 function twice(kind: string, name: string, version: string): InvalidArgumentError {

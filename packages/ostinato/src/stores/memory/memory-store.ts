@@ -20,8 +20,8 @@ import type { ChangeHint, ClaimRequest, Claims, Decision, Renewal, Store } from 
 import { cursorOf, matches, numberOfCursor, pageSize } from "../paging.ts";
 import { risingClock } from "../store-clock.ts";
 import type { StoreClock } from "../store-clock.ts";
-import { DueHeap } from "./due-heap.ts";
-import type { Due } from "./due-heap.ts";
+import { DueHeap } from "../due-heap.ts";
+import type { Due } from "../due-heap.ts";
 
 /** The most messages of one instance that are handed out at once. */
 const HAND_OUT_LIMIT = 1_000;
@@ -180,7 +180,6 @@ function claim(hub: Hub, me: Owner, want: ClaimRequest): Claims {
     placeAtOwner(waiting.entry);
     instances.push(claimOf(waiting.entry, messages, true));
   }
-  nextDueAt = Math.min(nextDueAt, me.due.first()?.dueAt ?? Number.POSITIVE_INFINITY);
 
   if (want.instances > 0) {
     const heaps = heapsOf(hub.ready, ["", ...want.orchestrators]);
@@ -212,6 +211,7 @@ function claim(hub: Hub, me: Owner, want: ClaimRequest): Claims {
     }
     nextDueAt = Math.min(nextDueAt, dueAfter(heaps, at));
   }
+  nextDueAt = Math.min(nextDueAt, me.due.first()?.dueAt ?? Number.POSITIVE_INFINITY);
   return { at, instances, activities, ...(nextDueAt === Number.POSITIVE_INFINITY ? {} : { nextDueAt }) };
 }
 
