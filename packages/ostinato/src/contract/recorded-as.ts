@@ -5,7 +5,7 @@
 // Always:  the event's id is the action's id; the event's time is the turn's.
 
 import type { Action } from "./actions.ts";
-import type { HistoryEvent } from "./events.ts";
+import type { HistoryEvent, TaskScheduled } from "./events.ts";
 import type { Instant } from "./instant.ts";
 
 /** The event that records an action; `undefined` for what leaves no event of its own (cancelTimer, completeOrchestration). */
@@ -13,8 +13,13 @@ export function recordedAs(action: Action, timestamp: Instant): HistoryEvent | u
   const eventId = action.id;
   switch (action.kind) {
     case "scheduleTask": {
-      const { name, version, input, tags, traceContext } = action;
-      return { kind: "TaskScheduled", eventId, timestamp, name, ...given({ version, input, tags, traceContext }) };
+      // The hot one: written without a detour.
+      const event: Writable<TaskScheduled> = { kind: "TaskScheduled", eventId, timestamp, name: action.name };
+      if (action.version !== undefined) event.version = action.version;
+      if (action.input !== undefined) event.input = action.input;
+      if (action.tags !== undefined) event.tags = action.tags;
+      if (action.traceContext !== undefined) event.traceContext = action.traceContext;
+      return event;
     }
     case "createSubOrchestration": {
       const { instanceId, name, version, input, tags, traceContext } = action;
@@ -29,6 +34,9 @@ export function recordedAs(action: Action, timestamp: Instant): HistoryEvent | u
       return undefined;
   }
 }
+
+/** A value in the making: its fields can still be set. */
+export type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The fields that have a value: with `exactOptionalPropertyTypes` an absent field is left out, never set to `undefined`. */
 export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

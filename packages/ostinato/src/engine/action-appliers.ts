@@ -11,7 +11,7 @@ import type { MessageId } from "../contract/ids.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { Message } from "../contract/messages.ts";
-import { given } from "../contract/recorded-as.ts";
+import { given, type Writable } from "../contract/recorded-as.ts";
 import { expiryMessageId, timerMessageId } from "./close-activity.ts";
 import { EPOCHS_PER_TURN, type ActivityRow } from "./commit.ts";
 import { newInstanceRecord, startMessage } from "./start.ts";
@@ -98,7 +98,7 @@ function scheduleTask(draft: Draft, action: ScheduleTask): void {
   }
   const claimed = served && room.activitySlots > 0;
   if (claimed) room.activitySlots--;
-  const row: ActivityRow = {
+  const row: Writable<ActivityRow> = {
     number: record.number,
     generation: record.generation,
     taskId: action.id,
@@ -109,15 +109,13 @@ function scheduleTask(draft: Draft, action: ScheduleTask): void {
     idempotencyKey: `${record.lineage}:${action.firstId.toString(16).padStart(4, "0")}`,
     epoch: (record.turn + 1) * EPOCHS_PER_TURN,
     claimed,
-    ...given({
-      version: action.version,
-      input: action.input,
-      tags: action.tags,
-      attemptTimeoutMs: action.attemptTimeoutMs,
-      expiresAt: action.expiresAt,
-      traceContext: action.traceContext,
-    }),
   };
+  if (action.input !== undefined) row.input = action.input;
+  if (action.version !== undefined) row.version = action.version;
+  if (action.tags !== undefined) row.tags = action.tags;
+  if (action.attemptTimeoutMs !== undefined) row.attemptTimeoutMs = action.attemptTimeoutMs;
+  if (action.expiresAt !== undefined) row.expiresAt = action.expiresAt;
+  if (action.traceContext !== undefined) row.traceContext = action.traceContext;
   draft.activities.push(row);
   if (action.expiresAt !== undefined) {
     draft.messages.push(toSelf(draft, expiryMessageId(row), action.expiresAt, {

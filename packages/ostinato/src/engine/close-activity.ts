@@ -7,14 +7,14 @@ import type { TaskCompleted, TaskFailed } from "../contract/events.ts";
 import type { MessageId } from "../contract/ids.ts";
 import type { ActivityOutcome } from "../contract/work-items.ts";
 import type { Instant } from "../contract/instant.ts";
-import { given } from "../contract/recorded-as.ts";
 import { EMPTY_COMMIT, type ActivityClaim, type ActivityRow, type Commit } from "./commit.ts";
 
 /** The event that an activity's outcome is for its orchestration. */
 export function completionEvent(taskId: number, outcome: Exclude<ActivityOutcome, { kind: "abandoned" }>, timestamp: Instant): TaskCompleted | TaskFailed {
-  return outcome.kind === "completed"
-    ? { kind: "TaskCompleted", eventId: -1, timestamp, taskScheduledId: taskId, ...given({ result: outcome.result }) }
-    : { kind: "TaskFailed", eventId: -1, timestamp, taskScheduledId: taskId, failure: outcome.failure };
+  if (outcome.kind === "failed") return { kind: "TaskFailed", eventId: -1, timestamp, taskScheduledId: taskId, failure: outcome.failure };
+  return outcome.result === undefined
+    ? { kind: "TaskCompleted", eventId: -1, timestamp, taskScheduledId: taskId }
+    : { kind: "TaskCompleted", eventId: -1, timestamp, taskScheduledId: taskId, result: outcome.result };
 }
 
 /** The commit that turns a completion into a message: used whenever it could not be folded into a turn. */

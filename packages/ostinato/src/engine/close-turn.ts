@@ -11,10 +11,10 @@ import type { CompleteOrchestration } from "../contract/actions.ts";
 import type { ExecutionStarted, HistoryEvent } from "../contract/events.ts";
 import type { ExecutionId } from "../contract/ids.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
-import { given, recordedAs } from "../contract/recorded-as.ts";
+import { given, recordedAs, type Writable } from "../contract/recorded-as.ts";
 import type { OrchestrationOutcome } from "../contract/work-items.ts";
 import { applyAction, newDraft, type Draft, type Room } from "./action-appliers.ts";
-import type { Commit, Fence, Lease, PayloadChanges } from "./commit.ts";
+import type { ActivityKey, Commit, Fence, Lease, PayloadChanges } from "./commit.ts";
 import { finishedRecord, tellParent, type OpenedTurn } from "./open-turn.ts";
 import { startMessage } from "./start.ts";
 
@@ -70,20 +70,26 @@ function withInput(events: readonly HistoryEvent[], input: string): readonly His
   return events.map((event) => (event.kind === "ExecutionStarted" ? { ...event, input, validated: true } : event));
 }
 
-function goesOn(record: InstanceRecord, outcome: TurnOutcome, at: number, newEvents: number): InstanceRecord {
-  const { stall, notBefore, awaitedEvents, ...rest } = record;
-  void stall, notBefore, awaitedEvents;
-  return {
-    ...rest,
+function goesOn(before: InstanceRecord, outcome: TurnOutcome, at: number, newEvents: number): InstanceRecord {
+  const record: Writable<InstanceRecord> = {
+    ...unmarked(before),
     status: "RUNNING",
-    startedAt: record.startedAt ?? at,
     updatedAt: at,
     lastTurnAt: at,
     attempts: 0,
-    turn: record.turn + 1,
-    historyLength: record.historyLength + newEvents,
-    ...(outcome.awaitedEvents === undefined || outcome.awaitedEvents.length === 0 ? {} : { awaitedEvents: outcome.awaitedEvents }),
+    turn: before.turn + 1,
+    historyLength: before.historyLength + newEvents,
   };
+  record.startedAt ??= at;
+  if (outcome.awaitedEvents !== undefined && outcome.awaitedEvents.length > 0) record.awaitedEvents = outcome.awaitedEvents;
+  return record;
+}
+
+/** The record without what a committed turn makes untrue. */
+function unmarked(record: InstanceRecord): InstanceRecord {
+  if (record.stall === undefined && record.notBefore === undefined && record.awaitedEvents === undefined) return record;
+  const { stall: _stall, notBefore: _notBefore, awaitedEvents: _awaited, ...rest } = record;
+  return rest;
 }
 
 function assemble(
@@ -95,19 +101,27 @@ function assemble(
   events: readonly HistoryEvent[],
   keep: boolean,
 ): Commit {
-  return {
+  const commit: Writable<Commit> = {
     fences: fencesOf(lease, turn),
     number: lease.number,
     record,
-    ...(payloads === undefined ? {} : { payloads }),
     history: { mode: turn.replaces === undefined ? "append" : "replace", events },
     consumed: turn.consumed,
-    finished: turn.folds.length === 0 ? turn.finished : [...turn.finished, ...turn.folds.map((fold) => fold.claim.row)],
+    finished: finishedBy(turn),
     cancelled: turn.cancelled.length === 0 ? draft.cancelled : [...turn.cancelled, ...draft.cancelled],
     messages: turn.messages.length === 0 ? draft.messages : [...turn.messages, ...draft.messages],
     activities: draft.activities,
     keep,
   };
+  if (payloads !== undefined) commit.payloads = payloads;
+  return commit;
+}
+
+function finishedBy(turn: OpenedTurn): readonly ActivityKey[] {
+  if (turn.folds.length === 0) return turn.finished;
+  const keys = turn.finished.slice();
+  for (const fold of turn.folds) keys.push(fold.claim.row);
+  return keys;
 }
 
 /** The instance's epoch, and the epoch of every activity that is folded in: all hold or nothing is written. */

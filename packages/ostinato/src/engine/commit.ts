@@ -100,6 +100,8 @@ export interface Claim {
   readonly messages: readonly InboxMessage[];
   /** True when this process held the lease already: only new messages come with it. */
   readonly held: boolean;
+  /** What could not be read of its rows, in words: the messages concerned are missing here, so the instance must be set aside. */
+  readonly damage?: string;
 }
 
 /** An activity handed out. */

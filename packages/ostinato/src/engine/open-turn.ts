@@ -75,7 +75,7 @@ export interface ChildrenPage {
 
 /** Opens the inbox of a held instance. */
 export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRules, children?: ChildrenPage): Opening {
-  const messages = [...held.messages].sort(byDelivery);
+  const messages = held.messages.length > 1 ? held.messages.toSorted(byDelivery) : held.messages;
   const { record } = held;
   const terminate = messages.find((message) => message.event.kind === "ExecutionTerminated");
   if (terminate !== undefined && (!isTerminal(record.status) || recursive(terminate.event))) return terminated(held, messages, terminate, reading, children);
@@ -105,7 +105,10 @@ interface SortedInbox {
   readonly refusals: readonly { readonly message: InboxMessage; readonly answer: Message | undefined }[];
 }
 
+const NOTHING: readonly never[] = [];
+
 function sortInbox(held: HeldInstance, messages: readonly InboxMessage[]): SortedInbox {
+  if (messages.length === 0) return { started: undefined, events: NOTHING, folds: held.folds, expired: NOTHING, dropped: NOTHING, refusals: NOTHING };
   const { record } = held;
   let started: SortedInbox["started"];
   const events: InboxMessage[] = [];
@@ -197,8 +200,8 @@ function turnOf(held: HeldInstance, sorted: SortedInbox, reading: Instant): Open
     folds: sorted.folds,
     finished: sorted.expired,
     cancelled,
-    messages: sorted.refusals.flatMap((refusal) => refusal.answer ?? []),
-    ...(replaced ? { replaces: held.record } : {}),
+    messages: sorted.refusals.length === 0 ? NOTHING : sorted.refusals.flatMap((refusal) => refusal.answer ?? []),
+    ...(replaced ? { replaces: held.record } : undefined),
   };
 }
 

@@ -64,8 +64,7 @@ export class Dispatcher {
     if (this.#closed || (this.#wakeAt !== undefined && this.#wakeAt <= instant)) return;
     this.#timer?.cancel();
     this.#wakeAt = instant;
-    // One millisecond more than needed is cheaper than a look that comes too early.
-    this.#timer = this.#options.clock.setTimer(Math.max(0, instant - reading) + 1, () => {
+    this.#timer = this.#options.clock.setTimer(Math.max(0, instant - reading), () => {
       this.#wakeAt = undefined;
       this.look();
     });

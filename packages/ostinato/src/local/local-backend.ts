@@ -12,19 +12,19 @@
 import type { Backend, BackendCounters, InstanceSnapshot, PurgeRequest, RaiseEventRequest, StartRequest, TerminateRequest, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
 import { HubClosedError, InstanceExistsError, InstanceNotFoundError, InvalidStateError, StoreUnavailableError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
-import type { Failure } from "../contract/failure.ts";
+import { toFailure } from "../contract/failure.ts";
 import type { InstanceId } from "../contract/ids.ts";
 import { isTerminal, type InstancePayloads, type InstanceRecord, type Stall, type StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { InboxMessage } from "../contract/messages.ts";
 import type { InstanceFilter, Page, PageRequest } from "../contract/queries.ts";
-import { given } from "../contract/recorded-as.ts";
+import { given, type Writable } from "../contract/recorded-as.ts";
 import type { ActivityOutcome, ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem, WorkItem, WorkToken } from "../contract/work-items.ts";
 import { notRegistered } from "../engine/action-appliers.ts";
 import { closeActivity, completionEvent } from "../engine/close-activity.ts";
 import { closeStall } from "../engine/close-stall.ts";
 import { closeTurn } from "../engine/close-turn.ts";
-import type { ActivityClaim, ActivityLease, Claim, Commit, CommitResult, Lease, Refusal } from "../engine/commit.ts";
+import type { ActivityClaim, ActivityLease, ActivityRow, Claim, Commit, CommitResult, Lease, Refusal } from "../engine/commit.ts";
 import { decidePurge, decideRaise, decideResume, decideStall, decideSuspend, decideTerminate } from "../engine/control.ts";
 import { openTurn, type ChildrenPage, type Fold, type OpenedTurn } from "../engine/open-turn.ts";
 import { decideStart } from "../engine/start.ts";
@@ -74,6 +74,7 @@ interface ActivityOut {
 }
 
 const DONE = Promise.resolve();
+const NO_PAST = { events: [] };
 const CHILDREN_PAGE = 500;
 const WRITE_RETRY_MS = 1_000;
 const SET_ASIDE_MS = 10 * 365 * 86_400_000;
@@ -101,7 +102,9 @@ class LocalBackend implements Backend {
   readonly #dispatcher: Dispatcher;
   readonly #warned = new Set<string>();
   readonly #unwatch: () => void;
-  readonly #pending = new Set<Promise<unknown>>();
+  readonly #whenQuiet: (() => void)[] = [];
+  /** Operations on their way to the store that nobody awaits. */
+  #underWay = 0;
   #nextToken = 1;
   #closed = false;
   #sweeping = false;
@@ -221,7 +224,7 @@ class LocalBackend implements Backend {
     this.#closed = true;
     this.#dispatcher.close();
     for (const worker of [...this.#workers]) await this.#disconnect(worker);
-    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    await this.#quiet();
     this.#unwatch();
     this.#waiters.gone();
     await this.#store.close();
@@ -302,8 +305,7 @@ class LocalBackend implements Backend {
       if (held !== undefined) held.activitiesOut++;
       worker.activitiesOut++;
       this.#activities.set(token, { claim, worker, held });
-      const timeoutMs = timeoutOf(claim);
-      const item: ActivityWorkItem = {
+      const item: Writable<ActivityWorkItem> = {
         kind: "activity",
         token,
         instanceId: row.instanceId,
@@ -313,8 +315,13 @@ class LocalBackend implements Backend {
         attempt: row.attempt,
         delivery: claim.delivery,
         idempotencyKey: row.idempotencyKey,
-        ...given({ version: row.version, input: row.input, tags: row.tags, timeoutMs, traceContext: row.traceContext }),
       };
+      if (row.input !== undefined) item.input = row.input;
+      if (row.version !== undefined) item.version = row.version;
+      if (row.tags !== undefined) item.tags = row.tags;
+      if (row.traceContext !== undefined) item.traceContext = row.traceContext;
+      const timeoutMs = timeoutOf(claim);
+      if (timeoutMs !== undefined) item.timeoutMs = timeoutMs;
       if (batch?.worker === worker) batch.items.push(item);
       else {
         if (batch !== undefined) batch.worker.deliver(batch.items);
@@ -372,20 +379,22 @@ class LocalBackend implements Backend {
   #hand(held: Held, worker: ConnectedWorker, turn: OpenedTurn, taken: Taken): void {
     held.worker = worker;
     const { record } = turn;
-    const kept = held.keptBytes > 0;
-    const common = {
-      kind: "orchestration" as const,
+    const item: Writable<OrchestrationWorkItem> = {
+      kind: "orchestration",
+      token: this.#token(),
       instanceId: record.id,
       executionId: record.executionId,
       name: record.name,
+      past: held.keptBytes > 0 ? { kept: record.historyLength } : NO_PAST,
       newEvents: turn.newEvents,
-      ...given({ version: record.version }),
     };
-    if (kept) return this.#deliver(worker, held, turn, taken, { ...common, token: this.#token(), past: { kept: record.historyLength } });
-    held.cold = true;
-    worker.coldTurns++;
-    if (record.historyLength === 0) return this.#deliver(worker, held, turn, taken, { ...common, token: this.#token(), past: { events: [] } });
-    this.#run(this.#load(held, worker, turn, taken, common));
+    if (record.version !== undefined) item.version = record.version;
+    if (held.keptBytes === 0) {
+      held.cold = true;
+      worker.coldTurns++;
+      if (record.historyLength > 0) return void this.#run(this.#load(held, worker, turn, taken, item));
+    }
+    this.#deliver(worker, held, turn, taken, item);
   }
 
   #deliver(worker: ConnectedWorker, held: Held, turn: OpenedTurn, taken: Taken, item: OrchestrationWorkItem): void {
@@ -393,7 +402,7 @@ class LocalBackend implements Backend {
     worker.deliver([item]);
   }
 
-  async #load(held: Held, worker: ConnectedWorker, turn: OpenedTurn, taken: Taken, item: Omit<OrchestrationWorkItem, "token" | "past">): Promise<void> {
+  async #load(held: Held, worker: ConnectedWorker, turn: OpenedTurn, taken: Taken, item: OrchestrationWorkItem): Promise<void> {
     this.#counters.add("coldLoads");
     const events: HistoryEvent[] = [];
     try {
@@ -425,15 +434,14 @@ class LocalBackend implements Backend {
     }
     switch (outcome.kind) {
       case "turn":
-        return this.#run(this.#commitTurn(out, outcome));
+        return this.#commitTurn(out, outcome);
       case "needs-history": {
         this.#held.keep(held, 0);
-        const { token: _token, past: _past, ...item } = out.item;
         if (!held.cold) {
           held.cold = true;
           held.worker!.coldTurns++;
         }
-        return this.#run(this.#load(held, held.worker!, turn, taken, item));
+        return this.#run(this.#load(held, held.worker!, turn, taken, out.item));
       }
       case "stalled":
         return this.#run(this.#stall(out, outcome.stall));
@@ -443,27 +451,50 @@ class LocalBackend implements Backend {
     }
   }
 
+  /** The hot path: it looks after itself, so that a turn costs one promise of ours. */
   async #commitTurn(out: TurnOut, outcome: Extract<OrchestrationOutcome, { kind: "turn" }>): Promise<void> {
     const { held, turn, taken } = out;
     const worker = held.worker!;
-    const room = worker.room(this.#failUnregistered);
-    const commit = closeTurn({ number: held.number, epoch: held.epoch }, turn, outcome, room, this.#nextExecutionId(outcome));
-    const claimed = this.#reserve(worker, commit);
-    const [result] = await this.#write([commit]);
-    worker.reserved -= claimed;
-    this.#endTurn(held);
-    if (result === undefined || !result.ok) return this.#notCommitted(held, taken, result);
+    this.#underWay++;
+    let claimed = 0;
+    try {
+      const commit = closeTurn(held, turn, outcome, worker.room(this.#failUnregistered), this.#nextExecutionId(outcome));
+      claimed = reserve(worker, commit);
+      const result = (await this.#store.commit([commit]))[0];
+      worker.reserved -= claimed;
+      claimed = 0;
+      this.#endTurn(held);
+      if (result === undefined || !result.ok) this.#notCommitted(held, taken, result);
+      else this.#turnCommitted(out, outcome, commit, result);
+    } catch (error) {
+      // A store that throws instead of answering has answered nothing: the turn counts as not written.
+      worker.reserved -= claimed;
+      this.#endTurn(held);
+      this.#notCommitted(held, taken, { ok: false, why: "failed", failure: toFailure(error) });
+    } finally {
+      this.#settled();
+    }
+  }
 
+  #turnCommitted(out: TurnOut, outcome: Extract<OrchestrationOutcome, { kind: "turn" }>, commit: Commit, result: Extract<CommitResult, { ok: true }>): void {
+    const { held, turn } = out;
+    const worker = held.worker!;
     this.#counters.add("turnsCommitted");
     if (turn.folds.length > 0) this.#counters.add("completionsFolded", turn.folds.length);
-    this.#committed(held, commit, result);
-    if (claimed > 0) this.#startActivities(commit.activities.filter((row) => row.claimed).map((row) => ({ row, epoch: row.epoch, delivery: 1, at: result.at })));
+    this.#committed(held, commit, result, turn.finished.length > 0);
+    if (commit.activities.length > 0) this.#startBornClaimed(commit.activities, result.at);
     if (commit.keep && held.state !== "gone") {
-      this.#held.keep(held, outcome.actions.at(-1)?.kind === "completeOrchestration" ? 0 : (outcome.keptBytes ?? 0));
+      this.#held.keep(held, commit.history?.mode === "replace" ? 0 : (outcome.keptBytes ?? 0));
       this.#next(held);
     } else this.#held.remove(held);
     for (const claim of result.claims) this.#takeClaim(claim, result.at);
     if (this.#held.keptBytes > worker.interest.warmBytes) this.#evict(worker.interest.warmBytes);
+  }
+
+  #startBornClaimed(rows: readonly ActivityRow[], at: Instant): void {
+    const claims: ActivityClaim[] = [];
+    for (const row of rows) if (row.claimed) claims.push({ row, epoch: row.epoch, delivery: 1, at });
+    if (claims.length > 0) this.#startActivities(claims);
   }
 
   /** After a commit: what came meanwhile is the next turn. */
@@ -475,7 +506,7 @@ class LocalBackend implements Backend {
   }
 
   /** What every commit of a held instance's own brings with it. */
-  #committed(held: Held, commit: Commit, result: Extract<CommitResult, { ok: true }>): void {
+  #committed(held: Held, commit: Commit, result: Extract<CommitResult, { ok: true }>, someExpired: boolean): void {
     held.at = result.at;
     held.readAt = this.#clock.monotonic();
     const before = held.record;
@@ -486,7 +517,7 @@ class LocalBackend implements Backend {
     if (result.arrived.length > 0) this.#held.addMessages(held, result.arrived);
     if (this.#workers.size > 0) this.#warnAboutUnserved(commit);
     const ended = isTerminal(held.record.status);
-    if (held.activitiesOut > 0) this.#cancelFinished(held, commit, ended);
+    if (held.activitiesOut > 0 && (ended || someExpired || commit.drop !== undefined)) this.#cancelFinished(held, commit, ended);
     if ((ended || before.status === "PENDING") && this.#waiters.has(held.record.id)) {
       this.#waiters.committed({ record: held.record, payloads: payloadsOf(commit) });
     }
@@ -500,7 +531,7 @@ class LocalBackend implements Backend {
       this.#counters.add("instancesSetAside");
       this.#log.error(commit.record.stall.reason, { instanceId: held.record.id });
     }
-    this.#committed(held, commit, result);
+    this.#committed(held, commit, result, false);
     this.#forget(held);
     this.#held.remove(held);
     for (const claim of result.claims) this.#takeClaim(claim, result.at);
@@ -615,7 +646,6 @@ class LocalBackend implements Backend {
 
   /** Tells workers that nobody waits any longer for what they run. */
   #cancelFinished(held: Held, commit: Commit, ended: boolean): void {
-    if (!ended && commit.drop === undefined && commit.finished.length === 0) return;
     const finished = new Set(commit.finished.map((key) => key.taskId));
     for (const [token, out] of this.#activities) {
       const { row } = out.claim;
@@ -700,7 +730,7 @@ class LocalBackend implements Backend {
     }
     if (leases.length > 0) this.#run(this.#store.release(leases, 0));
     for (const held of [...this.#held]) if (held.worker === worker && held.state === "idle") this.#giveBack(held, 0);
-    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    await this.#quiet();
   }
 
   // ---- small parts
@@ -729,8 +759,7 @@ class LocalBackend implements Backend {
     try {
       return await this.#store.commit(batch);
     } catch (error) {
-      const failure: Failure = { errorType: (error as Error).name, message: (error as Error).message };
-      return batch.map(() => ({ ok: false, why: "failed", failure }));
+      return batch.map(() => ({ ok: false, why: "failed", failure: toFailure(error) }));
     }
   }
 
@@ -760,13 +789,6 @@ class LocalBackend implements Backend {
       }
       cursor = page.next;
     } while (cursor !== undefined);
-  }
-
-  #reserve(worker: ConnectedWorker, commit: Commit): number {
-    let claimed = 0;
-    for (const row of commit.activities) if (row.claimed) claimed++;
-    worker.reserved += claimed;
-    return claimed;
   }
 
   #nextExecutionId(outcome: Extract<OrchestrationOutcome, { kind: "turn" }>): string {
@@ -820,21 +842,37 @@ class LocalBackend implements Backend {
   }
 
   /** Keeps an eye on work that nobody awaits: closing waits for it, and it never becomes an unhandled rejection. */
-  #run(work: Promise<unknown>): Promise<void> {
-    const watched: Promise<void> = work.then(
-      () => void this.#pending.delete(watched),
-      (error: unknown) => {
-        this.#pending.delete(watched);
-        if (!this.#closed) this.#log.error("the store refused an operation", { error });
-      },
-    );
-    this.#pending.add(watched);
-    return watched;
+  async #run(work: Promise<unknown>): Promise<void> {
+    this.#underWay++;
+    try {
+      await work;
+    } catch (error) {
+      if (!this.#closed) this.#log.error("the store refused an operation", { error });
+    } finally {
+      this.#settled();
+    }
+  }
+
+  #settled(): void {
+    if (--this.#underWay === 0) for (const resolve of this.#whenQuiet.splice(0)) resolve();
+  }
+
+  /** Resolves when nothing is on its way to the store. */
+  async #quiet(): Promise<void> {
+    while (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve));
   }
 
   #refuseWhenClosed(): void {
     if (this.#closed) throw new HubClosedError("The task hub has been closed; open it again to use it.");
   }
+}
+
+/** Counts what a commit is about to hand to a worker as handed out. */
+function reserve(worker: ConnectedWorker, commit: Commit): number {
+  let claimed = 0;
+  for (const row of commit.activities) if (row.claimed) claimed++;
+  worker.reserved += claimed;
+  return claimed;
 }
 
 /** The time one delivery may take: what the attempt has, and what is left of the whole call. */

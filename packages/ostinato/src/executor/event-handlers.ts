@@ -1,0 +1,110 @@
+// event-handlers: what each kind of event does to a turn.
+//
+// Owns:    the exhaustive table event kind → its effect.
+// Always:  E1 an event settles at most one task; what nobody waits for (unknown ids, a second start, a second completion) changes nothing.
+//          E2 while suspended everything that would move the program is held back in its order; what is recorded is still compared.
+
+import type { EventKind, HistoryEvent } from "../contract/events.ts";
+import { attemptFailed } from "./retries.ts";
+import type { Turn } from "./turn.ts";
+
+type Handlers = { readonly [K in EventKind]: (turn: Turn, event: Extract<HistoryEvent, { kind: K }>) => void };
+
+/** Kinds that move the program, and wait while it is suspended. */
+const MOVES: ReadonlySet<EventKind> = new Set<EventKind>([
+  "ExecutionStarted",
+  "TaskCompleted",
+  "TaskFailed",
+  "TimerFired",
+  "SubOrchestrationInstanceCompleted",
+  "SubOrchestrationInstanceFailed",
+  "EventRaised",
+]);
+
+const handlers: Handlers = {
+  OrchestratorStarted(turn, event) {
+    if (turn.replaying) turn.endOfRecordedTurn(event);
+    if (event.timestamp > turn.clock) turn.clock = event.timestamp;
+  },
+  ExecutionStarted(turn, event) {
+    if (turn.started !== undefined) return;
+    turn.started = event;
+    turn.toBegin = event; // by run-turn, which knows whether the input is still to be checked
+  },
+  ExecutionCompleted(turn, event) {
+    turn.endRecorded = true;
+    if (turn.over || event.status !== "COMPLETED") return;
+    turn.differ({ recorded: { number: turn.eventsSeen, event } });
+  },
+  ExecutionSuspended(turn) {
+    turn.suspended = true;
+  },
+  ExecutionResumed(turn) {
+    turn.suspended = false;
+  },
+  ExecutionTerminated(turn, event) {
+    // An end of its own stands; a next execution does not: the instance is to end.
+    if (turn.over && turn.next === undefined) return;
+    turn.next = undefined;
+    turn.ending = { kind: "terminated", output: event.output };
+    turn.endRecorded = true;
+    turn.end();
+  },
+  TaskScheduled: recorded,
+  TimerCreated: recorded,
+  SubOrchestrationInstanceCreated: recorded,
+  EventSent: recorded,
+  TaskCompleted(turn, event) {
+    const open = turn.open.get(event.taskScheduledId);
+    if (open?.kind !== "activity") return;
+    turn.open.delete(event.taskScheduledId);
+    turn.settle(open.call.task, open.call.output, event.result, `result of activity '${open.call.name}'`);
+  },
+  TaskFailed(turn, event) {
+    const open = turn.open.get(event.taskScheduledId);
+    if (open?.kind !== "activity") return;
+    turn.open.delete(event.taskScheduledId);
+    attemptFailed(turn, open.call, event.failure);
+  },
+  TimerFired(turn, event) {
+    const open = turn.open.get(event.timerId);
+    if (open?.kind !== "timer") return;
+    turn.open.delete(event.timerId);
+    open.fired();
+  },
+  SubOrchestrationInstanceCompleted(turn, event) {
+    const open = turn.open.get(event.taskScheduledId);
+    if (open?.kind !== "child") return;
+    turn.open.delete(event.taskScheduledId);
+    turn.settle(open.call.task, open.call.output, event.result, `result of sub-orchestration '${open.call.name}'`);
+  },
+  SubOrchestrationInstanceFailed(turn, event) {
+    const open = turn.open.get(event.taskScheduledId);
+    if (open?.kind !== "child") return;
+    turn.open.delete(event.taskScheduledId);
+    attemptFailed(turn, open.call, event.failure);
+  },
+  EventRaised(turn, event) {
+    turn.raise(event);
+  },
+};
+
+function recorded(turn: Turn, event: HistoryEvent): void {
+  turn.recorded(event);
+}
+
+/** Lets an event have its effect, or holds it back while the execution is suspended. */
+export function handle(turn: Turn, event: HistoryEvent): void {
+  if (turn.suspended && !turn.over && MOVES.has(event.kind)) {
+    turn.held.push(event);
+    return;
+  }
+  (handlers[event.kind] as (turn: Turn, event: HistoryEvent) => void)(turn, event);
+}
+
+/** The bytes of payload that an event brings. */
+export function payloadOf(event: HistoryEvent): number {
+  if ("input" in event && event.input !== undefined) return event.input.length;
+  if ("result" in event && event.result !== undefined) return event.result.length;
+  return 0;
+}

@@ -1,0 +1,184 @@
+// rehearsal: a history in the making, for the tests of this room. It holds no test of its own.
+//
+// Every turn is run twice: by the program kept since the turn before, and by a fresh one that replays the history first. Both have to ask
+// for the same (X2, H6), so that each story here tells of a replay, too.
+
+import assert from "node:assert/strict";
+import type { Action, CompleteOrchestration } from "../contract/actions.ts";
+import type { ExecutionStarted, HistoryEvent } from "../contract/events.ts";
+import { type Failure, toFailure } from "../contract/failure.ts";
+import { recordedAs } from "../contract/recorded-as.ts";
+import type { OrchestratorDefinition } from "../authoring/define.ts";
+import { defaultConverter } from "../authoring/payload.ts";
+import type { Execution, ExecutionOptions, ProgramLogRecord, TurnResult } from "./execution.ts";
+import { createExecution } from "./run-turn.ts";
+
+export type Turned = Extract<TurnResult, { kind: "turn" }>;
+
+export const noon = Date.parse("2024-01-02T12:00:00.000Z");
+
+export const settle = (): Promise<void> =>
+  new Promise((resolve) => {
+    queueMicrotask(() => process.nextTick(resolve));
+  });
+
+/** An execution with the limits that are usual. */
+export function executionOf(orchestrator: OrchestratorDefinition, options: Partial<ExecutionOptions> = {}): Execution {
+  return createExecution({
+    instanceId: "instance",
+    executionId: "execution",
+    orchestrator,
+    converter: defaultConverter,
+    limits: { payloadBytes: 4 * 1024 * 1024, customStatusBytes: 16 * 1024, actionsPerTurn: 100_000 },
+    settle,
+    enter: (run) => run(),
+    log: () => undefined,
+    ...options,
+  });
+}
+
+// ---- events
+
+export const turnAt = (timestamp: number): HistoryEvent => ({ kind: "OrchestratorStarted", eventId: -1, timestamp });
+export const started = (orchestrator: OrchestratorDefinition, facts: Partial<ExecutionStarted> = {}): ExecutionStarted => ({
+  kind: "ExecutionStarted",
+  eventId: -1,
+  timestamp: noon,
+  instanceId: "instance",
+  executionId: "execution",
+  name: orchestrator.name,
+  ...facts,
+});
+export const completed = (taskScheduledId: number, value?: unknown): HistoryEvent => ({
+  kind: "TaskCompleted",
+  eventId: -1,
+  timestamp: noon,
+  taskScheduledId,
+  ...(value === undefined ? {} : { result: JSON.stringify(value) }),
+});
+export const failedWith = (taskScheduledId: number, failure: Failure): HistoryEvent => ({
+  kind: "TaskFailed",
+  eventId: -1,
+  timestamp: noon,
+  taskScheduledId,
+  failure,
+});
+export const failed = (taskScheduledId: number, message: string, facts: Partial<Failure> = {}): HistoryEvent =>
+  failedWith(taskScheduledId, { errorType: "Error", message, ...facts });
+export const fired = (timerId: number): HistoryEvent => ({ kind: "TimerFired", eventId: -1, timestamp: noon, timerId, fireAt: noon });
+export const raised = (name: string, value?: unknown): HistoryEvent => ({
+  kind: "EventRaised",
+  eventId: -1,
+  timestamp: noon,
+  name,
+  ...(value === undefined ? {} : { input: JSON.stringify(value) }),
+});
+export const childCompleted = (taskScheduledId: number, value?: unknown): HistoryEvent => ({
+  kind: "SubOrchestrationInstanceCompleted",
+  eventId: -1,
+  timestamp: noon,
+  taskScheduledId,
+  ...(value === undefined ? {} : { result: JSON.stringify(value) }),
+});
+export const childFailed = (taskScheduledId: number, thrown: unknown): HistoryEvent => ({
+  kind: "SubOrchestrationInstanceFailed",
+  eventId: -1,
+  timestamp: noon,
+  taskScheduledId,
+  failure: toFailure(thrown),
+});
+export const suspended: HistoryEvent = { kind: "ExecutionSuspended", eventId: -1, timestamp: noon };
+export const resumed: HistoryEvent = { kind: "ExecutionResumed", eventId: -1, timestamp: noon };
+export const terminated = (output?: string): HistoryEvent => ({
+  kind: "ExecutionTerminated",
+  eventId: -1,
+  timestamp: noon,
+  recursive: false,
+  ...(output === undefined ? {} : { output }),
+});
+
+// ---- the rehearsal
+
+export interface Rehearsal {
+  readonly history: HistoryEvent[];
+  readonly logs: ProgramLogRecord[];
+  /** The clock of the next turn; it moves by one second with each. */
+  now: number;
+  /** The first turn: the start, and what arrived with it. */
+  start(input?: unknown, facts?: Partial<ExecutionStarted>, ...more: readonly HistoryEvent[]): Promise<Turned>;
+  /** One turn. */
+  turn(...events: readonly HistoryEvent[]): Promise<Turned>;
+  /** The kept program. */
+  readonly kept: Execution;
+}
+
+export function rehearse(orchestrator: OrchestratorDefinition, options: Partial<ExecutionOptions> = {}): Rehearsal {
+  const logs: ProgramLogRecord[] = [];
+  const log = (record: ProgramLogRecord): void => void logs.push(record);
+  const kept = executionOf(orchestrator, { log, ...options });
+  const rehearsal: Rehearsal = {
+    history: [],
+    logs,
+    now: noon,
+    kept,
+    start: (input, facts, ...more) => {
+      const text = input === undefined ? undefined : defaultConverter.encode(input, "input");
+      return rehearsal.turn(started(orchestrator, { ...(text === undefined ? {} : { input: text }), ...facts }), ...more);
+    },
+    async turn(...events) {
+      const fresh = [turnAt(rehearsal.now), ...events];
+      const result = await kept.advance([], fresh);
+      const replayer = executionOf(orchestrator, options);
+      const replayed = await replayer.advance(rehearsal.history, fresh);
+      assert.deepEqual(withoutStacks(replayed), withoutStacks(result), "the replay asks for the same (H6)");
+      assert.equal(replayer.historyLength, kept.historyLength);
+      replayer.close();
+      assert.ok(result.kind === "turn", JSON.stringify(result));
+      const { acceptedInput } = result;
+      for (const event of fresh) {
+        rehearsal.history.push(event.kind === "ExecutionStarted" && acceptedInput !== undefined ? { ...event, input: acceptedInput } : event);
+      }
+      for (const action of result.actions) {
+        const recorded = recordedAs(action, rehearsal.now);
+        if (recorded !== undefined) rehearsal.history.push(recorded);
+      }
+      if (!result.ended) assert.equal(kept.historyLength, rehearsal.history.length);
+      rehearsal.now += 1_000;
+      return result;
+    },
+  };
+  return rehearsal;
+}
+
+/** Stacks tell where code stands and may differ between two runs. */
+function withoutStacks(result: TurnResult): unknown {
+  return JSON.parse(JSON.stringify(result, (key, value: unknown) => (key === "stack" ? undefined : value)));
+}
+
+/** What was asked for, in short: "scheduleTask 1 hello", "createTimer 2". */
+export function asked(result: Turned): string[] {
+  return result.actions.map((action) => [action.kind, action.id, ..."name" in action ? [action.name] : []].join(" "));
+}
+
+/** The end that a turn came to. */
+export function endOf(result: Turned): CompleteOrchestration {
+  const last: Action | undefined = result.actions.at(-1);
+  assert.ok(last?.kind === "completeOrchestration", `the program has not ended: ${asked(result).join(", ")}`);
+  assert.ok(result.ended);
+  return last;
+}
+
+/** The value that a program completed with. */
+export function outputOf(result: Turned): unknown {
+  const end = endOf(result);
+  assert.equal(end.status, "COMPLETED", JSON.stringify(end));
+  return defaultConverter.decode(end.result, "output");
+}
+
+/** The failure that a program failed with. */
+export function failureOf(result: Turned): Failure {
+  const end = endOf(result);
+  assert.equal(end.status, "FAILED", JSON.stringify(end));
+  assert.ok(end.failure);
+  return end.failure;
+}

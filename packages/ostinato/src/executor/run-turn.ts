@@ -1,0 +1,253 @@
+// run-turn: replay, then the new.
+//
+// Owns:    the loop that delivers one event after the other; when a program has ended, and how; all control flow of the executor.
+// Is told: the events that the worker was handed.
+// Tells:   a TurnResult: the turn's actions, or why the program cannot go on.
+// Always:  X1 one event is delivered, the program comes to a standstill, the next event follows: the same path live and on replay.
+//          X2 events delivered in one call or in many, kept or replayed from the start, give the same actions (H6).
+//          X3 after `close` no task of the program is ever settled and no action comes out.
+//          X4 an event that tells nobody anything costs no standstill; a program without promises costs none at all.
+//          X5 the end is the last action and takes an id; nothing is validated on replay.
+
+import type { CompleteOrchestration } from "../contract/actions.ts";
+import { InvalidStateError } from "../contract/errors.ts";
+import type { ExecutionStarted, HistoryEvent } from "../contract/events.ts";
+import { toFailure } from "../contract/failure.ts";
+import { given } from "../contract/recorded-as.ts";
+import { decodeWith, validate } from "../authoring/schema.ts";
+import { runBody } from "./bodies.ts";
+import { newTrace, reasonOf } from "./determinism.ts";
+import { handle, payloadOf } from "./event-handlers.ts";
+import type { Execution, ExecutionOptions, TurnResult } from "./execution.ts";
+import { createContext } from "./program-context.ts";
+import { nonDurableWait, Turn, TurnLimitError } from "./turn.ts";
+
+/** After so many events that needed no standstill the loop of the platform may want its turn. */
+const EVENTS_BEFORE_BREATH = 64;
+
+/**
+ * One running program of one execution.
+ *
+ * @example
+ * const execution = createExecution({ instanceId, executionId, orchestrator, converter, limits, settle, enter, log });
+ * const result = await execution.advance([], [orchestratorStarted, executionStarted]);
+ */
+export function createExecution(options: ExecutionOptions): Execution {
+  const turn = new Turn(options);
+  let advancing = false;
+  return {
+    async advance(past, newEvents) {
+      if (advancing || turn.closed) throw new InvalidStateError("An execution advances one call at a time, and not after it was closed.");
+      advancing = true;
+      try {
+        const result = await options.enter(() => advance(turn, past, newEvents));
+        if (result.kind === "stalled" && turn.difference !== undefined) return await tellDifference(options, past, result);
+        return result;
+      } finally {
+        advancing = false;
+      }
+    },
+    get historyLength() {
+      return turn.eventsSeen + turn.actionsRecorded;
+    },
+    get keptBytes() {
+      return turn.keptBytes;
+    },
+    reportUnhandled(reason) {
+      turn.reportUnhandled(reason);
+    },
+    close() {
+      close(turn);
+    },
+  };
+}
+
+function close(turn: Turn): void {
+  turn.closed = true;
+  turn.ledger.closed = true;
+}
+
+async function advance(turn: Turn, past: readonly HistoryEvent[], newEvents: readonly HistoryEvent[]): Promise<TurnResult> {
+  turn.beginTurn();
+  turn.delivering = true;
+  try {
+    if (past.length > 0) {
+      turn.replaying = true;
+      await deliverAll(turn, past);
+      if (!cannotGoOn(turn)) turn.endOfRecordedTurn();
+      if (cannotGoOn(turn)) return stalled(turn);
+      turn.replaying = false;
+      turn.beginTurn();
+    }
+    // A mistake made since the turn before is found here, and is one of new work.
+    if (turn.mistake === undefined) await deliverAll(turn, newEvents);
+    return turn.difference === undefined ? await closeTurn(turn) : stalled(turn);
+  } finally {
+    turn.delivering = false;
+  }
+}
+
+function cannotGoOn(turn: Turn): boolean {
+  return turn.difference !== undefined || turn.mistake !== undefined;
+}
+
+function stalled(turn: Turn): TurnResult {
+  close(turn);
+  const { orchestrator } = turn.options;
+  const stall =
+    turn.difference === undefined
+      ? ({ kind: "non-durable-wait", reason: turn.mistake?.message ?? "" } as const)
+      : ({ kind: "non-determinism", reason: reasonOf(orchestrator.name, turn.difference, turn.trace ?? newTrace()) } as const);
+  return { kind: "stalled", stall };
+}
+
+/** Runs the past once more with places noted, and tells the difference with them. */
+async function tellDifference(options: ExecutionOptions, past: readonly HistoryEvent[], otherwise: TurnResult): Promise<TurnResult> {
+  const again = new Turn(options, newTrace());
+  const result = await options.enter(() => advance(again, past, []));
+  close(again);
+  return again.difference === undefined ? otherwise : result;
+}
+
+// ---- delivering
+
+async function deliverAll(turn: Turn, events: readonly HistoryEvent[]): Promise<void> {
+  const { options, ledger } = turn;
+  let sinceBreath = 0;
+  for (const event of events) {
+    turn.eventsSeen++;
+    turn.payloadBytes += payloadOf(event);
+    handle(turn, event);
+    if (turn.toBegin !== undefined) await begin(turn, turn.toBegin);
+    if (ledger.woke) {
+      if (ledger.asynchronous) await options.settle();
+      atStandstill(turn);
+    }
+    if (turn.held.length > 0 && !turn.suspended) await deliverHeld(turn);
+    if (turn.difference !== undefined || turn.mistake !== undefined) return;
+    if (++sinceBreath >= EVENTS_BEFORE_BREATH) {
+      sinceBreath = 0;
+      await breathe(turn);
+    }
+    if (turn.closed) throw new InvalidStateError("The execution was closed while it advanced.");
+  }
+}
+
+/** What arrived while the execution was suspended, in its order. */
+async function deliverHeld(turn: Turn): Promise<void> {
+  const { options, ledger } = turn;
+  for (const event of turn.held.splice(0)) {
+    if (cannotGoOn(turn) || turn.closed) return;
+    handle(turn, event);
+    if (turn.toBegin !== undefined) await begin(turn, turn.toBegin);
+    if (ledger.woke) {
+      if (ledger.asynchronous) await options.settle();
+      atStandstill(turn);
+    }
+  }
+}
+
+/** Every microtask has run. Has the program ended; and if not, does it wait for something that will come? */
+function atStandstill(turn: Turn): void {
+  const { ledger } = turn;
+  ledger.woke = false;
+  if (turn.over || turn.mistake !== undefined) return;
+  if (turn.ending !== undefined || turn.next !== undefined) turn.end();
+  else if (turn.started !== undefined && (ledger.awaited === 0 || ledger.deciding > 0)) {
+    const evidence =
+      ledger.deciding > 0
+        ? "a retry handler has not answered"
+        : "it has not ended, and awaits no activity, child, timer or event of its context";
+    turn.mistake = nonDurableWait(turn.options.orchestrator.name, evidence);
+  }
+}
+
+async function breathe(turn: Turn): Promise<void> {
+  const breath = turn.options.breathe?.();
+  if (breath === undefined) return;
+  turn.delivering = false; // whatever user code runs now was not woken by an event
+  await breath;
+  turn.delivering = true;
+}
+
+// ---- the beginning and the end
+
+async function begin(turn: Turn, started: ExecutionStarted): Promise<void> {
+  turn.toBegin = undefined;
+  turn.ledger.woke = true;
+  const { orchestrator, converter } = turn.options;
+  const what = `input of orchestrator '${orchestrator.name}'`;
+  try {
+    let text = started.input;
+    if (orchestrator.input !== undefined && started.validated !== true && !turn.replaying) {
+      const accepted = await validate(orchestrator.input, decodeWith(converter, orchestrator.input, text, what), what);
+      text = turn.encode(orchestrator.input, accepted, what);
+      turn.acceptedInput = text;
+    }
+    turn.input = decodeWith(converter, orchestrator.input, text, what);
+  } catch (error) {
+    turn.ending = { kind: "threw", error };
+    return;
+  }
+  const context = createContext(turn);
+  runBody(turn, () => orchestrator.body(context, turn.input), {
+    returned(value) {
+      if (!turn.over) turn.ending ??= { kind: "returned", value };
+    },
+    threw(error) {
+      if (turn.over) return;
+      turn.ending = { kind: "threw", error };
+      turn.next = undefined; // an error is never lost behind a continueAsNew
+    },
+  });
+}
+
+async function closeTurn(turn: Turn): Promise<TurnResult> {
+  let { actions } = turn;
+  if (turn.withdrawn.size > 0) actions = actions.filter((action) => !turn.withdrawn.has(action));
+  if (turn.mistake !== undefined && !turn.over) {
+    if (turn.mistake instanceof TurnLimitError) actions = [];
+    turn.next = undefined;
+    turn.ending = { kind: "threw", error: turn.mistake };
+    turn.end();
+  }
+  for (const action of actions) if (action.kind !== "cancelTimer") turn.actionsRecorded++;
+  if (turn.over && !turn.overInReplay) {
+    const completion = await completionOf(turn);
+    actions.push(completion);
+    if (completion.status !== "CONTINUED_AS_NEW") turn.actionsRecorded++;
+  }
+  const awaitedEvents = turn.over ? [] : turn.awaitedEvents();
+  return {
+    kind: "turn",
+    actions,
+    ...(turn.customStatus === undefined ? {} : { customStatus: turn.customStatus }),
+    ...(turn.acceptedInput === undefined ? {} : { acceptedInput: turn.acceptedInput }),
+    ...(awaitedEvents.length === 0 ? {} : { awaitedEvents }),
+    ended: turn.over,
+  };
+}
+
+async function completionOf(turn: Turn): Promise<CompleteOrchestration> {
+  const base = { kind: "completeOrchestration", id: turn.takeId() } as const;
+  const { next, ending } = turn;
+  if (next !== undefined) {
+    const early = turn.earlyEvents();
+    return {
+      ...base,
+      status: "CONTINUED_AS_NEW",
+      ...given({ result: next.input, newVersion: next.version }),
+      ...(early.length === 0 ? {} : next.carryEvents ? { carriedEvents: early } : { droppedEvents: early.length }),
+    };
+  }
+  if (ending?.kind === "terminated") return { ...base, status: "TERMINATED", ...given({ result: ending.output }) };
+  if (ending?.kind === "threw") return { ...base, status: "FAILED", failure: toFailure(ending.error) };
+  const { orchestrator } = turn.options;
+  const what = `output of orchestrator '${orchestrator.name}'`;
+  try {
+    const accepted = await validate(orchestrator.output, ending?.value, what);
+    return { ...base, status: "COMPLETED", ...given({ result: turn.encode(orchestrator.output, accepted, what) }) };
+  } catch (error) {
+    return { ...base, status: "FAILED", failure: toFailure(error) };
+  }
+}

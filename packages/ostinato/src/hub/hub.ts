@@ -1,0 +1,88 @@
+// hub: a task hub, as a program holds it: client and worker over one Backend.
+//
+// Owns:    the hub's life: what is open, and that closing it stops what it started.
+// Is told: a Backend, never which.
+// Always:  H1 an open hub alone holds no process; a started worker and a wait do.
+//          H2 after `close` every operation is refused with HubClosedError; closing twice is closing once.
+//          H3 no signal handlers: when to stop is the user's decision.
+
+import type { Backend } from "../contract/backend.ts";
+import { createClient, type Client, type ClientWorld } from "../client/client.ts";
+import { untilClosed } from "../client/orchestration-handle.ts";
+import { startWorker, type Worker, type WorkerOptions, type WorkerWorld } from "../worker/worker.ts";
+
+/**
+ * An open task hub.
+ *
+ * @example
+ * const hub = await openTaskHub("sqlite:orders.db");
+ * const worker = await hub.startWorker({ orchestrators: [purchaseOrder], activities: [placeOrder] });
+ * const instance = await hub.start(purchaseOrder, order);
+ * console.log(await instance.result());
+ * await worker.stop();
+ * await hub.close();
+ */
+export interface Hub extends Client, AsyncDisposable {
+  /**
+   * Starts a worker, which runs these definitions until it is stopped. It holds the process.
+   *
+   * @example
+   * const worker = await hub.startWorker({ orchestrators: [greet], activities: [hello], concurrency: { activities: 20 } });
+   */
+  startWorker(options: WorkerOptions): Promise<Worker>;
+  /**
+   * What was counted since the hub was opened: turns, drops, refusals.
+   *
+   * @example
+   * const { turnsCommitted } = hub.counters();
+   */
+  counters(): Readonly<Record<string, number>>;
+  /**
+   * Stops the workers that still run, then closes the hub. Waits end with HubClosedError.
+   *
+   * @example
+   * await hub.close();
+   */
+  close(): Promise<void>;
+}
+
+/** What a hub is made of. */
+export interface HubParts extends Omit<ClientWorld, "backend" | "payloadBytes">, Omit<WorkerWorld, "backend"> {
+  readonly backend: Backend;
+}
+
+/** A hub over a backend. */
+export function createHub(parts: HubParts): Hub {
+  const workers = new Set<Worker>();
+  let closed: Promise<void> | undefined;
+  const backend = untilClosed(parts.backend, () => closed !== undefined);
+  const client = createClient({ ...parts, backend, payloadBytes: parts.limits.payloadBytes });
+
+  const shut = async (): Promise<void> => {
+    await Promise.all([...workers].map((worker) => worker.stop()));
+    await parts.backend.close();
+  };
+  const close = (): Promise<void> => (closed ??= shut());
+
+  return {
+    ...client,
+    async startWorker(options) {
+      const worker = await startWorker({ ...parts, backend: backend() }, options);
+      workers.add(worker);
+      return {
+        ...worker,
+        async stop(stopOptions) {
+          await worker.stop(stopOptions);
+          workers.delete(worker);
+        },
+      };
+    },
+    counters() {
+      const all: Record<string, number> = { ...parts.backend.counters() };
+      for (const worker of workers) for (const [name, count] of Object.entries(worker.counters())) all[name] = (all[name] ?? 0) + count;
+      return all;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,109 @@
+// open-task-hub: a URL becomes a hub.
+//
+// Owns:    which body of the Backend stands behind which scheme, and the defaults of a hub.
+// Always:  a body is imported when its scheme is used, and not before.
+
+import { createLocalBackend } from "../local/local-backend.ts";
+import type { Backend } from "../contract/backend.ts";
+import { InvalidArgumentError } from "../contract/errors.ts";
+import { given } from "../contract/recorded-as.ts";
+import { defaultConverter, type PayloadConverter } from "../authoring/payload.ts";
+import { systemClock } from "../platform/clock.ts";
+import { createLogger, type Logger, type LoggerOptions } from "../platform/logger.ts";
+import { systemRandom } from "../platform/random.ts";
+import { environmentVariable, processorCount } from "../platform/surroundings.ts";
+import { withCodec, type PayloadCodec } from "./codec.ts";
+import { createHub, type Hub, type HubParts } from "./hub.ts";
+import { parseHubUrl, type HubAddress } from "./hub-url.ts";
+
+/** Limits on what a task hub takes. */
+export interface HubLimits {
+  /** Bytes (UTF-8) of one input, output or event; 4 MiB by default. */
+  readonly payloadBytes?: number;
+  /** Bytes of a custom status; 16 KiB by default. */
+  readonly customStatusBytes?: number;
+  /** Actions that one turn may ask for; 100,000 by default. */
+  readonly actionsPerTurn?: number;
+  /** An instance or activity that was claimed this often without a result is set aside; 10 by default. */
+  readonly maxClaims?: number;
+}
+
+/** How a task hub is opened. */
+export interface HubOptions {
+  /** The version of instances that are started without one. */
+  readonly defaultVersion?: string;
+  /** In place of the default way from values to text: synchronous, the same on all machines. */
+  readonly converter?: PayloadConverter;
+  /** Changes payload text on its way in and out, for encryption or compression. */
+  readonly codec?: PayloadCodec;
+  readonly limits?: HubLimits;
+  /** Where log lines go, and from which level on; warnings and errors go to standard error by default. */
+  readonly log?: LoggerOptions | Logger;
+  /** What becomes of work for names that no worker here has: it waits for one that does (the default), or fails at once. */
+  readonly unregistered?: "wait" | "fail";
+}
+
+const DEFAULT_LIMITS = { payloadBytes: 4 * 1024 * 1024, customStatusBytes: 16 * 1024, actionsPerTurn: 100_000 };
+
+/**
+ * Opens a task hub.
+ *
+ * @param url `"sqlite:orders.db"` (a file, made when it is not there), `"memory:"`; by default the environment variable `OSTINATO_URL`.
+ * @throws InvalidArgumentError, UnsupportedError for the URL; FileLockedError when another process holds the file.
+ * @example
+ * const hub = await openTaskHub("sqlite:orders.db", { defaultVersion: "2.0.0" });
+ */
+export async function openTaskHub(url?: string, options: HubOptions = {}): Promise<Hub> {
+  const address = parseHubUrl(url ?? environmentVariable("OSTINATO_URL"));
+  const log = loggerOf(options.log);
+  const limits = limitsOf(options.limits);
+  const local = await openBackend(address, log, options);
+  return createHub(hubParts(options.codec === undefined ? local : withCodec(local, options.codec), log, limits, options));
+}
+
+function hubParts(backend: Backend, log: Logger, limits: HubParts["limits"], options: HubOptions): HubParts {
+  return {
+    backend,
+    converter: options.converter ?? defaultConverter,
+    limits,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    processors: processorCount(),
+    ...given({ defaultVersion: options.defaultVersion }),
+  };
+}
+
+async function openBackend(address: HubAddress, log: Logger, options: HubOptions): Promise<Backend> {
+  return createLocalBackend({
+    store: await openStore(address),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    ...given({ unregistered: options.unregistered, maxClaims: options.limits?.maxClaims }),
+  });
+}
+
+async function openStore(address: HubAddress): Promise<Parameters<typeof createLocalBackend>[0]["store"]> {
+  switch (address.scheme) {
+    case "memory": {
+      const [{ createMemoryHub }, { machineClock }] = await Promise.all([import("../stores/memory/memory-store.ts"), import("../stores/store-clock.ts")]);
+      return createMemoryHub({ clock: machineClock() }).connect();
+    }
+    case "sqlite":
+      throw new InvalidArgumentError("sqlite is not there yet");
+  }
+}
+
+function loggerOf(log: HubOptions["log"]): Logger {
+  return log !== undefined && "warn" in log ? log : createLogger(log);
+}
+
+/** The limits of a hub: those given, else the defaults. */
+export function limitsOf(limits: HubLimits = {}): HubParts["limits"] {
+  for (const [name, limit] of Object.entries(limits)) {
+    if (!Number.isSafeInteger(limit) || limit < 1) throw new InvalidArgumentError(`limits.${name} must be a whole number of at least 1; got ${String(limit)}.`);
+  }
+  const { payloadBytes, customStatusBytes, actionsPerTurn } = limits;
+  return { ...DEFAULT_LIMITS, ...given({ payloadBytes, customStatusBytes, actionsPerTurn }) };
+}

@@ -1,0 +1,75 @@
+// ostinato: durable orchestrations in TypeScript. This is the author's door: everything a program is written with.
+
+export { activity, externalEvent, orchestrator } from "./authoring/define.ts";
+export type {
+  Activity,
+  ActivityContract,
+  ActivityRef,
+  ActivitySpec,
+  CallArguments,
+  EventRef,
+  InputOf,
+  Orchestrator,
+  OrchestratorBody,
+  OrchestratorContract,
+  OrchestratorRef,
+  OrchestratorSpec,
+  OutputOf,
+} from "./authoring/define.ts";
+export type { ActivityContext, ProgramLogger } from "./authoring/activity-context.ts";
+export type {
+  CallOptions,
+  ContinueAsNewOptions,
+  MapOptions,
+  OrchestratorContext,
+  ParentInfo,
+  SubOrchestratorOptions,
+  TryError,
+  TryResult,
+} from "./authoring/orchestrator-context.ts";
+export type { EventTask, First, Settled, Task, TaskResults, TimerTask, Winner } from "./authoring/task.ts";
+export type { CallTimeout, RetryContext, RetryDecision, RetryHandler, RetryPolicy } from "./authoring/retry.ts";
+export { defaultConverter, type ClassOf, type PayloadConverter } from "./authoring/payload.ts";
+export type { InOf, OutOf, Schema, StandardSchemaV1 } from "./authoring/schema.ts";
+
+export { openTaskHub, type HubLimits, type HubOptions } from "./hub/open-task-hub.ts";
+export type { Hub } from "./hub/hub.ts";
+export type { PayloadCodec } from "./hub/codec.ts";
+export type { InstanceQuery, StartArgs, StartOptions } from "./client/client.ts";
+export type { OrchestrationHandle, PurgeOptions, TerminateOptions, WaitOptions } from "./client/orchestration-handle.ts";
+export type { DetailedStatus, OrchestrationStatus, StallStatus } from "./client/orchestration-status.ts";
+export type { Listing, PagedListing } from "./client/listing.ts";
+export type { RunnableActivity, RunnableOrchestrator, StopOptions, WarmOptions, Worker, WorkerOptions, WorkerVersioning } from "./worker/worker.ts";
+export type { LogLevel, LogRecord, LogSink, Logger, LoggerOptions } from "./platform/logger.ts";
+
+export type { Duration, DurationParts, DurationText, Instant } from "./contract/instant.ts";
+export type { InstanceStatus, Tags, TerminalStatus } from "./contract/instance.ts";
+export type { HistoryEvent } from "./contract/events.ts";
+export type { Failure } from "./contract/failure.ts";
+export { compareVersions, type VersionFailureStrategy, type VersionMatchStrategy } from "./contract/versions.ts";
+export {
+  ActivityTimeoutError,
+  FileLockedError,
+  HubClosedError,
+  InstanceExistsError,
+  InstanceNotFoundError,
+  InvalidArgumentError,
+  InvalidStateError,
+  NonDeterminismError,
+  NonDurableWaitError,
+  NonRetriableError,
+  NotRegisteredError,
+  OrchestrationFailedError,
+  OstinatoError,
+  PayloadError,
+  PayloadTooLargeError,
+  ResultTimeoutError,
+  StoreFormatError,
+  StoreUnavailableError,
+  TaskCancelledError,
+  TaskFailedError,
+  TaskPendingError,
+  UnsupportedError,
+  ValidationError,
+  VersionMismatchError,
+} from "./contract/errors.ts";

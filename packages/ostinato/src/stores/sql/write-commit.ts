@@ -1,0 +1,130 @@
+// write-commit: a Commit as one flat row of columns that a connection can carry out without knowing what it means.
+//
+// Owns:    the layout of a written commit, and which of the record's columns have to be written.
+// Is told: the commit, and the record that the row is known to hold.
+// Always:  W1 pure: the same arguments give the same columns.
+//          W2 a record that differs from the known one in hot columns alone is written as those.
+//          W3 what contradicts itself is refused here, before anything of it is sent.
+
+import type { InstanceRecord } from "../../contract/instance.ts";
+import type { ActivityKey, Commit, Fence } from "../../engine/commit.ts";
+import { encodeEvents, EVENT_FORMAT } from "./history-codec.ts";
+import { coldEquals, pushActivity, pushCold, pushFixed, pushHot, pushMessage } from "./rows.ts";
+import type { Column } from "./rows.ts";
+
+/** What a written commit contains, as bits of its flags. */
+export const KEEP = 1;
+/** It has an instance or absent fence, so the lease is its to keep or to end. */
+export const LEASES = 2;
+export const RECORD_HOT = 4;
+export const RECORD_FULL = 8;
+export const RECORD_NEW = 16;
+export const HISTORY = 32;
+export const REPLACE = 64;
+export const DROP_EXECUTION = 128;
+export const DROP_EVERYTHING = 256;
+export const PAYLOADS = 512;
+
+/** Kinds of fences. */
+export const ABSENT = 0;
+export const INSTANCE = 1;
+export const ACTIVITY = 2;
+
+/** What a message does when its addressee does not exist. */
+export const CREATES_NOTHING = 0;
+export const CREATES = 1;
+export const CREATES_CLAIMED = 2;
+
+/**
+ * Appends a commit:
+ * number, flags, fences, finished, consumed, cancelled, [dropped execution], [record], [payloads], [history], activities, messages.
+ * Lists begin with their length. The fence of an activity that is finished stands with it: (number, generation, task, epoch or -1).
+ *
+ * @param known the record that the instance's row is known to hold at the fenced epoch.
+ * @param readTurn the turn of the record that the commit was decided on, when somebody else may have committed one since.
+ */
+export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to: Column[], readTurn?: number): void {
+  const { record, drop, history, payloads, fences } = commit;
+  const first = fences[0];
+  const isNew = record !== undefined && (commit.number === 0 || drop === "everything");
+  const hot = record !== undefined && !isNew && known !== undefined && first?.kind === "instance" && known.epoch === first.epoch && coldEquals(known, record);
+  check(commit, first);
+  to.push(
+    commit.number,
+    (commit.keep ? KEEP : 0) |
+      (isNew || (first !== undefined && first.kind !== "activity") ? LEASES : 0) |
+      (record === undefined ? 0 : isNew ? RECORD_NEW : hot ? RECORD_HOT : RECORD_FULL) |
+      (history === undefined ? 0 : history.mode === "replace" ? HISTORY | REPLACE : HISTORY) |
+      (drop === undefined ? 0 : drop === "everything" ? DROP_EVERYTHING : DROP_EXECUTION) |
+      (payloads === undefined ? 0 : PAYLOADS),
+  );
+  pushFences(commit, to, readTurn);
+  to.push(commit.consumed.length, ...commit.consumed);
+  to.push(commit.cancelled.length, ...commit.cancelled);
+  if (drop !== undefined && drop !== "everything") to.push(drop.execution, drop.generation);
+  if (record !== undefined) {
+    if (isNew) pushFixed(record, to);
+    pushHot(record, to);
+    if (!hot) pushCold(record, to);
+  }
+  if (payloads !== undefined) {
+    const { input, output, customStatus, failure } = payloads;
+    const slots = [input, output, customStatus, failure === undefined || failure === null ? failure : JSON.stringify(failure)];
+    to.push(slots.reduce<number>((count, value) => (value === undefined ? count : count + 1), 0));
+    for (let slot = 0; slot < slots.length; slot++) if (slots[slot] !== undefined) to.push(slot, slots[slot] ?? null);
+  }
+  if (history !== undefined && record !== undefined) {
+    const { events } = history;
+    to.push(record.turn, record.historyLength - events.length, events.length, EVENT_FORMAT, encodeEvents(events));
+  }
+  to.push(commit.activities.length);
+  for (const row of commit.activities) pushActivity(row, to);
+  to.push(commit.messages.length);
+  for (const message of commit.messages) {
+    const { creates } = message;
+    to.push(record !== undefined && record.id === message.to ? null : message.to);
+    pushMessage(message, to);
+    if (creates === undefined || (record !== undefined && record.id === message.to)) to.push(CREATES_NOTHING);
+    else {
+      to.push(creates.claimed ? CREATES_CLAIMED : CREATES);
+      pushFixed(creates.record, to);
+      pushHot(creates.record, to);
+      pushCold(creates.record, to);
+      const { input, output, customStatus, failure } = creates.payloads;
+      to.push(input ?? null, output ?? null, customStatus ?? null, failure === undefined ? null : JSON.stringify(failure));
+    }
+  }
+}
+
+function pushFences({ fences, finished }: Commit, to: Column[], readTurn: number | undefined): void {
+  const at = to.length;
+  to.push(0);
+  let count = 0;
+  for (const fence of fences) {
+    if (fence.kind === "absent") to.push(ABSENT, fence.id);
+    else if (fence.kind === "instance") to.push(INSTANCE, fence.number, fence.epoch, readTurn ?? null);
+    else if (finished.some((key) => isOf(key, fence.key))) continue;
+    else to.push(ACTIVITY, fence.key.number, fence.key.generation, fence.key.taskId, fence.epoch);
+    count++;
+  }
+  to[at] = count;
+  to.push(finished.length);
+  for (const key of finished) to.push(key.number, key.generation, key.taskId, epochOf(key, fences));
+}
+
+function epochOf(key: ActivityKey, fences: readonly Fence[]): number {
+  for (const fence of fences) if (fence.kind === "activity" && isOf(key, fence.key)) return fence.epoch;
+  return -1;
+}
+
+function isOf(a: ActivityKey, b: ActivityKey): boolean {
+  return a.taskId === b.taskId && a.generation === b.generation && a.number === b.number;
+}
+
+function check(commit: Commit, first: Fence | undefined): void {
+  const { record } = commit;
+  if (commit.history !== undefined && record === undefined) throw new Error("A commit writes history without the record that counts it.");
+  if (record !== undefined && first?.kind === "instance" && record.epoch < first.epoch) {
+    throw new Error(`The epoch of instance ${record.id} would go back from ${first.epoch} to ${record.epoch}.`);
+  }
+}

@@ -1,0 +1,258 @@
+// apply-commit: carries out one written commit, in the transaction at hand.
+//
+// Is told: columns as write-commit lays them out.
+// Always:  S1 a refused commit writes nothing. Where the first write is itself the check, a later check that fails raises RefusedLate:
+//          the group is rolled back and done again carefully, with every check before the first write.
+
+import { COLD_COLUMNS, FIXED_COLUMNS, HOT_COLUMNS, FIRST_TERMINAL } from "../sql/rows.ts";
+import type { Column } from "../sql/rows.ts";
+import type { ColumnReader } from "../sql/read-rows.ts";
+import {
+  ABSENT,
+  CREATES_CLAIMED,
+  CREATES_NOTHING,
+  DROP_EVERYTHING,
+  DROP_EXECUTION,
+  HISTORY,
+  INSTANCE,
+  KEEP,
+  LEASES,
+  PAYLOADS,
+  RECORD_FULL,
+  RECORD_HOT,
+  RECORD_NEW,
+  REPLACE,
+} from "../sql/write-commit.ts";
+import type { LeaseOfInstance, OwnerOfLeases } from "./leases.ts";
+import type { Session } from "./session.ts";
+import { DONE, DONE_WITH, EXISTS, FENCED } from "./wire.ts";
+import type { Wire } from "./wire.ts";
+
+/** A check failed after something of its commit had been written. */
+export class RefusedLate extends Error {}
+
+const HELD = HOT_COLUMNS.length + COLD_COLUMNS.indexOf("held");
+
+/** Carries out the commit at the reader's position and appends its answer. */
+export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnReader, careful: boolean, reply: Wire): void {
+  const { sql, at, leases } = session;
+  let number = from.number();
+  const flags = from.number();
+  let lease = number === 0 ? undefined : leases.of(number);
+
+  // ---- checks
+  for (let fences = from.number(); fences > 0; fences--) {
+    const kind = from.number();
+    if (kind === ABSENT) {
+      if (sql.numberOf.get(me.hub, from.text()) !== undefined) return void reply.push(EXISTS);
+    } else if (kind === INSTANCE) {
+      const fenced = from.number();
+      if (epochOf(session, fenced) !== from.number()) return void reply.push(FENCED);
+      const turn = from.numberOrNone();
+      if (turn !== undefined && (sql.turnOf.get(fenced) as unknown as [number] | undefined)?.[0] !== turn) return void reply.push(FENCED);
+    } else {
+      const row = sql.activityEpoch.get(from.number(), from.number(), from.number()) as unknown as [number] | undefined;
+      if (row?.[0] !== from.number()) return void reply.push(FENCED);
+    }
+  }
+  if (careful && !checksHold(session, number, from)) return void reply.push(FENCED);
+
+  // ---- what goes
+  let wrote = false;
+  for (let finished = from.number(); finished > 0; finished--) {
+    const key: [number, number, number] = [from.number(), from.number(), from.number()];
+    const epoch = from.number();
+    if (epoch < 0) sql.finish.run(...key);
+    else if (sql.finishFenced.run(...key, epoch).changes === 0) return refuse(wrote, reply);
+    wrote = true;
+  }
+  for (let consumed = from.number(); consumed > 0; consumed--) {
+    const id = from.text();
+    if (sql.consume.run(number, id, at).changes === 0) return refuse(wrote, reply);
+    if (lease !== undefined) leases.gone(lease, id);
+    wrote = true;
+  }
+  for (let cancelled = from.number(); cancelled > 0; cancelled--) {
+    const id = from.text();
+    sql.cancel.run(number, id);
+    if (lease !== undefined) leases.gone(lease, id);
+  }
+  if (flags & DROP_EXECUTION) {
+    sql.dropMessagesOf.run(number, from.text());
+    sql.dropActivitiesOf.run(number, from.number());
+  } else if (flags & DROP_EVERYTHING) {
+    const id = (sql.recordOf.get(number) as unknown as Column[] | undefined)?.[1];
+    for (const drop of sql.dropRows) drop.run(number);
+    if (lease !== undefined) leases.end(lease);
+    lease = undefined;
+    if (typeof id === "string") session.tellEnded(me.hub, id);
+  }
+
+  // ---- what stands
+  let epoch = lease?.epoch ?? 0;
+  let held = lease?.held ?? false;
+  let isNew = false;
+  if (flags & RECORD_HOT) {
+    const hot = take(from, HOT_COLUMNS.length);
+    sql.updateHot.run(...hot, number);
+    epoch = hot[0] as number;
+  } else if (flags & RECORD_FULL) {
+    const row = take(from, HOT_COLUMNS.length + COLD_COLUMNS.length);
+    sql.updateFull.run(...row, number);
+    epoch = row[0] as number;
+    held = row[HELD] === 1;
+    if ((row[HOT_COLUMNS.length] as number) >= FIRST_TERMINAL) session.tellEnded(me.hub, idOf(session, number));
+  } else if (flags & RECORD_NEW) {
+    const created = insert(session, me, from);
+    ({ number, epoch, held } = created);
+    isNew = true;
+  }
+  if (flags & PAYLOADS) writePayloads(session, number, from);
+  if (flags & HISTORY) {
+    if (flags & REPLACE) sql.dropHistory.run(number);
+    const [turn, first, count, format, body] = take(from, 5) as [number, number, number, number, string];
+    sql.appendHistory.run(number, turn, first, count, format, body);
+  }
+  for (let activities = from.number(); activities > 0; activities--) schedule(session, me, number, from);
+
+  // ---- what is told to others
+  const own: { lane: number; dueAt: number }[] = [];
+  const undelivered: string[] = [];
+  const touched = new Set<number>();
+  const born: LeaseOfInstance[] = [];
+  for (let messages = from.number(); messages > 0; messages--) {
+    const to = from.textOrNone();
+    const [lane, id, execution, visibleAt, body] = take(from, 5) as [number, string, string | null, number | null, string];
+    const creates = from.number();
+    let addressee = to === undefined ? number : (sql.numberOf.get(me.hub, to) as unknown as [number] | undefined)?.[0];
+    if (creates !== CREATES_NOTHING) {
+      if (addressee === undefined) {
+        const created = insert(session, me, from);
+        addressee = created.number;
+        for (let slot = 0; slot < 4; slot++) setPayload(session, addressee, slot, from.textOrNone() ?? null);
+        if (creates === CREATES_CLAIMED) born.push(leases.grant(addressee, me.owner, created.epoch, created.held));
+      } else from.position += FIXED_COLUMNS.length + HOT_COLUMNS.length + COLD_COLUMNS.length + 4;
+    }
+    if (addressee === undefined) {
+      undelivered.push(id);
+      continue;
+    }
+    const dueAt = visibleAt === null ? at : Math.max(visibleAt, at);
+    const inserted = sql.insertMessage.run(addressee, dueAt, lane, session.mintSequence(), id, execution, visibleAt, at, 1, body).changes !== 0;
+    if (!inserted) continue;
+    if (addressee === number) own.push({ lane, dueAt });
+    else touched.add(addressee);
+    if (addressee !== number) {
+      const theirs = leases.of(addressee);
+      if (theirs !== undefined) session.arrive(theirs, lane, dueAt);
+    }
+  }
+
+  // ---- who holds it
+  if (flags & LEASES && !(flags & DROP_EVERYTHING && !isNew)) {
+    if (flags & KEEP) {
+      if (lease !== undefined && (lease.owner !== me.owner || lease.epoch !== epoch)) {
+        leases.end(lease);
+        lease = leases.grant(number, me.owner, epoch, held);
+      } else if (lease === undefined) {
+        if (!isNew) sql.dropReady.run(number);
+        lease = leases.grant(number, me.owner, epoch, held);
+      } else if (lease.held !== held) {
+        leases.setHeld(lease, held);
+        leases.setDue(lease, 0);
+      }
+    } else if (lease !== undefined) {
+      session.free(lease);
+      lease = undefined;
+    } else session.placeReady(number, isNew);
+  } else if (lease === undefined && own.length > 0) session.placeReady(number);
+  if (lease !== undefined) for (const message of own) session.arrive(lease, message.lane, message.dueAt);
+
+  // ---- the answer
+  const kept = (flags & LEASES) !== 0 && (flags & KEEP) !== 0 ? lease : undefined;
+  const arrives = kept !== undefined && kept.dueAt <= at;
+  if (arrives || undelivered.length > 0 || born.length > 0) {
+    reply.push(DONE_WITH, number);
+    if (arrives) {
+      reply.push(idOf(session, number));
+      session.handOut(kept, reply);
+    } else reply.push(null, 0);
+    reply.push(undelivered.length, ...undelivered, born.length);
+    for (const one of born) {
+      reply.push(...(sql.recordOf.get(one.number) as unknown as Column[]), 0);
+      session.handOut(one, reply);
+    }
+  } else reply.push(DONE, number);
+  if (lease !== undefined && lease.dueAt !== Number.POSITIVE_INFINITY) session.tellDue(lease.dueAt);
+  for (const one of touched) {
+    const theirs = leases.of(one);
+    if (theirs === undefined) session.placeReady(one);
+    else if (theirs.dueAt !== Number.POSITIVE_INFINITY) session.tellDue(theirs.dueAt);
+  }
+}
+
+function refuse(wrote: boolean, reply: Wire): void {
+  if (wrote) throw new RefusedLate();
+  reply.push(FENCED);
+}
+
+/** Looks ahead at the fences that writes would check, and comes back. */
+function checksHold(session: Session, number: number, from: ColumnReader): boolean {
+  const { sql, at } = session;
+  const start = from.position;
+  let hold = true;
+  for (let finished = from.number(); finished > 0; finished--) {
+    const row = sql.activityEpoch.get(from.number(), from.number(), from.number()) as unknown as [number] | undefined;
+    const epoch = from.number();
+    if (epoch >= 0 && row?.[0] !== epoch) hold = false;
+  }
+  for (let consumed = from.number(); consumed > 0; consumed--) {
+    const row = sql.dueOf.get(number, from.text()) as unknown as [number] | undefined;
+    if (row === undefined || row[0] > at) hold = false;
+  }
+  from.position = start;
+  return hold;
+}
+
+function epochOf(session: Session, number: number): number | undefined {
+  return session.leases.of(number)?.epoch ?? (session.sql.epochOf.get(number) as unknown as [number] | undefined)?.[0];
+}
+
+function idOf(session: Session, number: number): string {
+  return (session.sql.recordOf.get(number) as unknown as Column[])[1] as string;
+}
+
+function take(from: ColumnReader, count: number): Column[] {
+  const { position } = from;
+  from.position += count;
+  return from.columns.slice(position, position + count);
+}
+
+function insert(session: Session, me: OwnerOfLeases, from: ColumnReader): { readonly number: number; readonly epoch: number; readonly held: boolean } {
+  const row = take(from, FIXED_COLUMNS.length + HOT_COLUMNS.length + COLD_COLUMNS.length);
+  const number = session.mintNumber();
+  session.sql.insertInstance.run(number, me.hub, ...row);
+  if ((row[FIXED_COLUMNS.length + HOT_COLUMNS.length] as number) >= FIRST_TERMINAL) session.tellEnded(me.hub, row[0] as string);
+  return { number, epoch: row[FIXED_COLUMNS.length] as number, held: row[FIXED_COLUMNS.length + HELD] === 1 };
+}
+
+function writePayloads(session: Session, number: number, from: ColumnReader): void {
+  for (let count = from.number(); count > 0; count--) {
+    const slot = from.number();
+    const value = from.textOrNone() ?? null;
+    if (value === null) session.sql.dropPayload.run(number, slot);
+    else setPayload(session, number, slot, value);
+  }
+}
+
+function setPayload(session: Session, number: number, slot: number, value: string | null): void {
+  if (value !== null) session.sql.setPayload.run(number, slot, value);
+}
+
+function schedule(session: Session, me: OwnerOfLeases, own: number, from: ColumnReader): void {
+  const row = take(from, 15);
+  if (row[0] === 0) row[0] = own;
+  const claimed = row[14] === 1;
+  session.sql.insertActivity.run(...row, claimed ? 1 : 0, claimed ? me.owner : null, me.hub, session.at);
+  if (!claimed) session.tellDue(session.at);
+}

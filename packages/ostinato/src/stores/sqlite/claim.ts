@@ -1,0 +1,120 @@
+// claim: hands out what is ready, and takes back what is released.
+//
+// Is told: how much an owner has room for, and of which names.
+// Always:  S4 a claim reads rows of `ready`, never messages that nobody is handed.
+//          G5 epochs and attempts rise durably before anything is handed out.
+
+import { RECORD_COLUMNS } from "../sql/rows.ts";
+import type { Column } from "../sql/rows.ts";
+import type { ColumnReader } from "../sql/read-rows.ts";
+import type { OwnerOfLeases } from "./leases.ts";
+import type { Session } from "./session.ts";
+import { DONE } from "./wire.ts";
+import type { Wire } from "./wire.ts";
+
+/** A candidate: when it is due, its instance number, and an activity's generation and task. */
+type Candidate = readonly [at: number, number: number, generation?: number, task?: number];
+
+const EPOCH = RECORD_COLUMNS.indexOf("epoch");
+const HELD = RECORD_COLUMNS.indexOf("held");
+
+/** Claims for an owner: instances it holds with something new, free instances, activities; and when to look again. */
+export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnReader, reply: Wire): void {
+  const { sql, at, leases } = session;
+  const room = from.number();
+  const orchestrators = texts(from);
+  const errands = from.number();
+  const activities = texts(from);
+  let nextDueAt = Number.POSITIVE_INFINITY;
+
+  reply.push(DONE, 0);
+  const countAt = reply.length - 1;
+  let count = 0;
+  for (let lease = me.due.first(); lease !== undefined && lease.dueAt <= at; lease = me.due.first()) {
+    const start = reply.length;
+    reply.push(...(sql.recordOf.get(lease.number) as unknown as Column[]), 1);
+    if (session.handOut(lease, reply) > 0) count++;
+    else reply.length = start;
+  }
+  nextDueAt = Math.min(nextDueAt, me.due.first()?.dueAt ?? Number.POSITIVE_INFINITY);
+
+  if (room > 0) {
+    const names = ["", ...orchestrators];
+    const claimed = new Set<number>();
+    for (const [, number] of soonest(names, (name) => sql.readyOf.all(me.hub, name, at, room))) {
+      if (claimed.size === room || claimed.has(number)) continue;
+      const record = sql.claimInstance.get(number) as unknown as Column[] | undefined;
+      sql.dropReady.run(number);
+      if (record === undefined) continue;
+      claimed.add(number);
+      const lease = leases.grant(number, me.owner, record[EPOCH] as number, record[HELD] === 1);
+      reply.push(...record, 0);
+      session.handOut(lease, reply);
+      nextDueAt = Math.min(nextDueAt, lease.dueAt);
+      count++;
+    }
+    for (const name of names) nextDueAt = Math.min(nextDueAt, first(sql.nextReadyOf.get(me.hub, name, at)));
+  }
+  reply[countAt] = count;
+
+  reply.push(0);
+  const errandsAt = reply.length - 1;
+  if (errands > 0) {
+    let taken = 0;
+    for (const [, number, generation = 0, task = 0] of soonest(activities, (name) => sql.unclaimedOf.all(me.hub, name, at, errands))) {
+      if (taken === errands) break;
+      reply.push(...(sql.claimActivity.get(me.owner, number, generation, task) as unknown as Column[]));
+      taken++;
+    }
+    reply[errandsAt] = taken;
+    for (const name of activities) nextDueAt = Math.min(nextDueAt, first(sql.nextUnclaimedOf.get(me.hub, name, at)));
+  }
+  reply.push(nextDueAt === Number.POSITIVE_INFINITY ? null : nextDueAt);
+}
+
+/** Gives leases back; stale ones are ignored. */
+export function applyRelease(session: Session, me: OwnerOfLeases, from: ColumnReader, reply: Wire): void {
+  const { sql, at, leases } = session;
+  const afterMs = from.number();
+  for (let count = from.number(); count > 0; count--) {
+    const isActivity = from.number() === 1;
+    const number = from.number();
+    if (isActivity) {
+      const { changes } = sql.releaseActivity.run(at + afterMs, number, from.number(), from.number(), from.number(), me.owner);
+      if (changes !== 0) session.tellDue(at + afterMs);
+      continue;
+    }
+    const epoch = from.number();
+    const lease = leases.of(number);
+    if (lease === undefined || lease.epoch !== epoch || lease.owner !== me.owner) continue;
+    if (afterMs > 0) sql.delay.run(number, at + afterMs);
+    session.free(lease);
+  }
+  reply.push(DONE);
+}
+
+/** Everything an owner holds is anybody's. The epochs rise, so that nobody goes on with what was handed out. */
+export function giveBack(session: Session, owner: number): void {
+  for (const lease of session.leases.all()) {
+    if (lease.owner !== owner) continue;
+    session.sql.raiseEpoch.run(lease.number);
+    session.free(lease);
+  }
+  if (session.sql.releaseActivitiesOf.run(session.at, owner).changes !== 0) session.tellDue(session.at);
+}
+
+function texts(from: ColumnReader): string[] {
+  const list: string[] = [];
+  for (let count = from.number(); count > 0; count--) list.push(from.text());
+  return list;
+}
+
+function soonest(names: readonly string[], find: (name: string) => unknown): Candidate[] {
+  const found: Candidate[] = [];
+  for (const name of names) found.push(...(find(name) as Candidate[]));
+  return names.length > 1 ? found.sort((a, b) => a[0] - b[0]) : found;
+}
+
+function first(row: unknown): number {
+  return (row as [number] | undefined)?.[0] ?? Number.POSITIVE_INFINITY;
+}

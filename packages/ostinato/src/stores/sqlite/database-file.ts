@@ -1,0 +1,182 @@
+// database-file: opens the file of a hub, or refuses it untouched.
+//
+// Owns:    who may hold the file, how a new one is made, how an older one is brought up to date.
+// Always:  D9 one process holds a file: it keeps a transaction open on a small database beside it, which ends with the process.
+//          A file that is damaged, somebody else's or of a later version is not written to, not even by looking at it.
+//          Files are readable by their owner alone.
+
+import { chmodSync, closeSync, existsSync, openSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { FileLockedError, InvalidArgumentError, OstinatoError, StoreFormatError, StoreUnavailableError } from "../../contract/errors.ts";
+import { APPLICATION_ID, MIGRATIONS } from "../sql/schema.ts";
+import type { Migration } from "../sql/schema.ts";
+
+/** Returned by SQLite when somebody else has what is asked for. */
+const BUSY = 5;
+const NOT_A_DATABASE = 26;
+const CORRUPT = 11;
+
+/** One file has one name, whatever path leads to it. */
+export function canonicalPath(path: string): string {
+  if (path === "" || path.includes("\0")) throw new InvalidArgumentError("The path of an SQLite store must be a file name that is not empty.");
+  const full = resolve(path);
+  try {
+    return existsSync(full) ? realpathSync(full) : join(realpathSync(dirname(full)), basename(full));
+  } catch (cause) {
+    throw new StoreUnavailableError(`The folder of ${full} cannot be reached: ${messageOf(cause)}. Create it first.`, { cause });
+  }
+}
+
+/** The lock on a file: held until it is released or the process ends, however it ends. */
+export interface FileLock {
+  release(): void;
+}
+
+/**
+ * Takes the lock of a file.
+ *
+ * @throws FileLockedError naming the process that has it.
+ */
+export function lockFile(path: string): FileLock {
+  const beside = `${path}-lock`;
+  createPrivately(beside);
+  const db = new DatabaseSync(beside);
+  try {
+    db.exec("pragma journal_mode = delete; pragma synchronous = off; pragma busy_timeout = 0");
+    for (;;) {
+      db.exec("begin immediate; create table if not exists holder(pid int); delete from holder");
+      db.prepare("insert into holder values(?)").run(process.pid);
+      db.exec("commit; begin immediate");
+      // Between the two somebody else may have written a pid of its own, and lost.
+      if (pidIn(db) === process.pid) return { release: () => db.close() };
+      db.exec("rollback");
+    }
+  } catch (error) {
+    const pid = codeOf(error) === BUSY ? pidIn(db) : undefined;
+    db.close();
+    if (codeOf(error) !== BUSY) throw unavailable(path, error);
+    const who = pid === undefined ? "another process" : `process ${pid}`;
+    throw new FileLockedError(`${path} is held by ${who}. One process at a time can hold it; close it there, or open it here with { readOnly: true }.`, { cause: error });
+  }
+}
+
+function pidIn(db: DatabaseSync): number | undefined {
+  try {
+    return db.prepare("select pid from holder").get()?.["pid"] as number | undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Opens a file for its holder: makes it when it is new, upgrades it when it is older.
+ *
+ * @throws StoreFormatError when it is not ours to write.
+ */
+export function openForWriting(path: string, migrations: readonly Migration[] = MIGRATIONS): DatabaseSync {
+  const fresh = !existsSync(path) || statSync(path).size === 0;
+  if (fresh) createPrivately(path);
+  else inspect(path, migrations);
+  const db = new DatabaseSync(path);
+  try {
+    db.exec(
+      "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = off; pragma wal_autocheckpoint = 0; pragma journal_size_limit = 67108864; pragma cache_size = -32768; pragma busy_timeout = 5000",
+    );
+    upgrade(db, path, migrations);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error instanceof OstinatoError ? error : refused(path, error);
+  }
+}
+
+/** Opens a file beside its holder, to read. */
+export function openForReading(path: string, migrations: readonly Migration[] = MIGRATIONS): DatabaseSync {
+  if (!existsSync(path)) throw new StoreUnavailableError(`${path} does not exist, so it cannot be read.`);
+  inspect(path, migrations);
+  const db = new DatabaseSync(path, { readOnly: true });
+  db.exec("pragma busy_timeout = 5000");
+  return db;
+}
+
+/** Looks at a file without writing to it. */
+function inspect(path: string, migrations: readonly Migration[]): void {
+  const newest = migrations.at(-1)?.format ?? 0;
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { readOnly: true });
+    const application = pragma(db, "application_id");
+    const format = pragma(db, "user_version");
+    const tables = Number(db.prepare("select count(*) as count from sqlite_schema").get()?.["count"]);
+    if (application === 0 && format === 0 && tables === 0) return;
+    if (application !== APPLICATION_ID) throw new StoreFormatError(`${path} is an SQLite database of some other program. It was not touched; choose another path.`);
+    if (format > newest) {
+      throw new StoreFormatError(`${path} has format ${format}; this version of ostinato knows formats up to ${newest}. It was not touched; update ostinato.`);
+    }
+    db.prepare("select * from meta").all();
+    db.prepare("select * from hubs").all();
+    db.prepare("select max(number) from instances").all();
+  } catch (error) {
+    throw error instanceof OstinatoError ? error : refused(path, error);
+  } finally {
+    db?.close();
+  }
+}
+
+function upgrade(db: DatabaseSync, path: string, migrations: readonly Migration[]): void {
+  const format = pragma(db, "user_version");
+  const missing = migrations.filter((migration) => migration.format > format);
+  if (missing.length === 0) return;
+  if (format > 0) backUp(db, `${path}.format-${format}.backup`);
+  db.exec("begin immediate");
+  try {
+    for (const migration of missing) db.exec(migration.statements);
+    db.exec(`pragma application_id = ${APPLICATION_ID}; pragma user_version = ${missing.at(-1)?.format ?? format}`);
+    db.exec("commit");
+  } catch (error) {
+    if (db.isTransaction) db.exec("rollback");
+    throw error;
+  }
+}
+
+function backUp(db: DatabaseSync, path: string): void {
+  if (existsSync(path)) return;
+  createPrivately(path);
+  db.prepare("vacuum into ?").run(path);
+}
+
+function createPrivately(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+    // The mode given above is subject to the process's mask, which may take even more away.
+    chmodSync(path, 0o600);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "EEXIST") throw unavailable(path, error);
+  }
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  return Number(db.prepare(`pragma ${name}`).get()?.[name]);
+}
+
+function refused(path: string, error: unknown): Error {
+  const code = codeOf(error);
+  if (code === NOT_A_DATABASE || code === CORRUPT) return new StoreFormatError(`${path} is damaged or no SQLite database (${messageOf(error)}). It was not touched.`, { cause: error });
+  if (code === 1) return new StoreFormatError(`${path} is no task hub that can be read (${messageOf(error)}). It was not touched.`, { cause: error });
+  return unavailable(path, error);
+}
+
+function unavailable(path: string, cause: unknown): StoreUnavailableError {
+  return new StoreUnavailableError(`${path} cannot be opened: ${messageOf(cause)}.`, { cause });
+}
+
+/** SQLite's own code of an error, without what only narrows it. */
+export function codeOf(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown }).errcode;
+  return typeof code === "number" ? code & 0xff : undefined;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

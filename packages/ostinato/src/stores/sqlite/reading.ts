@@ -1,0 +1,91 @@
+// reading: instances, pages of history and of queries.
+//
+// Always:  each operation is bounded, so that no reader holds up those who write: a query looks at a window of numbers at a time.
+//          H9 a page of history is of the generation that the first page was of, or says that it is gone.
+
+import type { StatementSync } from "node:sqlite";
+import type { InstanceFilter } from "../../contract/queries.ts";
+import { STATUSES } from "../sql/rows.ts";
+import type { Column } from "../sql/rows.ts";
+import type { ColumnReader } from "../sql/read-rows.ts";
+import type { Session } from "./session.ts";
+import { STORED } from "./statements.ts";
+import { DONE, HISTORY_NONE, HISTORY_PAGE, HISTORY_REPLACED } from "./wire.ts";
+import type { Wire } from "./wire.ts";
+
+/** How much of a history one page has: at most this many rows, and not many more UTF-16 units. */
+const PAGE_ROWS = 500;
+const PAGE_UNITS = 262_144;
+/** How many numbers a query looks at in one go. */
+const WINDOW = 20_000;
+
+/** One instance, or none. */
+export function applyRead(session: Session, hub: number, from: ColumnReader, reply: Wire): void {
+  const row = session.sql.storedById.get(hub, from.text()) as unknown as Column[] | undefined;
+  if (row === undefined) reply.push(DONE, 0);
+  else reply.push(DONE, 1, ...row);
+}
+
+/** A page of history: what kind of answer, number, generation, whether there is more, rows of (turn, first, format, body). */
+export function applyHistory(session: Session, hub: number, from: ColumnReader, reply: Wire): void {
+  const id = from.text();
+  const expected = [from.number(), from.number()] as const;
+  const after = from.number();
+  const start = from.number();
+  const head = session.sql.historyHead.get(hub, id) as unknown as [number, number] | undefined;
+  if (expected[0] !== 0 && (head === undefined || head[0] !== expected[0] || head[1] !== expected[1])) return void reply.push(DONE, HISTORY_REPLACED);
+  if (head === undefined) return void reply.push(DONE, HISTORY_NONE);
+  reply.push(DONE, HISTORY_PAGE, ...head, 0, 0);
+  const moreAt = reply.length - 2;
+  let rows = 0;
+  let units = 0;
+  for (const row of session.sql.historyPage.iterate(head[0], after, start) as unknown as Iterable<Column[]>) {
+    if (rows === PAGE_ROWS || units > PAGE_UNITS) {
+      reply[moreAt] = 1;
+      break;
+    }
+    reply.push(...row);
+    rows++;
+    units += (row[3] as string).length;
+  }
+  reply[moreAt + 1] = rows;
+}
+
+/** A part of a page: up to which number it looked (null: to the end), and rows of record and payloads. */
+export function applyQuery(session: Session, hub: number, from: ColumnReader, queries: Map<string, StatementSync>, reply: Wire): void {
+  const after = from.number();
+  const size = from.number();
+  const filter = JSON.parse(from.text()) as InstanceFilter;
+  const conditions = ["hub = ?", "number > ?"];
+  const values: Column[] = [hub, after];
+  const where = (condition: string, ...given: Column[]): void => void (conditions.push(condition), values.push(...given));
+  const { kind, name, status, idPrefix, createdFrom, createdTo, completedFrom, completedTo, parent, tags } = filter;
+  if (parent !== undefined) where("parent_id = ?", parent);
+  if (kind !== undefined) where("kind = ?", kind === "entity" ? 1 : 0);
+  if (name !== undefined) where("name = ?", name);
+  if (status !== undefined) {
+    where(`status in (${status.map(() => "?").join(", ")})`, ...status.map((one) => STATUSES.indexOf(one)));
+    if (status.every((one) => STATUSES.indexOf(one) < 3)) where("status < 3");
+  }
+  if (idPrefix !== undefined && idPrefix !== "") where("substr(id, 1, length(?)) = ?", idPrefix, idPrefix);
+  if (createdFrom !== undefined) where("created_at >= ?", createdFrom);
+  if (createdTo !== undefined) where("created_at < ?", createdTo);
+  if (completedFrom !== undefined) where("completed_at >= ?", completedFrom);
+  if (completedTo !== undefined) where("completed_at < ?", completedTo);
+  for (const [key, value] of Object.entries(tags ?? {})) where("exists (select 1 from json_each(tags) t where t.key = ? and t.value = ?)", key, value);
+  const last = (session.sql.lastNumber.get() as unknown as [number])[0];
+  const until = parent === undefined ? after + WINDOW : last;
+  if (until < last) where("number <= ?", until);
+
+  const text = `${STORED} where ${conditions.join(" and ")} order by number limit ?`;
+  let statement = queries.get(text);
+  if (statement === undefined) {
+    if (queries.size > 100) queries.clear();
+    statement = session.db.prepare(text);
+    statement.setReturnArrays(true);
+    queries.set(text, statement);
+  }
+  const rows = statement.all(...values, size) as unknown as Column[][];
+  reply.push(DONE, until < last ? until : null, rows.length);
+  for (const row of rows) reply.push(...row);
+}

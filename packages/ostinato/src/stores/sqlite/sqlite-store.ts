@@ -1,0 +1,336 @@
+// sqlite-store: a task hub in a file, through Node's own SQLite.
+//
+// Owns:    what of a record its row is known to hold, so that a turn writes only what it changed.
+// Is told: the eleven operations of a store.
+// Tells:   groups of operations to the connection; claims, results and hints to the engine.
+// Always:  I3 an operation resolves after its transaction is durable.
+//          One file is held by one process; several stores of it share the connection, each of them an owner.
+
+import { HubClosedError, InvalidArgumentError, InvalidStateError, StoreFormatError, StoreUnavailableError, UnsupportedError } from "../../contract/errors.ts";
+import type { HistoryEvent } from "../../contract/events.ts";
+import type { InstanceId, InstanceNumber } from "../../contract/ids.ts";
+import type { InstanceRecord, StoredInstance } from "../../contract/instance.ts";
+import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
+import type { ActivityLease, Commit, CommitResult, Lease } from "../../engine/commit.ts";
+import type { ChangeHint, ClaimRequest, Claims, Decision, Store } from "../../engine/store.ts";
+import { cursorOf, numberOfCursor, pageSize } from "../paging.ts";
+import { decodeEvents } from "../sql/history-codec.ts";
+import type { ColumnReader } from "../sql/read-rows.ts";
+import type { Migration } from "../sql/schema.ts";
+import { pushCommit } from "../sql/write-commit.ts";
+import type { StoreClock } from "../store-clock.ts";
+import { readClaims, readFound, readOne, readPage, readResult } from "./answers.ts";
+import type { BodyKind } from "./bodies.ts";
+import type { ConnectionOptions } from "./connection.ts";
+import { canonicalPath } from "./database-file.ts";
+import { joinConnection } from "./shared-connection.ts";
+import type { Asker, Hint, SharedConnection } from "./shared-connection.ts";
+import { CLAIM, CLOCK, CLOSE, COMMIT, HISTORY_NONE, HISTORY_PAGE, HISTORY_REPLACED, OPEN, PAGE_OF_HISTORY, QUERY, READ, RELEASE } from "./wire.ts";
+import type { Wire } from "./wire.ts";
+
+/** What an SQLite store is opened with. */
+export interface SqliteStoreOptions {
+  /** The database file. It is made when it does not exist; its folder is not. */
+  readonly path: string;
+  /** The task hub in the file: several can share one. */
+  readonly hub?: string;
+  /** Where the disk is waited for: on a thread of its own (the default), or in this one. */
+  readonly body?: BodyKind;
+  /** Reads beside the process that holds the file. */
+  readonly readOnly?: boolean;
+  /** Called like a watcher, from the start. */
+  readonly onHint?: (hint: ChangeHint) => void;
+  /** Makes each commit take longer: a slow disk, for measurements. */
+  readonly commitDelayMs?: number;
+  /** How long the write-ahead log may grow before it is carried over, in pages of 4 KiB. */
+  readonly walPages?: number;
+  /** Tests only, and with body "inline" only: the clock, other migrations, a failing disk. */
+  readonly testing?: { readonly clock?: StoreClock; readonly migrations?: readonly Migration[]; readonly beforeCommit?: ConnectionOptions["beforeCommit"] };
+}
+
+/** How often a decision is asked again when others are faster. */
+const TRIES = 100;
+
+/**
+ * A task hub in an SQLite file. Nothing is touched before `open()`.
+ *
+ * @example
+ * const store = openSqliteStore({ path: "orders.db" });
+ * await store.open();
+ */
+export function openSqliteStore(options: SqliteStoreOptions): Store {
+  const readOnly = options.readOnly ?? false;
+  const kind: BodyKind = options.body ?? (options.testing === undefined && !readOnly ? "thread" : "inline");
+  if (options.testing !== undefined && kind !== "inline") throw new InvalidArgumentError('The options for tests need body "inline": they cannot be sent to a thread.');
+  const watchers = new Set<(hint: ChangeHint) => void>();
+  if (options.onHint !== undefined) watchers.add(options.onHint);
+  /** Records that their rows are known to hold: of instances that this store keeps, no others. */
+  const known = new Map<InstanceNumber, InstanceRecord>();
+  /** How many commits with a record are on their way. */
+  const underWay = new Map<InstanceNumber, number>();
+  let connection: SharedConnection | undefined;
+  let owner = 0;
+  let hub = 0;
+  let unwatch = (): void => undefined;
+  let opening: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
+
+  // ---------------------------------------------------------------------------------------------------- asking
+
+  function ask(code: number, write: (to: Wire) => void, asker: Asker): void {
+    if (connection === undefined) asker.onLost(new HubClosedError(closing === undefined ? "The store is not open yet: call open() first." : "The store is closed."));
+    else if (readOnly && code < READ && code !== OPEN) asker.onLost(new UnsupportedError(`${options.path} was opened to read. Open it without { readOnly: true } to write.`));
+    else connection.ask(code, owner, write, asker);
+  }
+
+  function asked<T>(code: number, write: (to: Wire) => void, read: (from: ColumnReader, at: number) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      ask(code, write, {
+        onAnswer(_, from, at) {
+          try {
+            resolve(read(from, at));
+          } catch (error) {
+            reject(error as Error);
+          }
+        },
+        onFailure: (message) => reject(new StoreUnavailableError(`${options.path}: ${message}`)),
+        onLost: reject,
+      });
+    });
+  }
+
+  // ---------------------------------------------------------------------------------------------------- open and close
+
+  async function open(): Promise<void> {
+    if (closing !== undefined) throw new HubClosedError("The store is closed; open a new one.");
+    const joined = await joinConnection(
+      {
+        path: canonicalPath(options.path),
+        readOnly,
+        walPages: options.walPages ?? (kind === "thread" ? 8_000 : 1_000),
+        ...(options.commitDelayMs === undefined ? {} : { commitDelayMs: options.commitDelayMs }),
+        ...options.testing,
+      },
+      kind,
+    );
+    connection = joined;
+    try {
+      await asked(
+        OPEN,
+        (to) => to.push(options.hub ?? "default"),
+        (from) => {
+          hub = from.number();
+          owner = from.number();
+        },
+      );
+    } catch (error) {
+      connection = undefined;
+      await joined.leave();
+      throw error;
+    }
+    unwatch = joined.watch(tell);
+  }
+
+  async function close(): Promise<void> {
+    await opening?.catch(() => undefined);
+    const leaving = connection;
+    if (leaving === undefined) return;
+    if (!readOnly) await asked(CLOSE, () => undefined, () => undefined).catch(() => undefined);
+    unwatch();
+    connection = undefined;
+    known.clear();
+    await leaving.leave();
+  }
+
+  function tell(hint: Hint): void {
+    const ended: InstanceId[] = [];
+    for (let i = 0; i < hint.ended.length; i += 2) if (hint.ended[i] === hub) ended.push(hint.ended[i + 1] as string);
+    if (!hint.ready && hint.dueAt === undefined && ended.length === 0) return;
+    const told: ChangeHint = { ready: hint.ready, ended, ...(hint.dueAt === undefined ? {} : { dueAt: hint.dueAt }) };
+    for (const watcher of watchers) watcher(told);
+  }
+
+  // ---------------------------------------------------------------------------------------------------- commits
+
+  function send(commit: Commit, resolve: (result: CommitResult) => void, reject: (error: Error) => void, readTurn?: number): void {
+    const { record, number } = commit;
+    const out = underWay.get(number);
+    const settle = (result: CommitResult): void => {
+      if (record !== undefined) {
+        const left = (underWay.get(number) ?? 1) - 1;
+        if (left === 0) underWay.delete(number);
+        else underWay.set(number, left);
+      }
+      learn(commit, result);
+      resolve(result);
+    };
+    try {
+      ask(COMMIT, (to) => pushCommit(commit, out === undefined ? known.get(number) : undefined, to, readTurn), {
+        onAnswer: (code, from, at) => settle(readResult(code, from, at, commit)),
+        onFailure: (message) => settle({ ok: false, why: "failed", failure: { errorType: "StoreUnavailableError", message } }),
+        onLost: reject,
+      });
+    } catch (error) {
+      const { name, message } = error as Error;
+      return resolve({ ok: false, why: "failed", failure: { errorType: name, message } });
+    }
+    if (record !== undefined) underWay.set(number, (out ?? 0) + 1);
+  }
+
+  function learn(commit: Commit, result: CommitResult): void {
+    if (!result.ok) {
+      known.delete(commit.number);
+      return;
+    }
+    if (commit.record !== undefined) {
+      if (commit.keep) known.set(result.number, commit.record);
+      else known.delete(result.number);
+    }
+    for (const claim of result.claims) known.set(claim.number, claim.record);
+  }
+
+  function commitOne(commit: Commit, readTurn?: number): Promise<CommitResult> {
+    return new Promise((resolve, reject) => send(commit, resolve, reject, readTurn));
+  }
+
+  function commitAll(batch: readonly Commit[]): Promise<readonly CommitResult[]> {
+    return new Promise((resolve, reject) => {
+      const results: CommitResult[] = new Array<CommitResult>(batch.length);
+      let left = batch.length;
+      if (left === 0) return resolve(results);
+      for (let i = 0; i < batch.length; i++) {
+        send(
+          batch[i] as Commit,
+          (result) => {
+            results[i] = result;
+            if (--left === 0) resolve(results);
+          },
+          reject,
+        );
+      }
+    });
+  }
+
+  async function update(id: InstanceId, decide: Decision): ReturnType<Store["update"]> {
+    for (let tries = 1; ; tries++) {
+      const [current, at] = await asked(
+        READ,
+        (to) => to.push(id),
+        (from, at) => [readOne(from), at] as const,
+      );
+      const decision = decide(current, at);
+      if ("refused" in decision) return decision;
+      const result = await commitOne(fencedByWhatWasRead(decision, current), current?.record.turn);
+      const lost = result.ok ? current !== undefined && decision.messages.some((message) => message.to === id && result.undelivered.includes(message.id)) : result.why !== "failed";
+      if (!lost || tries === TRIES) return result;
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------------- claims
+
+  async function claim(want: ClaimRequest): Promise<Claims> {
+    const claims = await asked(
+      CLAIM,
+      (to) => {
+        to.push(want.instances, want.orchestrators.length, ...want.orchestrators);
+        to.push(want.activityCount, want.activities.length, ...want.activities);
+      },
+      readClaims,
+    );
+    for (const one of claims.instances) known.set(one.number, one.record);
+    return claims;
+  }
+
+  async function release(leases: readonly (Lease | ActivityLease)[], afterMs: number): Promise<void> {
+    if (leases.length === 0) return;
+    for (const lease of leases) if (!("key" in lease)) known.delete(lease.number);
+    await asked(
+      RELEASE,
+      (to) => {
+        to.push(afterMs, leases.length);
+        for (const lease of leases) {
+          if ("key" in lease) to.push(1, lease.key.number, lease.key.generation, lease.key.taskId, lease.epoch);
+          else to.push(0, lease.number, lease.epoch);
+        }
+      },
+      () => undefined,
+    );
+  }
+
+  // ---------------------------------------------------------------------------------------------------- reads
+
+  async function* history(id: InstanceId, from = 0): AsyncGenerator<readonly HistoryEvent[]> {
+    let page = { number: 0, generation: 0, more: true };
+    let after = -1;
+    while (page.more) {
+      const { number, generation } = page;
+      const next = await asked(
+        PAGE_OF_HISTORY,
+        (to) => to.push(id, number, generation, after, from),
+        (reader) => readPage(reader, HISTORY_PAGE),
+      );
+      if (next.kind === HISTORY_NONE) return;
+      if (next.kind === HISTORY_REPLACED) throw new InvalidStateError(`The history of instance ${id} was replaced while it was being read. Read it again.`);
+      const events: HistoryEvent[] = [];
+      for (const row of next.rows) {
+        const decoded = decodeRow(id, row);
+        for (let i = Math.max(0, from - row.first); i < decoded.length; i++) events.push(decoded[i] as HistoryEvent);
+        after = row.turn;
+      }
+      if (events.length > 0) yield events;
+      page = next;
+    }
+  }
+
+  async function query(filter: InstanceFilter, request: PageRequest): Promise<Page<StoredInstance>> {
+    const size = pageSize(request);
+    const items: StoredInstance[] = [];
+    let after: number | undefined = numberOfCursor(request.cursor);
+    while (after !== undefined && items.length <= size) {
+      const from: number = after;
+      const found = await asked(QUERY, (to) => to.push(from, size + 1 - items.length, JSON.stringify(filter)), readFound);
+      items.push(...found.items);
+      after = found.until;
+    }
+    const last = items[size - 1];
+    return items.length > size && last !== undefined ? { items: items.slice(0, size), next: cursorOf(last.record.number) } : { items };
+  }
+
+  return {
+    claim,
+    commit: commitAll,
+    renew: () =>
+      asked(
+        CLOCK,
+        () => undefined,
+        (_, at) => ({ at, alive: true }),
+      ),
+    release,
+    update,
+    read: (id) => asked(READ, (to) => to.push(id), readOne),
+    history,
+    query,
+    watch(onChange) {
+      watchers.add(onChange);
+      return () => void watchers.delete(onChange);
+    },
+    open: () => (opening ??= open()),
+    close: () => (closing ??= close()),
+  };
+}
+
+/** A decision that changes the record, and names no fence of its own, holds for what it was decided on and nothing else. */
+function fencedByWhatWasRead(commit: Commit, current: StoredInstance | undefined): Commit {
+  const changes = commit.record !== undefined || commit.drop !== undefined || commit.history !== undefined || commit.payloads !== undefined;
+  if (!changes || current === undefined || commit.fences.some((fence) => fence.kind !== "activity")) return commit;
+  const { number, epoch } = current.record;
+  return { ...commit, fences: [{ kind: "instance", number, epoch }, ...commit.fences] };
+}
+
+function decodeRow(id: InstanceId, row: { readonly turn: number; readonly format: number; readonly body: string }): HistoryEvent[] {
+  try {
+    return decodeEvents(row.body, row.format);
+  } catch (error) {
+    throw new StoreFormatError(`The history of instance ${id} cannot be read at turn ${row.turn}: ${(error as Error).message}`, { cause: error });
+  }
+}

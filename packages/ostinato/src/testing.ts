@@ -1,0 +1,5 @@
+// ostinato/testing: the product over the memory store, with a clock that moves when nothing else can.
+
+export { createTestHub, type TestHub, type TestHubOptions } from "./testing/test-hub.ts";
+export { stub } from "./testing/stub.ts";
+export type { TestClock } from "./testing/virtual-clock.ts";
