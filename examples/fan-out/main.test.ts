@@ -14,7 +14,11 @@ test("all items are processed, and the results come in the order of the items", 
 });
 
 test("nothing to do is done at once", async () => {
-  const hub = await createTestHub({ orchestrators: [summarise], activities: [processWorkItem], stubs: [stub(getWorkItems, async () => [])] });
+  const hub = await createTestHub({
+    orchestrators: [summarise],
+    activities: [processWorkItem],
+    stubs: [stub(getWorkItems, async () => [])],
+  });
   assert.deepEqual(await (await hub.start(summarise)).result(), { workItems: [], results: [], total: 0 });
   await hub.close();
 });

@@ -10,7 +10,10 @@ async function office() {
   const placed: Order[] = [];
   const hub = await createTestHub({
     orchestrators: [purchaseOrder, impatientOrder],
-    stubs: [stub(sendApprovalRequest, async (ctx, order) => void asked.push(order)), stub(placeOrder, async (ctx, order) => void placed.push(order))],
+    stubs: [
+      stub(sendApprovalRequest, async (ctx, order) => void asked.push(order)),
+      stub(placeOrder, async (ctx, order) => void placed.push(order)),
+    ],
   });
   return { hub, asked, placed };
 }

@@ -47,7 +47,10 @@ test("retries end: three attempts at a courier, all with one idempotency key", a
 });
 
 test("the payment hangs: each attempt has ten seconds, the whole call a minute", async () => {
-  const hanging = stub(chargeCard, (ctx) => new Promise<string>((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason as Error))));
+  const hanging = stub(
+    chargeCard,
+    (ctx) => new Promise<string>((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason as Error))),
+  );
   const hub = await createTestHub({ orchestrators, activities, stubs: [hanging] });
   const instance = await hub.start(order, kettles);
   await hub.clock.advance("2m");

@@ -17,7 +17,7 @@ import { count, failure, line, outcome, word } from "./screen.ts";
 import { startWorkerProcess, WorkerGone, WorkerRefused } from "./worker-process.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
-const STARTS_PER_ROUND = 7;
+const STARTS_PER_ROUND = 12;
 
 interface Planned {
   readonly id: string;
@@ -78,19 +78,23 @@ async function storm(place: string, rounds: number, seed: number): Promise<boole
   const random = randomFrom(seed);
   const desk = new Desk();
   let killedWhileStarting = 0;
+  let startMs = 500; // how long a worker takes to start here, as the last one showed
 
   for (let round = 1; round <= rounds; round++) {
     for (let i = 0; i < STARTS_PER_ROUND; i++) {
       const kind = kindNames[Math.floor(random() * kindNames.length)] ?? "chain";
       desk.plan({ id: `${kind}-${round}-${i}`, kind, n: 1 + Math.floor(random() * 8) });
     }
-    // Every fourth process dies while it is still opening the file and taking up what its predecessor left.
+    // Every fourth process may die while it still opens the file and takes up what its predecessor left; half of the others while the
+    // starts come in.
     const early = random() < 0.25;
-    const moment = random() * (early ? 300 : 250);
+    const moment = random() * (early ? startMs * 1.2 : random() < 0.5 ? 40 : 250);
+    const begun = performance.now();
     const worker = startWorkerProcess(file, { runsFile });
     let ready = false;
     const life = worker.ready.then(() => {
       ready = true;
+      startMs = performance.now() - begun;
       return desk.ask(worker);
     });
     life.catch(() => undefined); // told below, unless it is the kill
@@ -112,7 +116,8 @@ async function storm(place: string, rounds: number, seed: number): Promise<boole
   const late = sleep(60_000, "late" as const, { ref: false });
   const results = new Map<string, unknown>();
   const rest = Promise.all(desk.planned.map(async ({ id }) => results.set(id, await worker.ask("result", id))));
-  if ((await Promise.race([rest, late])) === "late") failure(`${desk.planned.length - results.size} have not ended 60 s after the last kill`);
+  if ((await Promise.race([rest, late])) === "late")
+    failure(`${desk.planned.length - results.size} have not ended 60 s after the last kill`);
   const settled = performance.now() - begun;
   await worker.stop();
 
@@ -148,9 +153,15 @@ async function countInFile(file: string, runsFile: string, desk: Desk, results: 
   const runs = (await readFile(runsFile, "utf8")).trim().split("\n");
   const again = runs.length - new Set(runs).size;
   const megabytes = ((await stat(file)).size / 1_048_576).toFixed(1);
-  outcome(`${count(tally.instances)} instances (${count(tally.children)} of them children); ${count(desk.startedBefore)} starts were accepted by a process that died before it said so`);
-  outcome(`${count(tally.calls)} activity calls in the histories, ${count(tally.completions)} completions, ${count(tally.timers)} timers fired`);
-  outcome(`activity bodies ran ${count(runs.length)} times in all, ${count(again)} of these a second time or more: at least once, as promised`);
+  outcome(
+    `${count(tally.instances)} instances (${count(tally.children)} of them children); ${count(desk.startedBefore)} starts were accepted by a process that died before it said so`,
+  );
+  outcome(
+    `${count(tally.calls)} activity calls in the histories, ${count(tally.completions)} completions, ${count(tally.timers)} timers fired`,
+  );
+  outcome(
+    `activity bodies ran ${count(runs.length)} times in all, ${count(again)} of these a second time or more: at least once, as promised`,
+  );
   outcome(`the file has ${megabytes} MiB, and was read after the last worker had ended`);
   if (wrong.length === 0) outcome("every instance completed exactly once, with the right result");
   for (const what of wrong.slice(0, 20)) failure(what);
@@ -161,7 +172,8 @@ async function countInFile(file: string, runsFile: string, desk: Desk, results: 
 /** What is wrong with the history of an instance that should have completed exactly once. */
 function wrongsOf(status: OrchestrationStatus, history: readonly HistoryEvent[]): string[] {
   const wrong: string[] = [];
-  if (status.status !== "COMPLETED") wrong.push(`it is ${status.status}${status.failure === undefined ? "" : `: ${status.failure.message}`}`);
+  if (status.status !== "COMPLETED")
+    wrong.push(`it is ${status.status}${status.failure === undefined ? "" : `: ${status.failure.message}`}`);
   const ends = history.filter((event) => event.kind === "ExecutionCompleted").length;
   if (ends !== 1 || history.at(-1)?.kind !== "ExecutionCompleted") wrong.push(`${ends} ends in its history`);
   const starts = history.filter((event) => event.kind === "ExecutionStarted").length;
@@ -174,7 +186,8 @@ function wrongsOf(status: OrchestrationStatus, history: readonly HistoryEvent[])
     if (event.kind === "TaskScheduled" || event.kind === "SubOrchestrationInstanceCreated") add(asked, `task ${event.eventId}`);
     if (event.kind === "TimerCreated") add(asked, `timer ${event.eventId}`);
     if (event.kind === "TaskCompleted" || event.kind === "TaskFailed") add(answered, `task ${event.taskScheduledId}`);
-    if (event.kind === "SubOrchestrationInstanceCompleted" || event.kind === "SubOrchestrationInstanceFailed") add(answered, `task ${event.taskScheduledId}`);
+    if (event.kind === "SubOrchestrationInstanceCompleted" || event.kind === "SubOrchestrationInstanceFailed")
+      add(answered, `task ${event.taskScheduledId}`);
     if (event.kind === "TimerFired") add(answered, `timer ${event.timerId}`);
   }
   for (const [key, times] of asked) {
@@ -188,7 +201,9 @@ function wrongsOf(status: OrchestrationStatus, history: readonly HistoryEvent[])
   return wrong;
 }
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "100" }, seed: { type: "string" }, keep: { type: "boolean" } } });
+const { values } = parseArgs({
+  options: { rounds: { type: "string", default: "100" }, seed: { type: "string" }, keep: { type: "boolean" } },
+});
 const rounds = Number(values.rounds);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
 if (!Number.isSafeInteger(rounds) || rounds < 1 || !Number.isSafeInteger(seed)) {

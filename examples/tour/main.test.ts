@@ -14,7 +14,7 @@ test("the tour goes through all patterns, and the killed orchestration goes on w
   assert.match(stdout, /Approved by '/);
   assert.match(stdout, /Money 270\.00 EUR/);
   assert.match(stdout, /2\.0\.0: Success/);
-  assert.match(stdout, /process \d+ did steps 1 2 3 4, process \d+ steps 5 6 7 8/);
+  assert.match(stdout, /process \d+ did steps 1 2 3 4( \d)*, process \d+ steps( \d)* 8/);
   assert.match(stdout, /8 steps, each completed once, and one end/);
 });
 

@@ -11,10 +11,9 @@ import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openTaskHub } from "ostinato";
-import type { HistoryEvent } from "ostinato";
+import type { HistoryEvent, OutputOf } from "ostinato";
 import type { hashFolder, StepRun } from "./programs.ts";
-import type { OutputOf } from "ostinato";
-import { count, failure, line, loud, note, outcome, section, strong, word } from "./screen.ts";
+import { count, entered, failure, line, loud, note, outcome, section, strong, word } from "./screen.ts";
 import { startWorkerProcess } from "./worker-process.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
@@ -43,7 +42,8 @@ async function tour(folder: string, file: string): Promise<void> {
   await worker.ask("hashFolder", "files", folder);
   const files = (await worker.ask("result", "files")) as OutputOf<typeof hashFolder>;
   const took = performance.now() - begun;
-  if (files.total > files.files + files.unreadable) note(`the first ${count(files.files + files.unreadable)} of ${count(files.total)} files`);
+  if (files.total > files.files + files.unreadable)
+    note(`the first ${count(files.files + files.unreadable)} of ${count(files.total)} files`);
   if (files.unreadable > 0) note(`${count(files.unreadable)} could not be read`);
   outcome(
     `${count(files.files)} files, ${count(files.lines)} lines, ${count(files.bytes)} bytes in ${Math.round(took)} ms; ` +
@@ -59,13 +59,14 @@ async function tour(folder: string, file: string): Promise<void> {
     process.stdin.resume();
     await once(process.stdin, "data");
     process.stdin.pause();
+    entered();
   } else {
     note("nobody is at a terminal: the parent approves over IPC");
   }
   await worker.ask("approve", "po-17", process.env["USER"] ?? "Ada");
   outcome(String(await worker.ask("result", "po-17")));
 
-  section("Custom business objects", "classes are rebuilt where a definition names them; Map, bigint and Date just work");
+  section("Custom business objects", "a Map goes in, a Money comes out: classes are rebuilt where a definition names them");
   outcome(
     await worker.ask("invoice", "invoice", [
       ["kettle", 2],
@@ -91,10 +92,10 @@ async function tour(folder: string, file: string): Promise<void> {
   await sleep(50);
   const killed = worker.pid;
   await worker.kill();
-  word(loud(`killed`));
+  word(loud("killed"));
 
   const before = completedSteps(await historyOf(file, "relay"));
-  note(`the file says: steps ${before.join(", ")} are done; step 5 was running`);
+  note(`the file says: steps ${before.join(", ")} are done; step ${before.length + 1} was running`);
   said = (text) => word(text.replace("step ", ""));
   worker = await newWorker();
   note(`worker ${worker.pid} has opened the file`);
@@ -106,10 +107,10 @@ async function tour(folder: string, file: string): Promise<void> {
   const inProcess = (pid: number): number[] => runs.flatMap((run, index) => (run.pid === pid ? [index + 1] : []));
   const again = runs.flatMap((run, index) => (run.delivery > 1 ? [index + 1] : []));
   outcome(`process ${killed} did steps ${inProcess(killed).join(" ")}, process ${worker.pid} steps ${inProcess(worker.pid).join(" ")}`);
-  note(`started a second time, because the first one never answered: step ${again.join(" ")}`);
+  if (again.length > 0) note(`started a second time, because the first one never answered: step ${again.join(" ")}`);
   const ends = history.filter((event) => event.kind === "ExecutionCompleted").length;
-  const once_ = new Set(done).size === steps && done.length === steps && ends === 1;
-  if (!once_) throw new Error(`The history has the steps ${done.join(" ")} and ${ends} ends: each should be there once.`);
+  const eachOnce = new Set(done).size === steps && done.length === steps && ends === 1;
+  if (!eachOnce) throw new Error(`The history has the steps ${done.join(" ")} and ${ends} ends: each should be there once.`);
   outcome(`in the history: ${steps} steps, each completed once, and one end`);
   line();
 }
@@ -124,8 +125,14 @@ async function historyOf(file: string, id: string): Promise<readonly HistoryEven
   }
 }
 
-async function until(worker: WorkerProcess, id: string, reached: (events: readonly HistoryEvent[]) => boolean, file: string): Promise<void> {
-  while (!reached(await historyOf(file, id))) await Promise.race([sleep(50), worker.ended.then(() => Promise.reject(new Error("The worker ended.")))]);
+async function until(
+  worker: WorkerProcess,
+  id: string,
+  reached: (events: readonly HistoryEvent[]) => boolean,
+  file: string,
+): Promise<void> {
+  while (!reached(await historyOf(file, id)))
+    await Promise.race([sleep(50), worker.ended.then(() => Promise.reject(new Error("The worker ended.")))]);
 }
 
 /** The numbers of the steps that have completed: an activity's number is its place in the program. */
@@ -133,7 +140,10 @@ function completedSteps(events: readonly HistoryEvent[]): number[] {
   return events.flatMap((event) => (event.kind === "TaskCompleted" ? [event.taskScheduledId] : []));
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { keep: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { keep: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+});
 if (values.help) {
   line(help);
 } else {

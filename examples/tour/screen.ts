@@ -36,6 +36,11 @@ export function word(text: string): void {
   process.stdout.write(`${text} `);
 }
 
+/** The line was ended by whoever typed Enter. */
+export function entered(): void {
+  open = "";
+}
+
 /** What came of it. */
 export function outcome(text: string): void {
   line(`   ${styled("green", "✓")} ${text}`);

@@ -9,17 +9,17 @@ import { addTax, hashFile, hashFolder, invoice, listFiles, price, relay, relaySt
 
 /** What the parent may ask for; each answer is what the function resolves to. */
 export interface Questions {
-  sequence(id: string): Promise<void>;
-  hashFolder(id: string, folder: string): Promise<void>;
-  purchaseOrder(id: string, product: string, cost: number, quantity: number): Promise<void>;
-  approve(id: string, approver: string): Promise<void>;
-  invoice(id: string, basket: readonly (readonly [string, number])[]): Promise<string>;
-  migrating(id: string, version: string): Promise<void>;
-  relay(id: string, steps: number, ms: number): Promise<void>;
-  load(kind: KindName, id: string, n: number): Promise<void>;
-  raise(kind: KindName, id: string, n: number): Promise<void>;
-  result(id: string): Promise<unknown>;
-  stop(): Promise<void>;
+  sequence: (id: string) => Promise<void>;
+  hashFolder: (id: string, folder: string) => Promise<void>;
+  purchaseOrder: (id: string, product: string, cost: number, quantity: number) => Promise<void>;
+  approve: (id: string, approver: string) => Promise<void>;
+  invoice: (id: string, basket: readonly (readonly [string, number])[]) => Promise<string>;
+  migrating: (id: string, version: string) => Promise<void>;
+  relay: (id: string, steps: number, ms: number) => Promise<void>;
+  load: (kind: KindName, id: string, n: number) => Promise<void>;
+  raise: (kind: KindName, id: string, n: number) => Promise<void>;
+  result: (id: string) => Promise<unknown>;
+  stop: () => Promise<void>;
 }
 
 export interface Question {

@@ -34,6 +34,9 @@ test("of several registrations an instance runs on its own version, else on the 
 test("a version newer than the worker fails, by the worker's own choice", async () => {
   const { hub } = await workshop();
   const early = await hub.start(migrating, undefined, { version: "3.0.0" });
-  await assert.rejects(early.result(), (error) => error instanceof OrchestrationFailedError && error.failure?.errorType === "VersionMismatch");
+  await assert.rejects(
+    early.result(),
+    (error) => error instanceof OrchestrationFailedError && error.failure?.errorType === "VersionMismatch",
+  );
   await hub.close();
 });

@@ -1,5 +1,6 @@
 // ostinato/testing: the product over the memory store, with a clock that moves when nothing else can.
 
-export { createTestHub, type TestHub, type TestHubOptions } from "./testing/test-hub.ts";
+export { atEveryCrash, createTestHub, type TestHub, type TestHubOptions } from "./testing/test-hub.ts";
 export { stub } from "./testing/stub.ts";
+export type { Fault } from "./testing/faults.ts";
 export type { TestClock } from "./testing/virtual-clock.ts";

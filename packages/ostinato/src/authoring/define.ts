@@ -107,7 +107,8 @@ export interface ActivityContract<I, O, E extends object, BodyInput, BodyOutput>
 export type OrchestratorBody<I, O, Ev = NoEvents> = (
   ctx: OrchestratorContext<Ev>,
   input: I,
-) => // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a plain `yield` gives is untyped by the language: only `any` lets `const a: string = yield task` compile
+) =>
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a plain `yield` gives is untyped by the language: only `any` lets `const a: string = yield task` compile
   Generator<unknown, O, any> | AsyncGenerator<unknown, O, any> | PromiseLike<O> | O;
 
 // ---- what a specification says of types

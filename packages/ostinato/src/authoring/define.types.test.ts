@@ -1,5 +1,7 @@
 // What TypeScript infers of definitions and of the context: everything here is checked by the compiler; at run time it only has to load.
 
+/* eslint-disable @typescript-eslint/no-unused-vars -- most values stand here for their types alone */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as z from "zod";
@@ -137,11 +139,13 @@ function* steps(ctx: OrchestratorContext, count: number) {
   return greetings;
 }
 const untyped = orchestrator("untyped", function* (ctx) {
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-assignment -- a plain yield is untyped by the language
   const a: string = yield ctx.callActivity(hello, "Tokyo");
   return a;
 });
 is<Eq<OutputOf<typeof untyped>, string>>();
 const agen = orchestrator("agen", async function* (ctx) {
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-assignment -- a plain yield is untyped by the language
   const a: string = yield ctx.callActivity(hello, "Tokyo");
   return a;
 });
@@ -276,7 +280,22 @@ async function byName(ctx: OrchestratorContext): Promise<void> {
 
 async function workers(): Promise<void> {
   await startWorker({
-    orchestrators: [sequence, summarise, purchaseOrder, choice, migrating, gen, untyped, agen, plain, immediate, impl, implGen, zodIn, nameless],
+    orchestrators: [
+      sequence,
+      summarise,
+      purchaseOrder,
+      choice,
+      migrating,
+      gen,
+      untyped,
+      agen,
+      plain,
+      immediate,
+      impl,
+      implGen,
+      zodIn,
+      nameless,
+    ],
     activities: [hello, getWorkItems, processWorkItem, placeOrder, placeAll, reserve, viaValibot, viaArktype],
   });
   // @ts-expect-error a contract without a body is no orchestrator for a worker

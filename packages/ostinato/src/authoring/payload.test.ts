@@ -271,7 +271,7 @@ describe("the closed list comes back as it was", () => {
   test("every kind of typed array comes back, a part of a buffer as that part", () => {
     for (const type of [Int8Array, Uint8ClampedArray, Uint16Array, Int32Array, BigUint64Array]) {
       const whole = new type(8);
-      whole[3] = (typeof whole[0] === "bigint" ? 5n : 5) as never;
+      whole[3] = typeof whole[0] === "bigint" ? 5n : 5;
       assert.deepStrictEqual(thereAndBack(whole.subarray(2, 6)), whole.slice(2, 6));
     }
     assert.equal(encode(new Uint16Array([1, 256])), '{"$o":["Uint16Array","AQAAAQ=="]}', "little-endian");
@@ -304,7 +304,7 @@ describe("the closed list comes back as it was", () => {
     const back = thereAndBack(error) as AggregateError & { code: string };
     assert.deepStrictEqual(back, error);
     assert.equal(back.stack, error.stack);
-    assert(Error.isError?.(back) ?? back instanceof Error);
+    assert.equal(Object.prototype.toString.call(back), "[object Error]");
     assert(back.errors[0] instanceof TypeError);
   });
 
@@ -433,9 +433,9 @@ describe("what cannot be carried is refused at the call, with its path and the r
       let value: unknown = undefined;
       for (let depth = 0; depth < MAX_PAYLOAD_DEPTH / 2; depth++) value = wrap(value);
       thereAndBack(value);
-      for (let depth = 0; depth < 100_000; depth++) value = wrap(value);
+      for (let depth = 0; depth < 10_000; depth++) value = wrap(value);
       const refusal = refusalOf(() => encode(value));
-      assert.match(refusal.message, /nested more than 500 levels deep/);
+      assert.match(refusal.message, /nested more than 256 levels deep/);
       assert(refusal.message.length < 400);
     }
   });
@@ -556,7 +556,7 @@ describe("text that was damaged or is not ours", () => {
   test("deep JSON of another language is read; with tags in it, it is read or refused, and never overflows the stack", () => {
     const deep = (inner: string) => "[".repeat(100_000) + inner + "]".repeat(100_000);
     assert(Array.isArray(decode(deep("1"))));
-    assert.match(refusalOf(() => decode(deep('{"$o":["Date",null]}'))).message, /nested more than 500/);
+    assert.match(refusalOf(() => decode(deep('{"$o":["Date",null]}'))).message, /nested more than 256/);
   });
 });
 
@@ -595,6 +595,7 @@ describe("classes that a definition names", () => {
   });
 
   test("an instance of a subclass is accepted and comes back as the class that was named", () => {
+    // eslint-disable-next-line no-restricted-syntax -- users inherit: this is what becomes of it
     class Rush extends Order {
       days = 1;
     }
@@ -634,6 +635,7 @@ describe("classes that a definition names", () => {
   test("built-in classes can be named; classes that extend a container need toJSON", () => {
     assert.deepStrictEqual(through(new Date(0), Date), new Date(0));
     assert.deepStrictEqual(through(new Map([[1, 2]]), Map), new Map([[1, 2]]));
+    // eslint-disable-next-line no-restricted-syntax -- users inherit: this is what becomes of it
     class Prices extends Map<string, number> {}
     assert.match(
       refusalOf(() => through(new Prices([["a", 1]]), Prices)).message,

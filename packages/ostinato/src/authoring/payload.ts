@@ -42,9 +42,10 @@ export type Shape = ClassOf | readonly [ClassOf];
  * classes that a definition names have been taken apart before `encode` sees them and are rebuilt after `decode`.
  *
  * @example
- * const devalueConverter: PayloadConverter = {
- *   encode: (value) => (value === undefined ? undefined : devalue.stringify(value)),
- *   decode: (text) => (text === undefined ? undefined : devalue.parse(text)),
+ * // Nothing but JSON, as bare JSON.stringify has it: dates become text, undefined and functions are dropped.
+ * const bareJson: PayloadConverter = {
+ *   encode: (value) => JSON.stringify(value),
+ *   decode: (text) => (text === undefined ? undefined : JSON.parse(text)),
  * };
  */
 export interface PayloadConverter {
@@ -59,10 +60,10 @@ export interface PayloadConverter {
 }
 
 /**
- * How deep values may be nested. A value within it never overflows the stack, here or in the JSON readers of other
- * languages.
+ * How many objects a value may have inside one another. The deepest takes less than a third of the stack that Node gives,
+ * and the JSON readers of other languages stop at a thousand levels or later, or can be told to.
  */
-export const MAX_PAYLOAD_DEPTH = 500;
+export const MAX_PAYLOAD_DEPTH = 256;
 
 /** The converter that is used where no other is given: JSON, and a closed list of JavaScript's own types beside it. */
 export const defaultConverter: PayloadConverter = {
@@ -184,7 +185,8 @@ class Trail {
     if (this.#open.includes(value)) {
       throw this.refusal("refers back to a value that contains it", "Payloads are trees: leave the reference out, or refer by an id.");
     }
-    if (this.#open.length >= MAX_PAYLOAD_DEPTH) {
+    const limit = this.#direction === "written" ? MAX_PAYLOAD_DEPTH : MAX_PAYLOAD_DEPTH + 1; // innermost, a number may be an object: its tag
+    if (this.#open.length >= limit) {
       const problem = `is nested more than ${MAX_PAYLOAD_DEPTH} levels deep`;
       throw this.refusal(problem, "Make the value flatter, for instance a list in place of a chain.", { shortened: true });
     }
@@ -325,13 +327,14 @@ function tagFields(value: object, keys: readonly string[], trail: Trail): Fields
 }
 
 function tagArray(list: readonly unknown[], trail: Trail): unknown {
-  const items: unknown[] = [];
+  return hasHoles(list) ? tagArrayWithHoles(list, trail) : list.map((item, index) => tagAt(index, item, trail));
+}
+
+function hasHoles(list: readonly unknown[]): boolean {
   for (let index = 0; index < list.length; index++) {
-    const item = list[index];
-    if (item === undefined && !Object.hasOwn(list, index)) return tagArrayWithHoles(list, trail);
-    items.push(tagAt(index, item, trail));
+    if (list[index] === undefined && !Object.hasOwn(list, index)) return true;
   }
-  return items;
+  return false;
 }
 
 function tagArrayWithHoles(list: readonly unknown[], trail: Trail): unknown {

@@ -25,17 +25,17 @@ abstract class Shape {
 }
 
 test("input and output types follow from the schema", () => {
-  const zodSchema = z.object({ a: z.string().transform(Number), b: z.number().default(1) });
-  same<InOf<typeof zodSchema>, { a: string; b?: number | undefined }>(true);
-  same<OutOf<typeof zodSchema>, { a: number; b: number }>(true);
+  const _zod = z.object({ a: z.string().transform(Number), b: z.number().default(1) });
+  same<InOf<typeof _zod>, { a: string; b?: number | undefined }>(true);
+  same<OutOf<typeof _zod>, { a: number; b: number }>(true);
 
-  const valibotSchema = v.object({ a: v.pipe(v.string(), v.transform(Number)), b: v.optional(v.number(), 1) });
-  same<InOf<typeof valibotSchema>, { a: string; b?: number | undefined }>(true);
-  same<OutOf<typeof valibotSchema>, { a: number; b: number }>(true);
+  const _valibot = v.object({ a: v.pipe(v.string(), v.transform(Number)), b: v.optional(v.number(), 1) });
+  same<InOf<typeof _valibot>, { a: string; b?: number | undefined }>(true);
+  same<OutOf<typeof _valibot>, { a: number; b: number }>(true);
 
-  const arktypeSchema = type({ a: "string.numeric.parse", b: "number = 1" });
-  same<InOf<typeof arktypeSchema>, { a: string; b?: number }>(true);
-  same<OutOf<typeof arktypeSchema>, { a: number; b: number }>(true);
+  const _arktype = type({ a: "string.numeric.parse", b: "number = 1" });
+  same<InOf<typeof _arktype>, { a: string; b?: number }>(true);
+  same<OutOf<typeof _arktype>, { a: number; b: number }>(true);
 
   same<InOf<typeof Order>, Order>(true);
   same<OutOf<typeof Order>, Order>(true);
@@ -54,7 +54,7 @@ test("schemas are accepted where a definition takes one, and nothing else is", (
   define({ input: type({ a: "string" }) }, (input) => input.a.toUpperCase())({ a: "x" });
   define({ input: Order }, (order) => order.needsApproval)(new Order("a", 1));
   define({ input: [Order] }, (orders) => orders.map((order) => order.needsApproval))([new Order("a", 1)]);
-  define({ input: Shape }, (shape) => shape.area);
+  define({ input: Shape }, (shape) => shape.area());
   define({ input: Date }, (date) => date.getTime())(new Date(0));
   // @ts-expect-error a plain function is no schema
   define({ input: (value: unknown) => value }, () => 1);

@@ -31,33 +31,22 @@ export interface PagedListing<T> extends AsyncIterable<T>, PromiseLike<readonly 
 
 /** A list over pages. */
 export function listingOf<T>(pages: () => AsyncIterable<readonly T[]>): Listing<T> {
-  return {
-    pages,
-    ...wholeOf(async function* () {
-      for await (const page of pages()) yield* page;
-    }),
+  const iterate = async function* (): AsyncGenerator<T, void, undefined> {
+    for await (const page of pages()) yield* page;
   };
+  return { pages, [Symbol.asyncIterator]: iterate, then: (fulfilled, rejected) => wholeOf(iterate()).then(fulfilled, rejected) };
 }
 
 /** A list over pages with cursors. */
 export function pagedListingOf<T>(pages: PagedListing<T>["pages"]): PagedListing<T> {
-  return {
-    pages,
-    ...wholeOf(async function* () {
-      for await (const page of pages()) yield* page.items;
-    }),
+  const iterate = async function* (): AsyncGenerator<T, void, undefined> {
+    for await (const page of pages()) yield* page.items;
   };
+  return { pages, [Symbol.asyncIterator]: iterate, then: (fulfilled, rejected) => wholeOf(iterate()).then(fulfilled, rejected) };
 }
 
-function wholeOf<T>(iterate: () => AsyncGenerator<T, void, undefined>): AsyncIterable<T> & PromiseLike<readonly T[]> {
-  const all = async (): Promise<readonly T[]> => {
-    const items: T[] = [];
-    for await (const item of iterate()) items.push(item);
-    return items;
-  };
-  return {
-    [Symbol.asyncIterator]: iterate,
-    // `await` finds the whole list, so that nobody needs to know another word for it.
-    then: (fulfilled, rejected) => all().then(fulfilled, rejected),
-  };
+async function wholeOf<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
 }

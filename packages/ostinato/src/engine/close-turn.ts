@@ -15,7 +15,7 @@ import { given, recordedAs, type Writable } from "../contract/recorded-as.ts";
 import type { OrchestrationOutcome } from "../contract/work-items.ts";
 import { applyAction, newDraft, type Draft, type Room } from "./action-appliers.ts";
 import type { ActivityKey, Commit, Fence, Lease, PayloadChanges } from "./commit.ts";
-import { finishedRecord, tellParent, type OpenedTurn } from "./open-turn.ts";
+import { finishedRecord, startedIn, tellParent, type OpenedTurn } from "./open-turn.ts";
 import { startMessage } from "./start.ts";
 
 /** The outcome that says what the program asked for. */
@@ -52,17 +52,13 @@ function completionOf(outcome: TurnOutcome): CompleteOrchestration | undefined {
 }
 
 function payloadChanges(turn: OpenedTurn, outcome: TurnOutcome): PayloadChanges | undefined {
-  const input = outcome.acceptedInput ?? (turn.replaces === undefined ? undefined : (startOf(turn.newEvents)?.input ?? null));
+  const input = outcome.acceptedInput ?? (turn.replaces === undefined ? undefined : (startedIn(turn.newEvents)?.input ?? null));
   if (input === undefined && outcome.customStatus === undefined && turn.replaces === undefined) return undefined;
   return {
     ...(turn.replaces === undefined ? {} : { output: null, failure: null, customStatus: null }),
     ...(input === undefined ? {} : { input }),
     ...(outcome.customStatus === undefined ? {} : { customStatus: outcome.customStatus }),
   };
-}
-
-function startOf(events: readonly HistoryEvent[]): ExecutionStarted | undefined {
-  return events.find((event) => event.kind === "ExecutionStarted");
 }
 
 /** The start as its worker accepted it: what the schema returned is what is recorded, and what every replay sees. */

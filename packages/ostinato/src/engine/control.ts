@@ -77,8 +77,8 @@ export function decideResume(reason: string | undefined, current: StoredInstance
   if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}) and cannot be resumed.` };
   if (record.status !== "SUSPENDED") return { refused: "no-change", message: `The instance '${record.id}' is not suspended.` };
   // Resuming is an operator's word that it may be tried again: what set it aside is forgotten.
-  const { stall: _stall, notBefore, ...rest } = record;
-  const fresh: InstanceRecord = { ...rest, attempts: 0, ...(record.historyLength === 0 ? given({ notBefore }) : {}) };
+  const { stall: _stall, notBefore: _notBefore, ...rest } = record;
+  const fresh: InstanceRecord = { ...rest, attempts: 0, ...(record.startedAt === undefined ? given({ notBefore: record.scheduledAt }) : {}) };
   return changed(fresh, { status: "RUNNING", held: false }, { kind: "ExecutionResumed", eventId: -1, timestamp: at, ...given({ reason }) }, at);
 }
 

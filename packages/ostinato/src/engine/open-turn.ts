@@ -17,7 +17,7 @@ import { byDelivery, type InboxMessage, type Message } from "../contract/message
 import { given } from "../contract/recorded-as.ts";
 import { expiryMessageId } from "./close-activity.ts";
 import { EMPTY_COMMIT, type ActivityClaim, type ActivityKey, type Commit, type Lease } from "./commit.ts";
-import { newInstanceRecord } from "./start.ts";
+import { heldStartMessageId, newInstanceRecord, startMessageIds } from "./start.ts";
 
 /** A completion that goes straight into the next turn, instead of through the inbox. */
 export interface Fold {
@@ -64,7 +64,12 @@ export type Opening =
   | { readonly kind: "commit"; readonly commit: Commit }
   /** A terminate has to be passed on: ask again with the next page of children. */
   | { readonly kind: "needs-children"; readonly after: string | undefined }
+  /** The start is still to come, behind more messages than one claim hands out: keep these, and ask for those that follow. */
+  | { readonly kind: "incomplete" }
   | { readonly kind: "nothing" };
+
+/** A claim hands out at most this many messages of one instance. */
+const MOST_MESSAGES = 1_000;
 
 /** A page of an instance's children, for a recursive terminate. */
 export interface ChildrenPage {
@@ -77,20 +82,25 @@ export interface ChildrenPage {
 export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRules, children?: ChildrenPage): Opening {
   const messages = held.messages.length > 1 ? held.messages.toSorted(byDelivery) : held.messages;
   const { record } = held;
-  const terminate = messages.find((message) => message.event.kind === "ExecutionTerminated");
-  if (terminate !== undefined && (!isTerminal(record.status) || recursive(terminate.event))) return terminated(held, messages, terminate, reading, children);
-
+  const terminate = messages.find((message) => message.event.kind === "ExecutionTerminated" && (!isTerminal(record.status) || message.event.recursive));
   const sorted = sortInbox(held, messages);
-  if (sorted.started === undefined && isTerminal(record.status)) return messages.length === 0 ? { kind: "nothing" } : { kind: "commit", commit: answerOnly(held, sorted, reading) };
-  if (record.attempts > rules.maxClaims && record.stall?.kind !== "set-aside") return { kind: "commit", commit: setAside(held, reading) };
-  if (rules.failWith !== undefined && !rules.canRun) return { kind: "commit", commit: failed(held, sorted, rules.failWith, reading) };
+  if (terminate !== undefined) return terminated(held, sorted, messages, terminate, reading, children);
 
-  if (!rules.canRun && isTerminal(record.status) && sorted.started !== undefined) return { kind: "commit", commit: makeWay(held, sorted.started.event, reading) };
-  const begins = sorted.started !== undefined;
-  const hasWork = begins || (record.historyLength > 0 && (sorted.events.length > 0 || sorted.folds.length > 0));
-  if (record.status === "SUSPENDED" && sorted.started !== undefined) return { kind: "commit", commit: holdStart(held, sorted.started) };
-  if (!rules.canRun || !hasWork || record.held) return sorted.dropped.length + sorted.refusals.length > 0 ? { kind: "commit", commit: answerOnly(held, sorted, reading) } : { kind: "nothing" };
-  return { kind: "run", turn: turnOf(held, sorted, reading) };
+  const { started } = sorted;
+  if (started === undefined && isTerminal(record.status)) return messages.length === 0 ? { kind: "nothing" } : { kind: "commit", commit: answerOnly(held, sorted, reading) };
+  const aside = record.notBefore === LATEST_INSTANT;
+  if (record.attempts > rules.maxClaims && !aside) return { kind: "commit", commit: setAside(held, claimedTooOften(record), reading) };
+  if (record.status === "SUSPENDED" && started !== undefined) return { kind: "commit", commit: holdStart(held, started) };
+
+  const hasWork = started !== undefined || (record.historyLength > 0 && (sorted.events.length > 0 || sorted.folds.length > 0));
+  if (hasWork && !record.held && !aside) {
+    if (rules.canRun) return { kind: "run", turn: turnOf(held, sorted, reading) };
+    if (rules.failWith !== undefined) return { kind: "commit", commit: failed(held, sorted, rules.failWith, reading) };
+    if (started !== undefined && isTerminal(record.status)) return { kind: "commit", commit: makeWay(held, started.event, reading) };
+  }
+  if (sorted.dropped.length + sorted.refusals.length > 0) return { kind: "commit", commit: answerOnly(held, sorted, reading) };
+  if (rules.canRun && !record.held && !aside && record.historyLength === 0 && messages.length >= MOST_MESSAGES) return { kind: "incomplete" };
+  return { kind: "nothing" };
 }
 
 /** An inbox, sorted into what each message means. */
@@ -157,7 +167,7 @@ function startRefused(record: InstanceRecord, event: ExecutionStarted, id: Messa
     id: `${id}:refused`,
     to: event.parent.instanceId,
     execution: event.parent.executionId,
-    wakes: "always",
+    wakes: "unless-held",
     needs: "program",
     event: {
       kind: "SubOrchestrationInstanceFailed",
@@ -245,41 +255,49 @@ function makeWay(held: HeldInstance, start: ExecutionStarted, at: Instant): Comm
 
 /** A start that came while its instance is suspended waits until it is resumed. */
 function holdStart(held: HeldInstance, started: InboxMessage): Commit {
-  const { id, to, needs, event } = started;
+  const { to, needs, event } = started;
   return {
     ...EMPTY_COMMIT,
     fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
     number: held.number,
-    consumed: [id],
-    messages: [{ id: `${id}:held`, to, needs, wakes: "unless-held", event }],
+    consumed: [started.id],
+    messages: [{ id: heldStartMessageId(held.record.executionId), to, needs, wakes: "unless-held", event }],
     keep: false,
   };
 }
 
-function setAside(held: HeldInstance, at: Instant): Commit {
+function claimedTooOften(record: InstanceRecord): string {
+  return `The instance was claimed ${record.attempts - 1} times without a committed turn (its process ended each time, or its turn never came to an end), so it is set aside. Look for a crash or an endless loop in '${record.name}', then resume it by suspending and resuming, or terminate it.`;
+}
+
+/** The commit that puts an instance aside until an operator resumes or terminates it. */
+export function setAside(held: Pick<HeldInstance, "number" | "epoch" | "record">, reason: string, at: Instant): Commit {
   const { record } = held;
-  const stall: Stall = {
-    kind: "set-aside",
-    reason: `The instance was claimed ${record.attempts - 1} times without a committed turn (its process ended each time, or its turn never came to an end), so it is set aside. Look for a crash or an endless loop in '${record.name}', then resume it by suspending and resuming, or terminate it.`,
-    since: at,
-    attempts: record.attempts - 1,
-  };
+  const stall: Stall = { kind: "set-aside", reason, since: at, attempts: Math.max(0, record.attempts - 1) };
   return {
     ...EMPTY_COMMIT,
     fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
     number: held.number,
-    record: { ...record, stall, notBefore: LATEST_INSTANT, updatedAt: at },
+    record: { ...record, stall, notBefore: LATEST_INSTANT, updatedAt: Math.max(at, record.updatedAt) },
     keep: false,
   };
 }
 
 /** Closes an instance that nobody can run, where the hub says that such work fails. */
 function failed(held: HeldInstance, sorted: SortedInbox, failure: Failure, reading: Instant): Commit {
-  const turn = turnOf(held, sorted, reading);
+  // What could be folded is written as messages beside this, and goes with the execution.
+  const turn = turnOf(held, { ...sorted, folds: [] }, reading);
   return closing(held, turn, "FAILED", { failure }, []);
 }
 
-function terminated(held: HeldInstance, messages: readonly InboxMessage[], message: InboxMessage, reading: Instant, children: ChildrenPage | undefined): Opening {
+function terminated(
+  held: HeldInstance,
+  sorted: SortedInbox,
+  messages: readonly InboxMessage[],
+  message: InboxMessage,
+  reading: Instant,
+  children: ChildrenPage | undefined,
+): Opening {
   const event = message.event as ExecutionTerminated;
   if (event.recursive && children === undefined) return { kind: "needs-children", after: event.after };
   const { after: _told, ...order } = event;
@@ -287,8 +305,11 @@ function terminated(held: HeldInstance, messages: readonly InboxMessage[], messa
   // More children than one step tells: the next step is a message to this very instance, which survives a crash like any other.
   if (children?.next !== undefined) forwards.push(passOn({ ...event, after: children.next }, held.record.id, `${message.id}:after:${children.next}`));
 
-  const { record } = held;
-  const at = turnTime(record, [], reading);
+  // An attempt that had not begun when the terminate came is ended like any other; one that comes after it is not meant.
+  const { started } = sorted;
+  const replaced = started !== undefined && isTerminal(held.record.status) && byDelivery(started, message) < 0;
+  const record = replaced ? replacement(held.record, started.event, reading) : held.record;
+  const at = turnTime(held.record, [], reading);
   if (isTerminal(record.status)) {
     const commit: Commit = {
       ...EMPTY_COMMIT,
@@ -301,11 +322,14 @@ function terminated(held: HeldInstance, messages: readonly InboxMessage[], messa
     };
     return { kind: "commit", commit };
   }
-  const started = messages.find((each) => each.event.kind === "ExecutionStarted" && isOwnStart(record, each.event));
   const newEvents: HistoryEvent[] = [{ kind: "OrchestratorStarted", eventId: -1, timestamp: at }];
   if (started !== undefined) newEvents.push(started.event);
   newEvents.push(event);
-  const others = messages.filter((each) => each !== message && each !== started && each.execution === undefined && each.event.kind !== "ExecutionStarted");
+  // Starts find the id taken in their own turn, and another recursion has children to reach; what was for this execution goes with it.
+  const others = messages.filter(
+    (each) =>
+      each !== message && each.event.kind !== "ExecutionStarted" && !recursive(each.event) && (each.execution === undefined || each.execution !== record.executionId),
+  );
   const turn: OpenedTurn = {
     record: { ...record, dropped: record.dropped + others.length },
     at,
@@ -313,8 +337,9 @@ function terminated(held: HeldInstance, messages: readonly InboxMessage[], messa
     consumed: [message.id, ...(started ? [started.id] : []), ...others.map((each) => each.id)],
     folds: [],
     finished: [],
-    cancelled: [],
+    cancelled: started === undefined && record.historyLength === 0 ? startMessageIds(record.executionId) : [],
     messages: [],
+    ...(replaced ? { replaces: held.record } : {}),
   };
   return { kind: "commit", commit: closing(held, turn, "TERMINATED", given({ output: event.output }), forwards) };
 }
@@ -341,13 +366,22 @@ function closing(
     fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
     number: held.number,
     record: finishedRecord(record, status, at, events.length),
-    payloads: { ...given({ output: end.output, failure: end.failure }) },
+    payloads: {
+      ...(turn.replaces === undefined ? {} : { input: startedIn(turn.newEvents)?.input ?? null, output: null, failure: null, customStatus: null }),
+      ...given({ output: end.output, failure: end.failure }),
+    },
     history: { mode: turn.replaces === undefined ? "append" : "replace", events },
     consumed: turn.consumed,
+    cancelled: turn.cancelled,
     drop: { execution: record.executionId, generation: record.generation },
     messages: [...messages, ...turn.messages, ...tellParent(record, status, end, at)],
     keep: false,
   };
+}
+
+/** The start among a turn's events, when it is an execution's first. */
+export function startedIn(events: readonly HistoryEvent[]): ExecutionStarted | undefined {
+  return events.find((event) => event.kind === "ExecutionStarted");
 }
 
 /** The record of an instance that ends with this turn. */

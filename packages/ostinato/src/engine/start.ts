@@ -6,6 +6,7 @@
 // Always:  T1 the same execution id again is the same request: answered the same, never a second run (I2).
 
 import type { ExecutionStarted } from "../contract/events.ts";
+import type { ExecutionId, MessageId } from "../contract/ids.ts";
 import type { InstanceRecord, StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { Message } from "../contract/messages.ts";
@@ -83,10 +84,24 @@ export function newInstanceRecord(event: ExecutionStarted, at: Instant, claimed:
   };
 }
 
+function startMessageId(execution: ExecutionId): MessageId {
+  return `${execution}:start`;
+}
+
+/** The start of an instance that was suspended before its first turn: the same, but it waits until the instance is resumed. */
+export function heldStartMessageId(execution: ExecutionId): MessageId {
+  return `${execution}:start:held`;
+}
+
+/** Whatever message the start of an execution may lie in. */
+export function startMessageIds(execution: ExecutionId): readonly MessageId[] {
+  return [startMessageId(execution), heldStartMessageId(execution)];
+}
+
 /** The message that carries a start to its instance. */
 export function startMessage(event: ExecutionStarted, needs: "program" | "engine"): Message {
   return {
-    id: `${event.executionId}:start`,
+    id: startMessageId(event.executionId),
     to: event.instanceId,
     wakes: "unless-held",
     needs,

@@ -21,7 +21,7 @@ export function waitingFor(record: InstanceRecord, history: readonly HistoryEven
   if (record.status === "SUSPENDED") lines.push("to be resumed (it is suspended)");
   if (record.stall !== undefined) lines.push(`${record.stall.kind === "set-aside" ? "an operator" : "fitting code"}: ${record.stall.reason}`);
   if (record.historyLength === 0) {
-    if (record.scheduledAt !== undefined) lines.push(`its scheduled start at ${isoTime(record.scheduledAt)}`);
+    if (record.scheduledAt !== undefined && record.startedAt === undefined) lines.push(`its scheduled start at ${isoTime(record.scheduledAt)}`);
     else lines.push(unserved(served.orchestrators, record.name, "orchestrator") ?? `a worker to run orchestrator '${record.name}'`);
     return lines;
   }

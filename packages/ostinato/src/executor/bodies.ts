@@ -24,7 +24,8 @@ export function runBody(turn: Turn, call: () => unknown, follower: Follower): vo
     follower.threw(error);
     return;
   }
-  if (isIterator(given) && Symbol.iterator in given) new GeneratorRun(turn, given as Iterator<unknown, unknown>, follower).resume(true, undefined);
+  if (isIterator(given) && Symbol.iterator in given)
+    new GeneratorRun(turn, given as Iterator<unknown, unknown>, follower).resume(true, undefined);
   else if (isIterator(given) && Symbol.asyncIterator in given) followPromise(turn, lastOf(given as AsyncIterator<unknown>), follower);
   else followValue(turn, given, follower);
 }
@@ -52,7 +53,8 @@ function followPromise(turn: Turn, promise: PromiseLike<unknown>, follower: Foll
   turn.ledger.woke = true;
   promise.then(
     (value) => (turn.delivering || turn.over ? follower.returned(value) : turn.late("the end of the program, or of a part of it,")),
-    (error: unknown) => (turn.delivering || turn.over ? follower.threw(error) : turn.late("the failure of the program, or of a part of it,")),
+    (error: unknown) =>
+      turn.delivering || turn.over ? follower.threw(error) : turn.late("the failure of the program, or of a part of it,"),
   );
 }
 
@@ -107,7 +109,9 @@ class GeneratorRun implements Waiter {
         return;
       } else {
         ok = false;
-        value = new TypeError("The orchestrator yielded something that is no task; yield tasks of its context (ctx.callActivity and others).");
+        value = new TypeError(
+          "The orchestrator yielded something that is no task; yield tasks of its context (ctx.callActivity and others).",
+        );
       }
     }
   }

@@ -37,7 +37,9 @@ function uuidOf(name: string): string {
   bytes.set(NAMESPACE);
   bytes.set(text, NAMESPACE.length);
   const [a = 0, b = 0, c = 0, d = 0] = sha1(bytes);
-  const hex = [a, (b & 0xffff0fff) | 0x5000, (c & 0x3fffffff) | 0x80000000, d].map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+  const hex = [a, (b & 0xffff0fff) | 0x5000, (c & 0x3fffffff) | 0x80000000, d]
+    .map((word) => (word >>> 0).toString(16).padStart(8, "0"))
+    .join("");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
 
@@ -53,7 +55,10 @@ function sha1(bytes: Uint8Array): readonly number[] {
   for (let block = 0; block < words.length; block += 16) {
     let [a = 0, b = 0, c = 0, d = 0, e = 0] = hash;
     for (let t = 0; t < 80; t++) {
-      const word = t < 16 ? (words[block + t] ?? 0) : rotate(at(schedule, t - 3) ^ at(schedule, t - 8) ^ at(schedule, t - 14) ^ at(schedule, t - 16), 1);
+      const word =
+        t < 16
+          ? (words[block + t] ?? 0)
+          : rotate(at(schedule, t - 3) ^ at(schedule, t - 8) ^ at(schedule, t - 14) ^ at(schedule, t - 16), 1);
       schedule[t] = word;
       const mixed =
         t < 20

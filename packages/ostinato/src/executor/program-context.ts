@@ -23,7 +23,7 @@ import type {
   TryError,
 } from "../authoring/orchestrator-context.ts";
 import { type CallTimeout, checkRetry, type RetryHandler, type RetryPolicy } from "../authoring/retry.ts";
-import type { Schema } from "../authoring/schema.ts";
+import { encodeWith, type Schema } from "../authoring/schema.ts";
 import type { EventTask, First, Task, TaskResults, TimerTask, Winner } from "../authoring/task.ts";
 import { runBody } from "./bodies.ts";
 import { newGuid } from "./determinism.ts";
@@ -51,16 +51,10 @@ export function createContext(turn: Turn): OrchestratorContext {
 
 class ProgramContext implements OrchestratorContext {
   readonly #turn: Turn;
-  readonly log: ProgramLogger;
+  #log: ProgramLogger | undefined;
 
   constructor(turn: Turn) {
     this.#turn = turn;
-    const at =
-      (level: "debug" | "info" | "warn" | "error") =>
-      (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
-        if (!turn.replaying) turn.log(level, message, fields);
-      };
-    this.log = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   }
 
   // ---- what is known
@@ -105,6 +99,11 @@ class ProgramContext implements OrchestratorContext {
     return this.#turn.replaying;
   }
 
+  get log(): ProgramLogger {
+    this.#log ??= replaySafeLogger(this.#turn);
+    return this.#log;
+  }
+
   isVersionAtLeast(version: string): boolean {
     return compareVersions(this.version, version) >= 0;
   }
@@ -124,7 +123,7 @@ class ProgramContext implements OrchestratorContext {
     const target = targetOf(activity, "activity");
     const { converter } = this.#turn.options;
     const call = this.#call(target, input, options);
-    return follow(call, (settled, task) => {
+    return follow<never>(call, (settled, task) => {
       if (settled.state === "completed") {
         complete(task, { ok: true, value: settled.value });
         return;
@@ -141,7 +140,7 @@ class ProgramContext implements OrchestratorContext {
       } catch (error) {
         fail(task, error);
       }
-    }) as DurableTask<never>;
+    });
   }
 
   #call(target: Target, input: unknown, options: CallOptions = {}): DurableTask {
@@ -254,7 +253,12 @@ class ProgramContext implements OrchestratorContext {
     const concurrency = options.concurrency ?? Number.POSITIVE_INFINITY;
     if (!Array.isArray(items)) throw new InvalidArgumentError("ctx.map takes a list of items.");
     if (!(concurrency >= 1)) throw new InvalidArgumentError(`The concurrency of ctx.map must be a number from 1; got ${concurrency}.`);
-    return mapItems(this.#turn, [...items], apply as (item: unknown, index: number) => unknown, concurrency) as DurableTask<R[]>;
+    return mapItems(
+      this.#turn,
+      (items as readonly unknown[]).slice(),
+      apply as (item: unknown, index: number) => unknown,
+      concurrency,
+    ) as DurableTask<R[]>;
   }
 
   // ---- what the instance shows, and its next execution
@@ -262,9 +266,9 @@ class ProgramContext implements OrchestratorContext {
   setCustomStatus(status: unknown): void {
     const turn = this.#turn;
     const { converter, limits } = turn.options;
-    const text = status === undefined || status === null ? null : (converter.encode(status, "custom status") ?? null);
-    checkSize(text ?? undefined, limits.customStatusBytes, "custom status", "customStatusBytes");
-    if (turn.mayAsk("ctx.setCustomStatus()")) turn.customStatus = text;
+    const text = status === undefined || status === null ? undefined : encodeWith(converter, undefined, status, "custom status");
+    checkSize(text, limits.customStatusBytes, "custom status", "customStatusBytes");
+    if (turn.mayAsk("ctx.setCustomStatus()")) turn.customStatus = text ?? null;
   }
 
   continueAsNew(input?: unknown, options: ContinueAsNewOptions = {}): void {
@@ -273,6 +277,16 @@ class ProgramContext implements OrchestratorContext {
     if (!turn.mayAsk("ctx.continueAsNew()")) return;
     turn.next ??= { input: text, version: options.version, carryEvents: options.carryEvents ?? true };
   }
+}
+
+/** Writes each line once: nothing while replaying. */
+function replaySafeLogger(turn: Turn): ProgramLogger {
+  const at =
+    (level: "debug" | "info" | "warn" | "error") =>
+    (message: string, fields?: Readonly<Record<string, unknown>>): void => {
+      if (!turn.replaying) turn.log(level, message, fields);
+    };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
 /** Applies a function to every item, at most `concurrency` at once. */

@@ -136,7 +136,9 @@ export function rehearse(orchestrator: OrchestratorDefinition, options: Partial<
       assert.ok(result.kind === "turn", JSON.stringify(result));
       const { acceptedInput } = result;
       for (const event of fresh) {
-        rehearsal.history.push(event.kind === "ExecutionStarted" && acceptedInput !== undefined ? { ...event, input: acceptedInput } : event);
+        rehearsal.history.push(
+          event.kind === "ExecutionStarted" && acceptedInput !== undefined ? { ...event, input: acceptedInput } : event,
+        );
       }
       for (const action of result.actions) {
         const recorded = recordedAs(action, rehearsal.now);
@@ -157,7 +159,7 @@ function withoutStacks(result: TurnResult): unknown {
 
 /** What was asked for, in short: "scheduleTask 1 hello", "createTimer 2". */
 export function asked(result: Turned): string[] {
-  return result.actions.map((action) => [action.kind, action.id, ..."name" in action ? [action.name] : []].join(" "));
+  return result.actions.map((action) => [action.kind, action.id, ...("name" in action ? [action.name] : [])].join(" "));
 }
 
 /** The end that a turn came to. */

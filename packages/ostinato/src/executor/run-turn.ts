@@ -204,7 +204,8 @@ async function begin(turn: Turn, started: ExecutionStarted): Promise<void> {
 
 async function closeTurn(turn: Turn): Promise<TurnResult> {
   let { actions } = turn;
-  if (turn.withdrawn.size > 0) actions = actions.filter((action) => !turn.withdrawn.has(action));
+  const { withdrawn } = turn;
+  if (withdrawn !== undefined) actions = actions.filter((action) => !withdrawn.has(action));
   if (turn.mistake !== undefined && !turn.over) {
     if (turn.mistake instanceof TurnLimitError) actions = [];
     turn.next = undefined;

@@ -332,9 +332,9 @@ class AllOf implements Composite {
 /** The first of several failures, which also lists all of them as its `errors`. */
 export function firstWithAll(errors: readonly unknown[]): unknown {
   const [first] = errors;
-  if (first instanceof Error && Object.isExtensible(first)) {
-    const listing = first as Error & { errors?: readonly unknown[] };
-    if (listing.errors === undefined || !(first instanceof AggregateError)) listing.errors = [...new Set(errors)];
+  if (first instanceof Error && Object.isExtensible(first) && !(first instanceof AggregateError)) {
+    // Not enumerable: the list holds the error itself, and must be no part of it when it is written as a payload or a log line.
+    Object.defineProperty(first, "errors", { value: [...new Set(errors)], configurable: true, writable: true });
   }
   return first;
 }

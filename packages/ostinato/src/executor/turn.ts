@@ -23,6 +23,7 @@ const KEPT_BYTES = 4_096;
 
 /** How many unhandled rejections of one program are kept. */
 const MAX_UNHANDLED = 10;
+const NO_NAMES: readonly string[] = [];
 
 /** A turn asked for more than it may. */
 export class TurnLimitError extends OstinatoError {
@@ -91,13 +92,14 @@ export class Turn {
   /** What arrived while suspended, in order. */
   held: HistoryEvent[] = [];
 
+  // Most programs need few of these collections, and thousands of programs are kept: each is made when it is first needed.
   readonly open = new Map<number, Open>();
   /** Asked for in a replay, and not yet met in the history. */
-  readonly unrecorded = new Map<number, Action>();
+  #unrecorded: Map<number, Action> | undefined;
   /** The history has the end of this execution. */
   endRecorded = false;
   actions: Action[] = [];
-  readonly withdrawn = new Set<Action>();
+  withdrawn: Set<Action> | undefined;
   customStatus: string | null | undefined;
 
   eventsSeen = 0;
@@ -105,10 +107,11 @@ export class Turn {
   payloadBytes = 0;
   guids = 0;
 
-  readonly #unhandled: unknown[] = [];
-  readonly #waits = new Map<string, Set<EventWait>>();
-  readonly #early = new Map<string, EarlyEvents>();
-  readonly #timers = new Map<number, Action>();
+  #unhandled: unknown[] | undefined;
+  #waits: Map<string, Set<EventWait>> | undefined;
+  #early: Map<string, EarlyEvents> | undefined;
+  /** The timers made in this turn. */
+  #timers: Map<number, Action> | undefined;
   #arrivals = 0;
   #lastId = 0;
   #awaitedEvents: readonly string[] | undefined;
@@ -123,7 +126,9 @@ export class Turn {
   /** The program may call: in a delivery, and before its end. Otherwise the call is remembered as the mistake it is. */
   mayAsk(what: string): boolean {
     if (this.closed || this.over) {
-      throw new InvalidStateError(`The orchestration '${this.options.orchestrator.name}' is over or no longer kept here; ${what} came too late.`);
+      throw new InvalidStateError(
+        `The orchestration '${this.options.orchestrator.name}' is over or no longer kept here; ${what} came too late.`,
+      );
     }
     if (this.delivering) return true;
     this.late(what);
@@ -145,7 +150,7 @@ export class Turn {
   ask(action: Action): void {
     if (this.trace !== undefined) notePlace(this.trace, action);
     if (this.replaying) {
-      if (action.kind !== "cancelTimer") this.unrecorded.set(action.id, action);
+      if (action.kind !== "cancelTimer") (this.#unrecorded ??= new Map()).set(action.id, action);
       return;
     }
     const { actionsPerTurn } = this.options.limits;
@@ -161,7 +166,7 @@ export class Turn {
   askTimer(fireAt: Instant, fired: () => void): number {
     const action: Action = { kind: "createTimer", id: this.takeId(), fireAt };
     this.ask(action);
-    if (!this.replaying) this.#timers.set(action.id, action);
+    if (!this.replaying) (this.#timers ??= new Map()).set(action.id, action);
     this.open.set(action.id, { kind: "timer", fired });
     return action.id;
   }
@@ -170,12 +175,12 @@ export class Turn {
   withdrawTimer(id: number): boolean {
     if (this.over || this.closed || !this.mayAsk("the cancelling of a timer") || !this.open.delete(id)) return false;
     if (this.replaying) {
-      this.unrecorded.delete(id);
+      this.#unrecorded?.delete(id);
       return true;
     }
-    const made = this.#timers.get(id);
+    const made = this.#timers?.get(id);
     if (made === undefined) this.ask({ kind: "cancelTimer", id });
-    else this.withdrawn.add(made);
+    else (this.withdrawn ??= new Set()).add(made);
     return true;
   }
 
@@ -184,13 +189,14 @@ export class Turn {
   /** Gives a wait the oldest event that came early, or lets it wait. */
   awaitEvent(wait: EventWait): void {
     const key = wait.name.toLowerCase();
-    const early = this.#early.get(key);
+    const early = this.#early?.get(key);
     const oldest = early?.items[early.head++];
-    if (early !== undefined && early.head >= early.items.length) this.#early.delete(key);
+    if (early !== undefined && early.head >= early.items.length) this.#early?.delete(key);
     if (oldest !== undefined) {
       this.giveEvent(wait, oldest.event);
       return;
     }
+    this.#waits ??= new Map();
     const waits = this.#waits.get(key);
     if (waits === undefined) this.#waits.set(key, new Set([wait]));
     else waits.add(wait);
@@ -205,9 +211,9 @@ export class Turn {
 
   #forget(wait: EventWait): boolean {
     const key = wait.name.toLowerCase();
-    const waits = this.#waits.get(key);
+    const waits = this.#waits?.get(key);
     if (waits?.delete(wait) !== true) return false;
-    if (waits.size === 0) this.#waits.delete(key);
+    if (waits.size === 0) this.#waits?.delete(key);
     this.#awaitedEvents = undefined;
     return true;
   }
@@ -215,7 +221,7 @@ export class Turn {
   /** An external event has arrived. */
   raise(event: EventRaised): void {
     const key = event.name.toLowerCase();
-    const waits = this.over ? undefined : this.#waits.get(key);
+    const waits = this.over ? undefined : this.#waits?.get(key);
     if (waits !== undefined) {
       for (const wait of waits) {
         this.#forget(wait);
@@ -223,6 +229,7 @@ export class Turn {
         return;
       }
     }
+    this.#early ??= new Map();
     const early = this.#early.get(key);
     const item = { arrival: this.#arrivals++, event };
     if (early === undefined) this.#early.set(key, { items: [item], head: 0 });
@@ -235,12 +242,13 @@ export class Turn {
 
   /** The events that no wait has taken, in order of arrival. */
   earlyEvents(): readonly EventRaised[] {
-    const all = [...this.#early.values()].flatMap(({ items, head }) => items.slice(head));
+    const all = [...(this.#early?.values() ?? [])].flatMap(({ items, head }) => items.slice(head));
     return all.sort((a, b) => a.arrival - b.arrival).map(({ event }) => event);
   }
 
   /** The names of the events that the program waits for. */
   awaitedEvents(): readonly string[] {
+    if (this.#waits === undefined || this.#waits.size === 0) return NO_NAMES;
     this.#awaitedEvents ??= [...this.#waits.values()].flatMap((waits) => {
       for (const wait of waits) return [wait.name];
       return [];
@@ -265,9 +273,9 @@ export class Turn {
   /** A recorded action: it must be what the program asked for under this id. */
   recorded(event: HistoryEvent): void {
     if (!this.replaying && event.eventId <= this.#lastId) return;
-    const action = this.unrecorded.get(event.eventId);
+    const action = this.#unrecorded?.get(event.eventId);
     if (action !== undefined && agrees(event, action)) {
-      this.unrecorded.delete(event.eventId);
+      this.#unrecorded?.delete(event.eventId);
       if (this.trace !== undefined) this.trace.lastAgreed = action;
       return;
     }
@@ -276,8 +284,9 @@ export class Turn {
 
   /** A recorded turn is over: whatever the program asked for in it must have been met. */
   endOfRecordedTurn(event?: HistoryEvent): void {
+    if (!this.over && (this.#unrecorded === undefined || this.#unrecorded.size === 0)) return;
     const recorded = event === undefined ? {} : { recorded: { number: this.eventsSeen, event } };
-    for (const asked of this.unrecorded.values()) {
+    for (const asked of this.#unrecorded?.values() ?? []) {
       this.differ({ ...recorded, asked });
       return;
     }
@@ -295,8 +304,8 @@ export class Turn {
   /** What a turn asks for is collected anew. */
   beginTurn(): void {
     this.actions = [];
-    this.#timers.clear();
-    this.withdrawn.clear();
+    this.#timers = undefined;
+    this.withdrawn = undefined;
     this.customStatus = undefined;
     this.acceptedInput = undefined;
   }
@@ -306,13 +315,14 @@ export class Turn {
     this.over = true;
     this.overInReplay = this.replaying;
     this.ledger.closed = true;
-    for (const reason of this.#unhandled.splice(0)) this.reportUnhandled(reason);
+    for (const reason of this.#unhandled ?? []) this.reportUnhandled(reason);
   }
 
   /** A rejection of the program's own that nobody has handled: its own affair while it goes on, told at its end. */
   reportUnhandled(reason: unknown): void {
     if (this.closed || this.overInReplay) return;
     if (!this.over) {
+      this.#unhandled ??= [];
       if (this.#unhandled.length < MAX_UNHANDLED) this.#unhandled.push(reason);
     } else if (this.ending?.kind !== "threw" || this.ending.error !== reason) {
       this.log("warn", `A rejection in orchestrator '${this.options.orchestrator.name}' was handled by nobody.`, { error: reason });

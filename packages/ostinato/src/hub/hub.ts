@@ -7,6 +7,7 @@
 //          H3 no signal handlers: when to stop is the user's decision.
 
 import type { Backend } from "../contract/backend.ts";
+import { UnsupportedError } from "../contract/errors.ts";
 import { createClient, type Client, type ClientWorld } from "../client/client.ts";
 import { untilClosed } from "../client/orchestration-handle.ts";
 import { startWorker, type Worker, type WorkerOptions, type WorkerWorld } from "../worker/worker.ts";
@@ -49,6 +50,8 @@ export interface Hub extends Client, AsyncDisposable {
 /** What a hub is made of. */
 export interface HubParts extends Omit<ClientWorld, "backend" | "payloadBytes">, Omit<WorkerWorld, "backend"> {
   readonly backend: Backend;
+  /** Opened to look only: there is nothing to do for a worker. */
+  readonly readOnly?: boolean;
 }
 
 /** A hub over a backend. */
@@ -67,6 +70,7 @@ export function createHub(parts: HubParts): Hub {
   return {
     ...client,
     async startWorker(options) {
+      if (parts.readOnly === true) throw new UnsupportedError("This task hub was opened to read, so no worker can run on it. Open it without { readOnly: true }.");
       const worker = await startWorker({ ...parts, backend: backend() }, options);
       workers.add(worker);
       return {

@@ -39,6 +39,10 @@ export interface HubOptions {
   readonly limits?: HubLimits;
   /** Where log lines go, and from which level on; warnings and errors go to standard error by default. */
   readonly log?: LoggerOptions | Logger;
+  /** Opens the file to look only, beside the process that holds it: operations that write are refused. */
+  readonly readOnly?: boolean;
+  /** Where an SQLite hub waits for the disk: on a thread of its own (`"thread"`), or in this one (`"inline"`). See the decision page on one connection. */
+  readonly sqliteBody?: "inline" | "thread";
   /** What becomes of work for names that no worker here has: it waits for one that does (the default), or fails at once. */
   readonly unregistered?: "wait" | "fail";
 }
@@ -70,13 +74,14 @@ function hubParts(backend: Backend, log: Logger, limits: HubParts["limits"], opt
     random: systemRandom,
     log,
     processors: processorCount(),
+    readOnly: options.readOnly ?? false,
     ...given({ defaultVersion: options.defaultVersion }),
   };
 }
 
 async function openBackend(address: HubAddress, log: Logger, options: HubOptions): Promise<Backend> {
   return createLocalBackend({
-    store: await openStore(address),
+    store: await openStore(address, options),
     clock: systemClock,
     random: systemRandom,
     log,
@@ -84,14 +89,18 @@ async function openBackend(address: HubAddress, log: Logger, options: HubOptions
   });
 }
 
-async function openStore(address: HubAddress): Promise<Parameters<typeof createLocalBackend>[0]["store"]> {
+async function openStore(address: HubAddress, options: HubOptions): Promise<Parameters<typeof createLocalBackend>[0]["store"]> {
   switch (address.scheme) {
     case "memory": {
       const [{ createMemoryHub }, { machineClock }] = await Promise.all([import("../stores/memory/memory-store.ts"), import("../stores/store-clock.ts")]);
       return createMemoryHub({ clock: machineClock() }).connect();
     }
-    case "sqlite":
-      throw new InvalidArgumentError("sqlite is not there yet");
+    case "sqlite": {
+      const { openSqliteStore } = await import("../stores/sqlite/sqlite-store.ts");
+      const store = openSqliteStore({ path: address.path, ...given({ hub: address.hub, readOnly: options.readOnly, body: options.sqliteBody }) });
+      // Who only looks takes no work.
+      return options.readOnly === true ? { ...store, claim: async () => ({ at: 0, instances: [], activities: [] }) } : store;
+    }
   }
 }
 

@@ -51,7 +51,8 @@ export class Dispatcher {
 
   /** Room was freed: looks if more was there than could be taken. */
   roomFreed(): void {
-    if (this.#more) this.look();
+    // While a look is under way, it was told of less room than there is now.
+    if (this.#more || this.#looking) this.look();
   }
 
   /** A hint that something will be due at this instant: looks, unless it would have looked by then anyway. The look tells the time. */

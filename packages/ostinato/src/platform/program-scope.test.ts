@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { watchRejections } from "./program-scope.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { captureContext, watchRejections } from "./program-scope.ts";
 
 const scope = new URL("./program-scope.ts", import.meta.url).href;
 
 /** Runs a program in a process of its own, since the process's end is what is looked at. */
 function run(body: string, flags: readonly string[] = []): { code: number | null; out: string; err: string } {
-  const source = `import { runInProgram, watchRejections } from ${JSON.stringify(scope)};\n${body}`;
+  const source = `import { programScope, watchRejections } from ${JSON.stringify(scope)};\n${body}`;
   const child = spawnSync(process.execPath, [...flags, "--input-type=module-typescript", "--eval", source], { encoding: "utf8" });
   return { code: child.status, out: child.stdout, err: child.stderr };
 }
@@ -16,13 +17,13 @@ test("a rejection of a program is told to it, and the process lives on", () => {
   const { code, out } = run(`
     watchRejections();
     const program = (name: string) => ({ reportUnhandled: (reason: unknown) => console.log(name, String(reason)) });
-    runInProgram(program("a"), () => void Promise.reject(new Error("at once")));
-    runInProgram(program("b"), () => void (async () => { await null; throw new Error("later"); })());
-    runInProgram(program("c"), () => void Promise.resolve().then(() => Promise.reject("no error")));
+    programScope(program("a"))(() => void Promise.reject(new Error("at once")));
+    programScope(program("b"))(() => void (async () => { await null; throw new Error("later"); })());
+    programScope(program("c"))(() => void Promise.resolve().then(() => Promise.reject("no error")));
     let reject: (reason: unknown) => void = () => undefined;
     const outer = new Promise((_, no) => (reject = no));
     outer.catch(() => undefined);
-    runInProgram(program("d"), () => void outer.then(() => 1));
+    programScope(program("d"))(() => void outer.then(() => 1));
     setTimeout(() => reject(new Error("from outside, into a promise of the program")), 5);
     setTimeout(() => console.log("alive"), 20);
   `);
@@ -66,4 +67,11 @@ test("after the last watcher has gone the listener has gone", () => {
   assert.equal(process.listenerCount("unhandledRejection"), before + 1);
   two();
   assert.equal(process.listenerCount("unhandledRejection"), before);
+});
+
+test("a captured context is the one of its moment, whoever enters it", async () => {
+  const store = new AsyncLocalStorage<string>();
+  const here = store.run("here", captureContext);
+  const seen = await store.run("elsewhere", async () => [here(() => store.getStore()), await here(async () => (await Promise.resolve(), store.getStore())), store.getStore()]);
+  assert.deepEqual(seen, ["here", "here", "elsewhere"]);
 });

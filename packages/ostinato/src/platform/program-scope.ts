@@ -8,7 +8,7 @@
 // The platform calls the listener in the context in which the promise was rejected (or, in older versions, made); for the promises of a
 // program both are the program's own.
 
-import { AsyncLocalStorage } from "node:async_hooks";
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 
 /** A program as this room sees it: somebody to tell of a rejection. */
 export interface ScopedProgram {
@@ -18,14 +18,31 @@ export interface ScopedProgram {
 const programs = new AsyncLocalStorage<ScopedProgram>();
 let watchers = 0;
 
+/** Runs a function in an async context, and gives what it gives. */
+export type Scope = <T>(run: () => T) => T;
+
 /**
- * Runs code of a program, so that its rejections can be told from others'.
+ * A scope to run a program's code in, so that its rejections can be told from others'. It is made once for each program: entering it then
+ * costs a fraction of what entering an AsyncLocalStorage does.
  *
  * @example
- * runInProgram(execution, () => body(ctx, input));
+ * const enter = programScope(execution);
+ * enter(() => body(ctx, input));
  */
-export function runInProgram<T>(program: ScopedProgram, run: () => T): T {
-  return programs.run(program, run);
+export function programScope(program: ScopedProgram): Scope {
+  return programs.run(program, captureContext);
+}
+
+/**
+ * The async context of this moment, to run other code in: what a caller has put into its context stays the caller's.
+ *
+ * @example
+ * const here = captureContext();
+ * here(() => deliver(items));
+ */
+export function captureContext(): Scope {
+  const context = new AsyncResource("Ostinato");
+  return (run) => context.runInAsyncScope(run);
 }
 
 /**
@@ -69,15 +86,4 @@ function asError(reason: unknown): Error {
       `handled with .catch(). The promise rejected with the reason "${String(reason)}".`,
   );
   return Object.assign(error, { name: "UnhandledPromiseRejection", code: "ERR_UNHANDLED_REJECTION" });
-}
-
-/**
- * The async context of this moment, to run other code in: what a caller has put into its context stays the caller's.
- *
- * @example
- * const here = captureContext();
- * here(() => deliver(items));
- */
-export function captureContext(): <T>(run: () => T) => T {
-  return AsyncLocalStorage.snapshot();
 }

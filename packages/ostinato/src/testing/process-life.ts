@@ -39,6 +39,7 @@ export async function beginLife(parts: LifeParts): Promise<ProcessLife> {
   let announce: () => void = () => undefined;
   const death = new Promise<void>((resolve) => (announce = resolve));
   let dead = false;
+  let endWork: () => void = () => undefined;
   const workers = new Set<Worker>();
 
   const die = (): void => {
@@ -46,7 +47,7 @@ export async function beginLife(parts: LifeParts): Promise<ProcessLife> {
     dead = true;
     lifetime.end();
     store.end();
-    observed?.end();
+    endWork();
     // The next life finds the leases of this one void, as after the end of a real process.
     void connected.close();
     // They hold this real process; that nobody answers them any more is what dying is.
@@ -55,9 +56,8 @@ export async function beginLife(parts: LifeParts): Promise<ProcessLife> {
   };
 
   const store = faultyStore(connected, parts.faults, parts.quiet, die);
-  let observed: ReturnType<typeof observedBackend> | undefined;
-  observed = observedBackend(await createLocalBackend({ ...parts.local, store: store.store, clock }), parts.quiet);
-  const { backend } = observed;
+  const { backend, end } = observedBackend(await createLocalBackend({ ...parts.local, store: store.store, clock }), parts.quiet);
+  endWork = end;
 
   return {
     backend,

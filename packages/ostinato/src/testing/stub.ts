@@ -12,6 +12,6 @@ import { given } from "../contract/recorded-as.ts";
  */
 export function stub<I, O, E extends object>(activity: ActivityRef<I, O, E>, run: (ctx: ActivityContext<E>, input: I) => Promise<O> | O): Activity<I, O, E> {
   const { name, input, output, errors, retry, timeout } = activity;
-  const definition: ActivityDefinition = { kind: "activity", name, ...given({ input, output, errors, retry, timeout }), run: run as ActivityDefinition["run"] };
-  return Object.freeze(definition) as Activity<I, O, E>;
+  const definition: ActivityDefinition = { kind: "activity", name, ...given({ input, output, errors, retry, timeout }), run };
+  return Object.freeze(definition);
 }

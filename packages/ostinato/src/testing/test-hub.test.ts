@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { activity, externalEvent, orchestrator } from "../authoring/define.ts";
-import { InstanceExistsError, OrchestrationFailedError, ResultTimeoutError } from "../contract/errors.ts";
+import { InstanceExistsError, OrchestrationFailedError, type ResultTimeoutError } from "../contract/errors.ts";
 import { stub } from "./stub.ts";
 import { atEveryCrash, createTestHub } from "./test-hub.ts";
 

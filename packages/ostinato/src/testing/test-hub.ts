@@ -4,6 +4,7 @@
 // Always:  T1 nothing here is a second engine: store, backend, executor, worker and client are the product's own.
 //          T2 the same seed and the same programs give the same ids and the same time.
 
+import type { ActivityDefinition } from "../authoring/define.ts";
 import { defaultConverter, type PayloadConverter } from "../authoring/payload.ts";
 import { given } from "../contract/recorded-as.ts";
 import type { LocalBackendOptions } from "../local/local-backend.ts";
@@ -12,7 +13,7 @@ import { limitsOf, type HubLimits } from "../hub/open-task-hub.ts";
 import { createLogger, type LoggerOptions } from "../platform/logger.ts";
 import { seededRandom } from "../platform/random.ts";
 import { createMemoryHub } from "../stores/memory/memory-store.ts";
-import type { RunnableActivity, Worker, WorkerOptions } from "../worker/worker.ts";
+import type { StopOptions, Worker, WorkerOptions } from "../worker/worker.ts";
 import { createFaultPlan, type Fault } from "./faults.ts";
 import { beginLife, type LifeParts, type ProcessLife } from "./process-life.ts";
 import { createQuiet } from "./quiet.ts";
@@ -22,7 +23,7 @@ import { createVirtualClock, type TestClock } from "./virtual-clock.ts";
 /** What a test hub is made of. */
 export interface TestHubOptions extends WorkerOptions {
   /** In place of the activities with the same names; made by `stub`. */
-  readonly stubs?: readonly RunnableActivity[];
+  readonly stubs?: readonly ActivityDefinition[];
   /** What time it is at first; 2025-01-01T00:00:00Z by default. */
   readonly start?: Date;
   /** Of all ids and all chance; 1 by default. */
@@ -126,13 +127,13 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
       last.die();
     },
   });
-  const { startWorker: _, ...hub } = createHub({ ...common, backend, clock, random, ...given({ defaultVersion: options.defaultVersion }) });
+  const hub = createHub({ ...common, backend, clock, random, ...given({ defaultVersion: options.defaultVersion }) });
 
   const startWorker = async (workerOptions: WorkerOptions): Promise<Worker> => {
     const worker: TestWorker = { body: undefined };
     worker.body = await (await life).startWorker(workerOptions);
     wanted.set(worker, workerOptions);
-    const stop: Worker["stop"] = async (stopOptions) => {
+    const stop = async (stopOptions?: StopOptions): Promise<void> => {
       wanted.delete(worker);
       await worker.body?.stop(stopOptions);
     };
@@ -163,7 +164,7 @@ interface TestWorker {
 }
 
 /** The activities, with the stubs in the places of those they stand for. */
-function stubbed(activities: readonly RunnableActivity[] = [], stubs: readonly RunnableActivity[] = []): readonly RunnableActivity[] {
+function stubbed(activities: readonly ActivityDefinition[] = [], stubs: readonly ActivityDefinition[] = []): readonly ActivityDefinition[] {
   const replaced = new Set(stubs.map((each) => each.name));
   return [...activities.filter((each) => !replaced.has(each.name)), ...stubs];
 }

@@ -5,7 +5,7 @@ import type { VersionMatchStrategy } from "../contract/versions.ts";
 import { createRegistry } from "./registry.ts";
 
 const plain = (name: string, version?: string): OrchestratorDefinition =>
-  (version === undefined ? orchestrator(name, async () => version) : orchestrator(name, { version }, async () => version)) as OrchestratorDefinition;
+  version === undefined ? orchestrator(name, async () => version) : orchestrator(name, { version }, async () => version);
 
 function chosen(versions: readonly (string | undefined)[], wanted: string, match: VersionMatchStrategy = "none", version = ""): string {
   const choice = createRegistry(versions.map((each) => plain("p", each)), [], { version, match }).orchestrator("p", wanted);
@@ -39,8 +39,8 @@ test("a name and version given twice is refused; the very same definition twice 
   const same = plain("p", "1.0.0");
   assert.throws(() => createRegistry([same, plain("p", "1.0.0")], [], rule), /Two different orchestrators are named 'p' with version '1.0.0'/);
   assert.deepEqual(createRegistry([same, same, plain("p", "2.0.0")], [], rule).orchestratorNames, ["p"]);
-  const hello = activity("hello", () => 1) as ActivityDefinition;
-  assert.throws(() => createRegistry([], [hello, activity("hello", () => 2) as ActivityDefinition], rule), /Two different activities are named 'hello'/);
+  const hello = activity("hello", () => 1);
+  assert.throws(() => createRegistry([], [hello, activity("hello", () => 2)], rule), /Two different activities are named 'hello'/);
 });
 
 test("a contract, or something else, is refused with the remedy", () => {

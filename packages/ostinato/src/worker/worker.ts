@@ -9,7 +9,7 @@
 //          W3 no error of user code ends the process, and none goes unanswered.
 //          W4 user code never runs in the async context of the caller whose start or event it happens to serve.
 
-import type { Activity, ActivityDefinition, Orchestrator, OrchestratorDefinition } from "../authoring/define.ts";
+import type { ActivityDefinition, OrchestratorDefinition } from "../authoring/define.ts";
 import type { PayloadConverter } from "../authoring/payload.ts";
 import type { WorkerConnection, WorkerOperations } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
@@ -22,7 +22,7 @@ import type { Execution, ExecutionOptions, TurnLimits } from "../executor/execut
 import { createExecution } from "../executor/run-turn.ts";
 import { holdProcess, type Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { captureContext, runInProgram, watchRejections, type ScopedProgram } from "../platform/program-scope.ts";
+import { captureContext, programScope, watchRejections } from "../platform/program-scope.ts";
 import { createStandstill } from "../platform/standstill.ts";
 import { drain } from "./drain.ts";
 import { createRegistry } from "./registry.ts";
@@ -53,18 +53,13 @@ export interface WarmOptions {
 
 /** What a worker runs, and how. */
 export interface WorkerOptions {
-  /** Definitions with bodies, whatever they take and give. */
-  readonly orchestrators?: readonly RunnableOrchestrator[];
-  readonly activities?: readonly RunnableActivity[];
+  /** Definitions with bodies, whatever they take and give. Several versions of one name may be among them. */
+  readonly orchestrators?: readonly OrchestratorDefinition[];
+  readonly activities?: readonly ActivityDefinition[];
   readonly versioning?: WorkerVersioning;
   readonly concurrency?: Concurrency;
   readonly warm?: WarmOptions;
 }
-
-/** Any orchestrator with a body. */
-export type RunnableOrchestrator = OrchestratorDefinition | Orchestrator<never, unknown>;
-/** Any activity with a body. */
-export type RunnableActivity = ActivityDefinition | Activity<never, unknown>;
 
 /** How a worker is stopped. */
 export interface StopOptions {
@@ -114,7 +109,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
   const { clock, log } = world;
   const { versioning = {}, warm = {} } = options;
   const slots = slotsOf(options.concurrency, world.processors);
-  const registry = createRegistry((options.orchestrators ?? []) as readonly OrchestratorDefinition[], (options.activities ?? []) as readonly ActivityDefinition[], {
+  const registry = createRegistry(options.orchestrators ?? [], options.activities ?? [], {
     version: versioning.version ?? "",
     match: versioning.matchStrategy ?? "none",
   });
@@ -122,7 +117,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
   const cache = createTurnCache(warmBytesOf(warm));
 
   const begin = (item: OrchestrationWorkItem, orchestrator: OrchestratorDefinition): Execution => {
-    const program: ScopedProgram = { reportUnhandled: (reason) => execution.reportUnhandled(reason) };
+    const enter = programScope({ reportUnhandled: (reason) => execution.reportUnhandled(reason) });
     const execution = createExecution({
       instanceId: item.instanceId,
       executionId: item.executionId,
@@ -130,7 +125,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
       converter: world.converter,
       limits: world.limits,
       settle,
-      enter: (run) => runInProgram(program, run),
+      enter,
       log: writeProgramLog,
       ...given({ defaultVersion: versioning.defaultVersion }),
     });
@@ -158,7 +153,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
   };
 
   const activities = createActivityRunner({
-    find: registry.activity,
+    find: (name) => registry.activity(name),
     converter: world.converter,
     payloadBytes: world.limits.payloadBytes,
     clock,
@@ -166,7 +161,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
     tell: (outcome) => void line().completeActivity(outcome).then(ended, activityNotTaken),
   });
   const turns = createTurnRunner({
-    choose: registry.orchestrator,
+    choose: (name, version) => registry.orchestrator(name, version),
     versionFailure: versioning.failureStrategy ?? "reject",
     begin,
     cache,

@@ -1,7 +1,7 @@
 // activities: steps that do something in the world: how many at once, with what in hand, and for how long.
 
 import assert from "node:assert/strict";
-import { activity, orchestrator, type ActivityContext } from "../../index.ts";
+import { activity, orchestrator, type ActivityContext, type StandardSchemaV1 } from "../../index.ts";
 import { historyOf, ofKind, signal, type Chapter, type Signal } from "./world.ts";
 
 export const activities: Chapter = (story) => {
@@ -140,7 +140,9 @@ export const activities: Chapter = (story) => {
   });
 
   story("declared errors are told apart by ctx.try, every other failure is 'failed'", async (world) => {
-    const any = { "~standard": { version: 1 as const, vendor: "kit", validate: (value: unknown) => ({ value: value as { left: number } }) } };
+    const any: StandardSchemaV1<{ readonly left: number }> = {
+      "~standard": { version: 1, vendor: "kit", validate: (value) => ({ value: value as { readonly left: number } }) },
+    };
     const reserve = activity("reserve", { errors: { OutOfStock: any } }, async (ctx, n: number) => {
       if (n > 10) ctx.fail("OutOfStock", { left: 10 });
       if (n < 0) throw new RangeError("negative");

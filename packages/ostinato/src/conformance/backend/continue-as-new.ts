@@ -121,9 +121,7 @@ export const continueAsNew: Chapter = (story) => {
     await world.until(instance.waitForStart());
     await instance.raiseEvent("n", "old");
     await instance.raiseEvent("n", "old too");
-    await world.seen(instance, (status) => status.status === "RUNNING");
-    // An event that the program has been shown is its own to drop: a turn has to have taken them before it goes on.
-    await seesEvents(instance, 2, world.seen);
+    await world.recorded(instance, (history) => ofKind(history, "EventRaised").length === 2);
     const before = world.hub.counters()["eventsDropped"] ?? 0;
     go.give();
     await world.seen(instance, (status) => status.customStatus === "again");
@@ -192,20 +190,3 @@ export const continueAsNew: Chapter = (story) => {
     assert.equal(new Set(keys).size, 2);
   });
 };
-
-/** Waits until a history has so many raised events. */
-async function seesEvents(
-  instance: Parameters<typeof historyOf>[0],
-  count: number,
-  seen: (handle: typeof instance, wanted: () => boolean) => Promise<unknown>,
-): Promise<void> {
-  let had = 0;
-  const look = async (): Promise<void> => {
-    had = ofKind(await historyOf(instance), "EventRaised").length;
-  };
-  await look();
-  while (had < count) {
-    await seen(instance, () => true);
-    await look();
-  }
-}

@@ -56,6 +56,8 @@ export interface World {
   failure(handle: OrchestrationHandle): Promise<OrchestrationFailedError>;
   /** The first status that is as wanted. */
   seen<O>(handle: OrchestrationHandle<O>, wanted: (status: DetailedStatus<O>) => boolean): Promise<DetailedStatus<O>>;
+  /** The first history that is as wanted. */
+  recorded(handle: OrchestrationHandle, wanted: (history: readonly HistoryEvent[]) => boolean): Promise<readonly HistoryEvent[]>;
   /** Lets time pass. Only where time is virtual. */
   pass(ms: number): Promise<void>;
   /** What the hub's clock says. */
@@ -104,12 +106,13 @@ export async function tellStory(make: MakeHub, request: HubRequest, test: TestCo
     }
   };
 
-  const seen = async <O>(handle: OrchestrationHandle<O>, wanted: (status: DetailedStatus<O>) => boolean): Promise<DetailedStatus<O>> => {
+  /** Asks again until the answer is as wanted. */
+  const asked = async <T>(ask: () => PromiseLike<T>, wanted: (answer: T) => boolean): Promise<T> => {
     const patience = startPatience();
     try {
       while (!patience.over) {
-        const status = await handle.status();
-        if (status !== undefined && wanted(status)) return status;
+        const answer = await ask();
+        if (wanted(answer)) return answer;
         await turnOfTheLoop();
       }
       throw new Error(await describeHang(hub));
@@ -146,7 +149,15 @@ export async function tellStory(make: MakeHub, request: HubRequest, test: TestCo
       assertSound(await handle.history());
       return error;
     },
-    seen,
+    async seen(handle, wanted) {
+      const status = await asked(
+        () => handle.status(),
+        (each) => each !== undefined && wanted(each),
+      );
+      assert.ok(status);
+      return status;
+    },
+    recorded: (handle, wanted) => asked(() => handle.history(), wanted),
     async pass(ms) {
       assert.ok(advance, "only virtual time can be moved");
       await advance.call(under, ms);

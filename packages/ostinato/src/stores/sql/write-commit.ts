@@ -48,7 +48,7 @@ export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to
   const first = fences[0];
   const isNew = record !== undefined && (commit.number === 0 || drop === "everything");
   const hot = record !== undefined && !isNew && known !== undefined && first?.kind === "instance" && known.epoch === first.epoch && coldEquals(known, record);
-  check(commit, first);
+  check(commit, isNew ? undefined : first);
   to.push(
     commit.number,
     (commit.keep ? KEEP : 0) |

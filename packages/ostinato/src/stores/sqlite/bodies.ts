@@ -45,7 +45,7 @@ export async function openInline(options: ConnectionOptions, listener: BodyListe
 }
 
 /** What crosses to the main thread. */
-export type FromThread = { readonly kind: "ready" | "closed" } | { readonly kind: "refused"; readonly error: string; readonly message: string } | readonly Wire[];
+export type FromThread = { readonly kind: "ready" } | { readonly kind: "closed" } | { readonly kind: "refused"; readonly error: string; readonly message: string } | readonly Wire[];
 /** What crosses to the connection's thread. */
 export type ToThread = { readonly kind: "close" } | Wire;
 

@@ -30,13 +30,17 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
   reply.push(DONE, 0);
   const countAt = reply.length - 1;
   let count = 0;
+  const due = [];
   for (let lease = me.due.first(); lease !== undefined && lease.dueAt <= at; lease = me.due.first()) {
+    leases.setDue(lease, Number.POSITIVE_INFINITY);
+    due.push(lease);
+  }
+  for (const lease of due) {
     const start = reply.length;
     reply.push(...(sql.recordOf.get(lease.number) as unknown as Column[]), 1);
     if (session.handOut(lease, reply) > 0) count++;
     else reply.length = start;
   }
-  nextDueAt = Math.min(nextDueAt, me.due.first()?.dueAt ?? Number.POSITIVE_INFINITY);
 
   if (room > 0) {
     const names = ["", ...orchestrators];
@@ -50,12 +54,12 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
       const lease = leases.grant(number, me.owner, record[EPOCH] as number, record[HELD] === 1);
       reply.push(...record, 0);
       session.handOut(lease, reply);
-      nextDueAt = Math.min(nextDueAt, lease.dueAt);
       count++;
     }
     for (const name of names) nextDueAt = Math.min(nextDueAt, first(sql.nextReadyOf.get(me.hub, name, at)));
   }
   reply[countAt] = count;
+  nextDueAt = Math.min(nextDueAt, me.due.first()?.dueAt ?? Number.POSITIVE_INFINITY);
 
   reply.push(0);
   const errandsAt = reply.length - 1;

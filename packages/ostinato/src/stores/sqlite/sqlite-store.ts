@@ -45,7 +45,7 @@ export interface SqliteStoreOptions {
   /** How long the write-ahead log may grow before it is carried over, in pages of 4 KiB. */
   readonly walPages?: number;
   /** Tests only, and with body "inline" only: the clock, other migrations, a failing disk. */
-  readonly testing?: { readonly clock?: StoreClock; readonly migrations?: readonly Migration[]; readonly beforeCommit?: ConnectionOptions["beforeCommit"] };
+  readonly testing?: { readonly clock?: StoreClock; readonly migrations?: readonly Migration[]; readonly beforeCommit?: NonNullable<ConnectionOptions["beforeCommit"]> };
 }
 
 /** How often a decision is asked again when others are faster. */

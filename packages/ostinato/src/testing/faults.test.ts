@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { activity, orchestrator } from "../authoring/define.ts";
+import { createTestHub } from "./test-hub.ts";
+
+const hello = activity("hello", async (ctx, name: string) => `Hello ${name}!`);
+const greet = orchestrator("greet", async (ctx, name: string) => ctx.callActivity(hello, name));
+const options = { orchestrators: [greet], activities: [hello], log: { level: "silent" } } as const;
+
+test("a start that the store did not take is told to the caller, and nothing was started", async () => {
+  const hub = await createTestHub(options);
+  hub.failAt(1, "fail-before");
+  await assert.rejects(hub.start(greet, "Ada", { instanceId: "one" }), { code: "STORE_UNAVAILABLE" });
+  assert.equal(await hub.instance("one").status(), undefined);
+  await hub.close();
+});
+
+test("a turn whose commit failed is run again, whether it was written or not", async () => {
+  for (const fault of ["fail-before", "fail-after"] as const) {
+    for (const commit of [2, 3]) {
+      const hub = await createTestHub(options);
+      hub.failAt(commit, fault);
+      assert.equal(await (await hub.start(greet, "Ada")).result(), "Hello Ada!", `${fault} ${commit}`);
+      await hub.close();
+    }
+  }
+});
+
+test("an activity that was running when the process died is delivered again", async () => {
+  const deliveries: number[] = [];
+  let begun: () => void = () => undefined;
+  const beginning = new Promise<void>((resolve) => (begun = resolve));
+  const slow = activity("slow", async (ctx) => {
+    deliveries.push(ctx.delivery);
+    if (ctx.delivery > 1) return ctx.idempotencyKey;
+    begun();
+    return new Promise<string>(() => undefined);
+  });
+  const call = orchestrator("call", async (ctx) => ctx.callActivity(slow));
+  const hub = await createTestHub({ orchestrators: [call], activities: [slow] });
+  const instance = await hub.start(call);
+  await beginning;
+  await hub.crash();
+  assert.match(await instance.result(), /./);
+  assert.deepEqual(deliveries, [1, 2]);
+  await hub.close();
+});
+
+test("whoever waits for what can never happen is told so", async () => {
+  const forever = orchestrator("forever", async (ctx) => ctx.waitForExternalEvent("never"));
+  const hub = await createTestHub({ orchestrators: [forever] });
+  const instance = await hub.start(forever);
+  await assert.rejects(instance.result(), (error: Error) => error.name === "ResultTimeoutError" && /never/.test(error.message) && /Nothing more will happen/.test(error.message));
+  await hub.close();
+});

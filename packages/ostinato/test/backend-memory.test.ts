@@ -1,0 +1,21 @@
+// The backend conformance kit on the memory store: on time that the kit moves, and on the machine's, through the door that users take.
+
+import { backendConformance } from "../src/conformance/backend/index.ts";
+import { openTaskHub } from "../src/index.ts";
+import { createMemoryHub } from "../src/stores/memory/memory-store.ts";
+import { createQuiet } from "../src/testing/quiet.ts";
+import { createVirtualClock } from "../src/testing/virtual-clock.ts";
+import { mortalHub } from "./mortal-hub.ts";
+
+backendConformance("memory, virtual time", (request) => {
+  const quiet = createQuiet();
+  const clock = createVirtualClock(Date.UTC(2025, 0, 1), quiet);
+  const memory = createMemoryHub({ clock });
+  let lives = 0;
+  return mortalHub({ connect: () => memory.connect(`life ${++lives}`), virtual: { clock, quiet } }, request);
+});
+
+backendConformance("memory, real time", async (request) => {
+  const hub = await openTaskHub("memory:", { ...request, log: { level: "silent" } });
+  return { hub, dispose: () => hub.close() };
+});
