@@ -4,6 +4,7 @@ export { activity, externalEvent, orchestrator } from "./authoring/define.ts";
 export type {
   Activity,
   ActivityContract,
+  ActivityDefinition,
   ActivityRef,
   ActivitySpec,
   CallArguments,
@@ -12,6 +13,7 @@ export type {
   Orchestrator,
   OrchestratorBody,
   OrchestratorContract,
+  OrchestratorDefinition,
   OrchestratorRef,
   OrchestratorSpec,
   OutputOf,
@@ -35,11 +37,12 @@ export type { InOf, OutOf, Schema, StandardSchemaV1 } from "./authoring/schema.t
 export { openTaskHub, type HubLimits, type HubOptions } from "./hub/open-task-hub.ts";
 export type { Hub } from "./hub/hub.ts";
 export type { PayloadCodec } from "./hub/codec.ts";
-export type { InstanceQuery, StartArgs, StartOptions } from "./client/client.ts";
-export type { OrchestrationHandle, PurgeOptions, TerminateOptions, WaitOptions } from "./client/orchestration-handle.ts";
+export type { Client, InstanceQuery, StartArgs, StartOptions } from "./client/client.ts";
+export type { EventArgs, OrchestrationHandle, PurgeOptions, TerminateOptions, WaitOptions } from "./client/orchestration-handle.ts";
 export type { DetailedStatus, OrchestrationStatus, StallStatus } from "./client/orchestration-status.ts";
-export type { Listing, PagedListing } from "./client/listing.ts";
-export type { RunnableActivity, RunnableOrchestrator, StopOptions, WarmOptions, Worker, WorkerOptions, WorkerVersioning } from "./worker/worker.ts";
+export type { Listing, ListingPage, PagedListing } from "./client/listing.ts";
+export type { StopOptions, WarmOptions, Worker, WorkerCounters, WorkerOptions, WorkerVersioning } from "./worker/worker.ts";
+export type { Concurrency } from "./worker/slots.ts";
 export type { LogLevel, LogRecord, LogSink, Logger, LoggerOptions } from "./platform/logger.ts";
 
 export type { Duration, DurationParts, DurationText, Instant } from "./contract/instant.ts";

@@ -8,7 +8,7 @@ import { given } from "../src/contract/recorded-as.ts";
 import type { Store } from "../src/engine/store.ts";
 import { createHub, type Hub } from "../src/hub/hub.ts";
 import { limitsOf } from "../src/hub/open-task-hub.ts";
-import { systemClock, type ClockTimer } from "../src/platform/clock.ts";
+import { holdProcess, systemClock, type ClockTimer } from "../src/platform/clock.ts";
 import { createLogger } from "../src/platform/logger.ts";
 import { systemRandom } from "../src/platform/random.ts";
 import { createFaultPlan } from "../src/testing/faults.ts";
@@ -32,7 +32,7 @@ export async function mortalHub(parts: MortalParts, { defaultVersion }: HubReque
   const { virtual } = parts;
   const log = createLogger({ level: "silent" });
   const clock = virtual?.clock ?? machineTime();
-  const common = { converter: defaultConverter, limits: limitsOf(), log, processors: 1, random: systemRandom };
+  const common = { converter: defaultConverter, limits: limitsOf(), log, processors: 1, random: systemRandom, hold: holdProcess };
   let closing: Promise<void> = Promise.resolve();
   let life: ProcessLife;
   let workers: Worker[] = [];

@@ -97,6 +97,7 @@ export function decideStall(stall: InstanceRecord["stall"], current: StoredInsta
   if (current === undefined) return notFound();
   const { record } = current;
   if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}).` };
+  if (stall === undefined && record.stall === undefined) return { refused: "no-change", message: `The instance '${record.id}' is not stalled.` };
   const { stall: _stall, notBefore: _notBefore, ...rest } = record;
   return {
     ...EMPTY_COMMIT,

@@ -117,11 +117,22 @@ function retryOrFail(turn: Turn, call: Call, failure: Failure, delayMs: number |
 function callFailed(call: Call, failure: Failure): TaskFailedError {
   const what = call.kind === "activity" ? "activity" : "sub-orchestration";
   const attempts = call.attempt > 1 ? ` after ${call.attempt} attempts` : "";
-  return new TaskFailedError(`The ${what} '${call.name}' (task ${call.lastId}) failed${attempts}: ${failure.message}`, {
+  const error = new TaskFailedError(`The ${what} '${call.name}' (task ${call.lastId}) failed${attempts}: ${failure.message}`, {
     taskName: call.name,
     taskId: call.lastId,
     failure,
   });
+  // Its stack would show this room, and differ between a turn and its replay. What failed has its own, recorded, in the chain of causes.
+  nameAsStack(error);
+  let { cause } = error;
+  for (let inner: Failure | undefined = failure; inner !== undefined && cause instanceof Error; inner = inner.inner, cause = cause.cause) {
+    if (inner.stack === undefined) nameAsStack(cause);
+  }
+  return error;
+}
+
+function nameAsStack(error: Error): void {
+  Object.defineProperty(error, "stack", { value: `${error.name}: ${error.message}`, configurable: true, writable: true });
 }
 
 /** How long to wait before the next attempt; `undefined` for no further attempt; a promise when the author's code answers with one. */

@@ -505,6 +505,19 @@ describe("the end", () => {
     assert.equal("acceptedInput" in (await rehearse(checked).start({ n: 1, unit: "km" }, { validated: true })), false);
   });
 
+  test("nothing is validated on replay (X5)", async () => {
+    let asked = 0;
+    const counting = z.string().refine(() => ++asked > 0);
+    const definition = orchestrator("counting", { input: counting, output: counting }, async (ctx, text) => (await ctx.createTimer("1h"), text));
+    const story = rehearse(definition);
+    await story.start("x");
+    asked = 0;
+    await executionOf(definition).advance(story.history, [turnAt(noon + 1_000)]);
+    assert.equal(asked, 0);
+    await executionOf(definition).advance(story.history, [turnAt(noon + 1_000), fired(1)]);
+    assert.equal(asked, 1); // the output, which is new
+  });
+
   test("a schema may answer with a promise", async () => {
     const slow = z.string().refine(async () => await settle().then(() => true));
     const definition = orchestrator("slow", { input: slow, output: slow }, async (ctx, text) => text);
@@ -522,6 +535,22 @@ describe("the end", () => {
     const result = await story.turn(raised("go", 1), completed(1, "x"), raised("go", 2));
     assert.equal(outputOf(result), 1);
     await settle();
+  });
+
+  test("a generator is not carried on after the end", async () => {
+    let carriedOn = false;
+    const story = rehearse(
+      orchestrator("ends", function* (ctx) {
+        const call = ctx.callActivity(hello, "x");
+        yield* ctx.waitForExternalEvent("go");
+        ctx.continueAsNew();
+        yield* call;
+        carriedOn = true;
+      }),
+    );
+    await story.start();
+    assert.equal(endOf(await story.turn(raised("go"), completed(1))).status, "CONTINUED_AS_NEW");
+    assert.equal(carriedOn, false);
   });
 
   test("terminate ends it, also when it continues as new in the same turn", async () => {
@@ -651,6 +680,11 @@ describe("mistakes", () => {
     assert.ok(replay.kind === "stalled");
     assert.equal(replay.stall.kind, "non-durable-wait");
     assert.match(replay.stall.reason, /'fetches' waits for something that is not durable/);
+  });
+
+  test("an item of ctx.map that waits for something that is not durable is found, too", async () => {
+    const story = rehearse(orchestrator("maps", async (ctx) => await ctx.map([1, 2], () => new Promise<number>(() => undefined))));
+    assert.equal(failureOf(await story.start()).errorType, "NonDurableWaitError");
   });
 
   test("an end outside of a delivery is found by the next turn, and warned about at once", async () => {

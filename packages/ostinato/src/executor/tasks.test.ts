@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { activity, externalEvent, orchestrator } from "../authoring/define.ts";
 import type { Task } from "../authoring/task.ts";
-import type { TaskFailedError } from "../contract/errors.ts";
+import { TaskFailedError } from "../contract/errors.ts";
 import { asked, completed, failed, failureOf, fired, outputOf, raised, rehearse, settle } from "./rehearsal.test.ts";
 import { complete, DurableTask, newLedger, whenAny } from "./tasks.ts";
 
@@ -134,6 +134,31 @@ describe("whenAll", () => {
     assert.deepEqual(asked(await story.turn(failed(3, "c"))), []);
     assert.deepEqual(asked(await story.turn(completed(2, 2))), []);
     assert.deepEqual(outputOf(await story.turn(failed(1, "a"))), ["The activity 'step' (task 3) failed: c", [3, 1]]);
+  });
+
+  test("that fails throws what can be told from others by its class, written, and thrown again", async () => {
+    const story = rehearse(
+      orchestrator("all", async (ctx) => {
+        const a = ctx.callActivity(step, 1);
+        try {
+          await ctx.whenAll([a, ctx.createTimer("1h")]);
+        } catch (error) {
+          await ctx.callActivity("report", error);
+          return [
+            error instanceof TaskFailedError,
+            (error as TaskFailedError).failure.message,
+            (error as Error).stack?.split("\n")[0],
+            a.isFailed,
+          ];
+        }
+        return [];
+      }),
+    );
+    await story.start();
+    await story.turn(failed(1, "a"));
+    assert.deepEqual(asked(await story.turn(fired(2))), ["scheduleTask 3 report"]);
+    const message = "The activity 'step' (task 1) failed: a";
+    assert.deepEqual(outputOf(await story.turn(completed(3))), [true, "a", `TaskFailedError: ${message}`, true]);
   });
 
   test("uncaught, its first failure fails the instance", async () => {

@@ -329,14 +329,20 @@ class AllOf implements Composite {
   }
 }
 
-/** The first of several failures, which also lists all of them as its `errors`. */
+/**
+ * The first of several failures, with all of them as its `errors`. It is a copy: the failure itself may stand in other lists, and one that
+ * listed itself could not be written as a payload.
+ */
 export function firstWithAll(errors: readonly unknown[]): unknown {
   const [first] = errors;
-  if (first instanceof Error && Object.isExtensible(first) && !(first instanceof AggregateError)) {
-    // Not enumerable: the list holds the error itself, and must be no part of it when it is written as a payload or a log line.
-    Object.defineProperty(first, "errors", { value: [...new Set(errors)], configurable: true, writable: true });
-  }
-  return first;
+  if (!(first instanceof Error) || first instanceof AggregateError) return first;
+  const copy = new Error(first.message);
+  Object.setPrototypeOf(copy, Object.getPrototypeOf(first) as object);
+  Object.defineProperties(copy, Object.getOwnPropertyDescriptors(first));
+  const hidden = { configurable: true, writable: true, enumerable: false };
+  Object.defineProperty(copy, "stack", { ...hidden, value: first.stack });
+  Object.defineProperty(copy, "errors", { ...hidden, value: [...new Set(errors)] });
+  return copy;
 }
 
 /** A task that completes with the first task to settle: that very one, completed or failed. */

@@ -6,7 +6,11 @@ import type { StandardSchemaV1 } from "../authoring/schema.ts";
 import type { Hub } from "./hub.ts";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-const is = <_T extends true>(): void => undefined;
+/** `same<Expected>()(value)` compiles when the value's type is exactly that. */
+const same =
+  <E>() =>
+  <A>(_value: A, ..._proof: Same<A, E> extends true ? [] : [never]): void =>
+    undefined;
 
 class Order {
   product: string;
@@ -48,32 +52,25 @@ export async function typesOfAHub(hub: Hub): Promise<void> {
   await instance.raiseEvent(approvalReceived);
   // @ts-expect-error of another shape
   await instance.raiseEvent(approvalReceived, { approvedBy: "Ada" });
-  const out = await instance.result({ timeout: "30s" });
-  is<Same<typeof out, string>>();
+  same<string>()(await instance.result({ timeout: "30s" }));
   // @ts-expect-error a duration has a unit
   await instance.result({ timeout: "30" });
 
-  const chain = await (await hub.start(sequence)).result();
-  is<Same<typeof chain, string[]>>();
+  same<string[]>()(await (await hub.start(sequence)).result());
   await hub.start(sequence, undefined, { version: "1.0.0" });
-  const viaContract = await (await hub.start(contracts(), { id: "1" })).result();
-  is<Same<typeof viaContract, { status: "paid" | "refused" }>>();
+  same<{ status: "paid" | "refused" }>()(await (await hub.start(contracts(), { id: "1" })).result());
   // @ts-expect-error missing input
   await hub.start(purchaseOrder);
   // @ts-expect-error wrong input: no Order
   await hub.start(purchaseOrder, { product: "x", cost: 1 });
 
-  const byId = await hub.instance("po-17").result();
-  is<Same<typeof byId, unknown>>();
-  const typed = await hub.instance(purchaseOrder, "po-17").status();
-  is<Same<NonNullable<typeof typed>["output"], string | undefined>>();
-  const byName = await (await hub.start<string, number>("name", "in")).result();
-  is<Same<typeof byName, number>>();
-  const plain = await (await hub.start("name")).result();
-  is<Same<typeof plain, unknown>>();
+  same<unknown>()(await hub.instance("po-17").result());
+  same<string | undefined>()((await hub.instance(purchaseOrder, "po-17").status())?.output);
+  same<number>()(await (await hub.start<string, number>("name", "in")).result());
+  same<unknown>()(await (await hub.start("name")).result());
 
-  for await (const status of hub.query({ status: ["FAILED", "TERMINATED"], name: "x" })) is<Same<typeof status.output, unknown>>();
-  for await (const page of hub.query().pages({ size: 10 })) is<Same<typeof page.next, string | undefined>>();
+  for await (const status of hub.query({ status: ["FAILED", "TERMINATED"], name: "x" })) same<unknown>()(status.output);
+  for await (const page of hub.query().pages({ size: 10 })) same<string | undefined>()(page.next);
   // @ts-expect-error no such status
   hub.query({ status: "DONE" });
 

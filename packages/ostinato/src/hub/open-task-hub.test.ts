@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { AsyncLocalStorage } from "node:async_hooks";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { activity, orchestrator } from "../authoring/define.ts";
 import type { LogRecord } from "../platform/logger.ts";
@@ -79,6 +82,29 @@ test("a codec sees every payload on its way in and out, and nothing else does", 
   assert.deepEqual((await hub.query({ name: "child" })).map((each) => each.output), [2]);
   assert.ok(stored.includes('{"secret":42}'));
   await hub.close();
+});
+
+test("a hub in a file goes on where it was, and can be looked at meanwhile", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "ostinato-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const url = `sqlite:${join(folder, "orders.db")}`;
+  const wait = orchestrator("wait", async (ctx) => [await ctx.callActivity(hello, "Ada"), await ctx.waitForExternalEvent("go")]);
+  const first = await openTaskHub(url);
+  await first.startWorker({ orchestrators: [wait], activities: [hello] });
+  await (await first.start(wait, undefined, { instanceId: "one" })).waitForStart({ timeout: "10s" });
+  await first.close();
+
+  const second = await openTaskHub(url);
+  await second.instance("one").raiseEvent("go", "went");
+  const looking = await openTaskHub(url, { readOnly: true });
+  assert.equal((await looking.instance("one").status())?.status, "RUNNING");
+  await assert.rejects(looking.startWorker({}), { code: "UNSUPPORTED" });
+  await assert.rejects(looking.start(wait), { code: "UNSUPPORTED" });
+  await second.startWorker({ orchestrators: [wait], activities: [hello] });
+  assert.deepEqual(await second.instance(wait, "one").result({ timeout: "10s" }), ["Hello Ada!", "went"]);
+  assert.equal((await looking.instance("one").status())?.status, "COMPLETED");
+  await looking.close();
+  await second.close();
 });
 
 test("limits and options that can never work are refused", async () => {

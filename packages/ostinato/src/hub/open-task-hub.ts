@@ -8,7 +8,7 @@ import type { Backend } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { given } from "../contract/recorded-as.ts";
 import { defaultConverter, type PayloadConverter } from "../authoring/payload.ts";
-import { systemClock } from "../platform/clock.ts";
+import { holdProcess, systemClock } from "../platform/clock.ts";
 import { createLogger, type Logger, type LoggerOptions } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
 import { environmentVariable, processorCount } from "../platform/surroundings.ts";
@@ -74,6 +74,7 @@ function hubParts(backend: Backend, log: Logger, limits: HubParts["limits"], opt
     random: systemRandom,
     log,
     processors: processorCount(),
+    hold: holdProcess,
     readOnly: options.readOnly ?? false,
     ...given({ defaultVersion: options.defaultVersion }),
   };

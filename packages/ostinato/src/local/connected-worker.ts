@@ -17,6 +17,7 @@ export class ConnectedWorker {
   activitiesOut = 0;
   /** Claimed by commits that are on their way to the store. */
   reserved = 0;
+  reservedTurns = 0;
   taking = true;
 
   constructor(interest: WorkerInterest, deliver: (items: readonly WorkItem[]) => void) {
@@ -33,7 +34,7 @@ export class ConnectedWorker {
 
   /** How many more cold turns it can take. */
   get turnRoom(): number {
-    return this.taking ? this.interest.maxConcurrentOrchestrations - this.coldTurns : 0;
+    return this.taking ? this.interest.maxConcurrentOrchestrations - this.coldTurns - this.reservedTurns : 0;
   }
 
   /** What a commit may hand to this worker at once. */

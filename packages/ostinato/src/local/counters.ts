@@ -18,6 +18,7 @@ export type CounterName =
   | "eventsDropped"
   | "instancesSetAside"
   | "activitiesSetAside"
+  | "invariantsBroken"
   | "programsForgotten";
 
 /** The counters of one backend. */

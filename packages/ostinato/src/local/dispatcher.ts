@@ -86,14 +86,15 @@ export class Dispatcher {
         if (this.#closed) break;
         this.#failures = 0;
         const free = claims.instances.reduce((count, each) => count + (each.held ? 0 : 1), 0);
-        const full = (free > 0 && free >= request.instances) || (claims.activities.length > 0 && claims.activities.length >= request.activityCount);
+        const allInstances = free > 0 && free >= request.instances;
+        const allActivities = claims.activities.length > 0 && claims.activities.length >= request.activityCount;
         // Nothing was asked for where there was no room: there may be something for when there is.
-        this.#more = full || (request.activityCount === 0 && request.activities.length > 0) || request.instances === 0;
+        this.#more = allInstances || allActivities || (request.activityCount === 0 && request.activities.length > 0) || request.instances === 0;
         take(claims);
         if (claims.nextDueAt !== undefined) this.wakeAt(claims.nextDueAt, claims.at);
-        if (full) {
+        if (allInstances || allActivities) {
           const next = want();
-          this.#again ||= next.instances > 0 && next.activityCount >= Math.min(request.activityCount, 1);
+          this.#again ||= (allInstances && next.instances > 0) || (allActivities && next.activityCount > 0);
         }
       } catch (error) {
         if (this.#closed) break;

@@ -27,8 +27,6 @@ export interface Held {
   keptBytes: number;
   /** Its turn counts as a cold one of its worker. */
   cold: boolean;
-  /** Activities of its that run in this process. */
-  activitiesOut: number;
   /** The store's last reading for it, and the monotonic time of that. */
   at: Instant;
   readAt: number;
@@ -37,7 +35,7 @@ export interface Held {
 const NO_MESSAGES: InboxMessage[] = [];
 const NO_FOLDS: Fold[] = [];
 
-/** The held instances of one backend, the one that worked last at the end. */
+/** The held instances of one backend. */
 export class HeldInstances {
   readonly #byNumber = new Map<InstanceNumber, Held>();
   readonly #byId = new Map<InstanceId, Held>();
@@ -67,7 +65,6 @@ export class HeldInstances {
       worker: undefined,
       keptBytes: 0,
       cold: false,
-      activitiesOut: 0,
       at,
       readAt,
     };
@@ -93,13 +90,11 @@ export class HeldInstances {
     else held.folds.push(fold);
   }
 
-  /** Notes that a program is kept (or no longer), and that its instance worked last. */
+  /** Notes that a program is kept (or no longer). */
   keep(held: Held, bytes: number): void {
+    if (held.state === "gone") return;
     this.#keptBytes += bytes - held.keptBytes;
     held.keptBytes = bytes;
-    if (held.state === "gone") return;
-    this.#byNumber.delete(held.number);
-    this.#byNumber.set(held.number, held);
   }
 
   /** The lease is lost or given back. */
@@ -112,7 +107,13 @@ export class HeldInstances {
     if (this.#byId.get(held.record.id) === held) this.#byId.delete(held.record.id);
   }
 
-  /** From the one that worked longest ago. */
+  /** Those that are idle with a kept program, first the one that has been so for longest. */
+  idleLongest(): readonly Held[] {
+    const idle: Held[] = [];
+    for (const held of this.#byNumber.values()) if (held.state === "idle" && held.keptBytes > 0) idle.push(held);
+    return idle.sort((a, b) => a.readAt - b.readAt);
+  }
+
   [Symbol.iterator](): IterableIterator<Held> {
     return this.#byNumber.values();
   }

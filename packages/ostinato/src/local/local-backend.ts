@@ -8,12 +8,14 @@
 //             to run an activity again.
 //          B3 after a refused or unknown commit the warm program is forgotten.
 //          B4 what is decided is decided by the engine; here is only when and with what.
+//          B5 a lease is held by a Held, or on its way back: whoever drops the one sends the other.
+//          B6 nothing that breaks a rule of engine/invariants.ts is written: its instance is set aside with the rule as the reason.
 
 import type { Backend, BackendCounters, InstanceSnapshot, PurgeRequest, RaiseEventRequest, StartRequest, TerminateRequest, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
 import { HubClosedError, InstanceExistsError, InstanceNotFoundError, InvalidStateError, StoreUnavailableError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import { toFailure } from "../contract/failure.ts";
-import type { InstanceId } from "../contract/ids.ts";
+import type { InstanceId, InstanceNumber } from "../contract/ids.ts";
 import { isTerminal, type InstancePayloads, type InstanceRecord, type Stall, type StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { InboxMessage } from "../contract/messages.ts";
@@ -24,9 +26,10 @@ import { notRegistered } from "../engine/action-appliers.ts";
 import { closeActivity, completionEvent } from "../engine/close-activity.ts";
 import { closeStall } from "../engine/close-stall.ts";
 import { closeTurn } from "../engine/close-turn.ts";
-import type { ActivityClaim, ActivityLease, ActivityRow, Claim, Commit, CommitResult, Lease, Refusal } from "../engine/commit.ts";
+import type { ActivityClaim, ActivityKey, ActivityLease, ActivityRow, Claim, Commit, CommitResult, Lease, Refusal } from "../engine/commit.ts";
 import { decidePurge, decideRaise, decideResume, decideStall, decideSuspend, decideTerminate } from "../engine/control.ts";
-import { openTurn, type ChildrenPage, type Fold, type OpenedTurn } from "../engine/open-turn.ts";
+import { checkClaim, checkCommit } from "../engine/invariants.ts";
+import { openTurn, setAside, type ChildrenPage, type Fold, type OpenedTurn, type Opening } from "../engine/open-turn.ts";
 import { decideStart } from "../engine/start.ts";
 import type { Claims, Decision, Store } from "../engine/store.ts";
 import { waitingFor } from "../engine/waiting.ts";
@@ -70,15 +73,19 @@ interface Taken {
 interface ActivityOut {
   readonly claim: ActivityClaim;
   readonly worker: ConnectedWorker;
-  readonly held: Held | undefined;
 }
 
 const DONE = Promise.resolve();
+const NO_ANSWER = notWritten("StoreError", "The store gave no answer to a commit.");
 const NO_PAST = { events: [] };
 const CHILDREN_PAGE = 500;
 const WRITE_RETRY_MS = 1_000;
 const SET_ASIDE_MS = 10 * 365 * 86_400_000;
 const ENGINE_TURNS = 100;
+/** The failure of a commit that broke an invariant. No other has this name. */
+const BROKEN = "BrokenInvariant";
+/** A claim that broke one is looked at again so much later. */
+const BROKEN_RETRY_MS = 60_000;
 
 /** Opens the store and makes a Backend of it. */
 export async function createLocalBackend(options: LocalBackendOptions): Promise<Backend> {
@@ -98,11 +105,16 @@ class LocalBackend implements Backend {
   readonly #held = new HeldInstances();
   readonly #turns = new Map<WorkToken, TurnOut>();
   readonly #activities = new Map<WorkToken, ActivityOut>();
+  /** How many activities of an instance run here, whether it is held or not. */
+  readonly #activitiesOf = new Map<InstanceNumber, number>();
   readonly #waiters: Waiters;
   readonly #dispatcher: Dispatcher;
   readonly #warned = new Set<string>();
   readonly #unwatch: () => void;
   readonly #whenQuiet: (() => void)[] = [];
+  readonly #whenSettled: (() => void)[] = [];
+  /** Whoever waits for a while, and need not when the backend closes. */
+  readonly #pauses = new Set<() => void>();
   /** Operations on their way to the store that nobody awaits. */
   #underWay = 0;
   #nextToken = 1;
@@ -139,15 +151,16 @@ class LocalBackend implements Backend {
     const worker = this.#workerFor(request.name);
     const unserved = worker === undefined && this.#workers.size > 0;
     if (unserved) this.#warnUnregistered("orchestrator", request.name);
-    const placement = {
-      claimed: worker !== undefined && worker.turnRoom > 0,
-      needs: unserved && this.#failUnregistered ? ("engine" as const) : ("program" as const),
-    };
+    const claims = worker !== undefined && worker.turnRoom > 0 ? worker : undefined;
+    const placement = { claimed: claims !== undefined, needs: unserved && this.#failUnregistered ? ("engine" as const) : ("program" as const) };
     let written: Commit | undefined;
+    if (claims !== undefined) claims.reservedTurns++;
     const answer = await this.#update(request.instanceId, (current, at) => {
       const decided = decideStart(request, placement, current, at);
       written = "refused" in decided ? undefined : decided;
       return decided;
+    }).finally(() => {
+      if (claims !== undefined) claims.reservedTurns--;
     });
     if ("refused" in answer) {
       if (answer.refused === "same-request") return;
@@ -158,6 +171,7 @@ class LocalBackend implements Backend {
   }
 
   async get(id: InstanceId): Promise<InstanceSnapshot | undefined> {
+    this.#refuseWhenClosed();
     const stored = await this.#store.read(id);
     if (stored === undefined) return undefined;
     const history: HistoryEvent[] = [];
@@ -165,11 +179,13 @@ class LocalBackend implements Backend {
     return { ...stored, waitingFor: waitingFor(stored.record, history, this.#servedNames()) };
   }
 
-  waitForStart(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined> {
+  async waitForStart(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined> {
+    this.#refuseWhenClosed();
     return this.#waiters.wait(id, "start", this.#held.withId(id)?.record.status === "PENDING", signal);
   }
 
-  waitForCompletion(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined> {
+  async waitForCompletion(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined> {
+    this.#refuseWhenClosed();
     return this.#waiters.wait(id, "completion", this.#held.withId(id) !== undefined, signal);
   }
 
@@ -180,13 +196,13 @@ class LocalBackend implements Backend {
       if (answer.refused === "not-found") throw notFound(request.instanceId);
       this.#counters.add("eventsDropped");
       this.#log.info(answer.message);
-    }
+    } else if (answer.undelivered.length > 0) throw notFound(request.instanceId); // It went between the reading and the writing.
   }
 
   async terminate(request: TerminateRequest): Promise<void> {
     const decision = { id: `terminate:${this.#random.id()}`, recursive: request.recursive, ...given({ output: request.output }) };
     const answer = await this.#update(request.instanceId, (current, at) => decideTerminate(decision, current, at));
-    if ("refused" in answer && answer.refused === "not-found") throw notFound(request.instanceId);
+    if ("refused" in answer ? answer.refused === "not-found" : answer.undelivered.length > 0) throw notFound(request.instanceId);
   }
 
   async suspend(id: InstanceId, reason?: string): Promise<void> {
@@ -198,20 +214,27 @@ class LocalBackend implements Backend {
   }
 
   async purge(request: PurgeRequest): Promise<number> {
-    const answer = await this.#update(request.instanceId, (current) => decidePurge(current));
-    if ("refused" in answer) {
-      if (answer.refused === "not-found") return 0;
-      throw new InvalidStateError(answer.message);
+    this.#refuseWhenClosed();
+    let purged = 0;
+    if (request.recursive) {
+      const decided = decidePurge(await this.#store.read(request.instanceId));
+      if ("refused" in decided) return refusedPurge(decided);
+      // Children first: they are found by their parent, so one that is cut off can be asked for again.
+      purged = await this.#purgeChildren(request.instanceId);
     }
+    const answer = await this.#update(request.instanceId, (current) => decidePurge(current));
+    if ("refused" in answer) return purged + refusedPurge(answer);
     this.#waiters.gone(request.instanceId);
-    return 1 + (request.recursive ? await this.#purgeChildren(request.instanceId) : 0);
+    return purged + 1;
   }
 
-  query(filter: InstanceFilter, page: PageRequest): Promise<Page<StoredInstance>> {
+  async query(filter: InstanceFilter, page: PageRequest): Promise<Page<StoredInstance>> {
+    this.#refuseWhenClosed();
     return this.#store.query(filter, page);
   }
 
   history(id: InstanceId): AsyncIterable<readonly HistoryEvent[]> {
+    this.#refuseWhenClosed();
     return this.#store.history(id);
   }
 
@@ -223,6 +246,7 @@ class LocalBackend implements Backend {
     if (this.#closed) return;
     this.#closed = true;
     this.#dispatcher.close();
+    for (const wake of [...this.#pauses]) wake();
     for (const worker of [...this.#workers]) await this.#disconnect(worker);
     await this.#quiet();
     this.#unwatch();
@@ -237,7 +261,12 @@ class LocalBackend implements Backend {
     const worker = new ConnectedWorker(interest, deliver);
     this.#workers.add(worker);
     this.#warned.clear();
-    await this.#retryStalled(worker);
+    try {
+      await this.#retryStalled(worker);
+    } catch (error) {
+      await this.#disconnect(worker);
+      throw error;
+    }
     this.#dispatcher.look();
     return {
       completeOrchestration: (outcome) => this.#completeOrchestration(outcome),
@@ -252,17 +281,19 @@ class LocalBackend implements Backend {
   #want() {
     let instances = 0;
     let activityCount = 0;
+    let taking = false;
     const orchestrators = new Set<string>();
     const activities = new Set<string>();
     for (const worker of this.#workers) {
       if (!worker.taking) continue;
+      taking = true;
       instances += Math.max(0, worker.turnRoom);
       activityCount += Math.max(0, worker.activityRoom);
       for (const name of worker.orchestrators) orchestrators.add(name);
       for (const name of worker.activities) activities.add(name);
     }
-    // What needs only the engine is taken even without a worker.
-    return { instances: this.#workers.size === 0 ? ENGINE_TURNS : instances, orchestrators: [...orchestrators], activityCount, activities: [...activities] };
+    // What needs only the engine is taken even when no worker takes anything.
+    return { instances: taking ? instances : ENGINE_TURNS, orchestrators: [...orchestrators], activityCount, activities: [...activities] };
   }
 
   #take(claims: Claims): void {
@@ -271,10 +302,19 @@ class LocalBackend implements Backend {
   }
 
   #takeClaim(claim: Claim, at: Instant): void {
+    const broken = checkClaim(claim);
+    if (broken !== undefined) {
+      this.#countBroken(claim.id, broken);
+      this.#run(this.#store.release([{ number: claim.number, epoch: claim.epoch }], BROKEN_RETRY_MS));
+      return;
+    }
     const known = this.#held.get(claim.number);
-    if (claim.held && known !== undefined && known.epoch === claim.epoch) {
-      this.#held.addMessages(known, claim.messages);
-      if (known.state === "idle") this.#open(known);
+    if (claim.held) {
+      if (known?.epoch === claim.epoch) {
+        this.#held.addMessages(known, claim.messages);
+        if (known.state === "idle") this.#open(known);
+        // Handed out while the lease was on its way back, or before who asked for it was told: only the whole inbox is in order.
+      } else this.#run(this.#store.release([{ number: claim.number, epoch: claim.epoch }], 0));
       return;
     }
     if (known !== undefined) this.#lose(known);
@@ -287,7 +327,8 @@ class LocalBackend implements Backend {
     this.#open(held);
   }
 
-  #startActivities(claims: readonly ActivityClaim[]): void {
+  /** `chosen`: who made room for them already. */
+  #startActivities(claims: readonly ActivityClaim[], chosen?: ConnectedWorker): void {
     let batch: { worker: ConnectedWorker; items: ActivityWorkItem[] } | undefined;
     for (const claim of claims) {
       const { row } = claim;
@@ -295,16 +336,15 @@ class LocalBackend implements Backend {
         this.#setActivityAside(claim);
         continue;
       }
-      const worker = this.#activityWorker(row.name);
+      const worker = chosen?.taking ? chosen : this.#activityWorker(row.name);
       if (worker === undefined) {
         this.#run(this.#store.release([{ key: row, epoch: claim.epoch }], 0));
         continue;
       }
       const token = this.#token();
-      const held = this.#held.get(row.number);
-      if (held !== undefined) held.activitiesOut++;
+      this.#countActivity(row.number, 1);
       worker.activitiesOut++;
-      this.#activities.set(token, { claim, worker, held });
+      this.#activities.set(token, { claim, worker });
       const item: Writable<ActivityWorkItem> = {
         kind: "activity",
         token,
@@ -336,43 +376,63 @@ class LocalBackend implements Backend {
   /** Opens the inbox of an idle held instance, and does what it turned out to be. */
   #open(held: Held, retaken?: Taken, children?: ChildrenPage): void {
     held.state = "working";
+    if (held.worker?.taking === false) {
+      this.#forget(held);
+      held.worker = undefined;
+    }
     const taken = retaken ?? this.#held.take(held);
-    const reading = this.#reading(held);
     const worker = held.worker ?? this.#workerFor(held.record.name);
-    const opening = openTurn(
-      { number: held.number, epoch: held.epoch, record: held.record, messages: taken.messages, folds: taken.folds },
-      reading,
-      {
-        canRun: worker !== undefined && worker.taking,
-        maxClaims: this.#maxClaims,
-        ...(this.#failUnregistered && worker === undefined && this.#workers.size > 0
-          ? { failWith: notRegistered("orchestrator", held.record.name, this.#servedNames().orchestrators) }
-          : {}),
-      },
-      children,
-    );
+    // A start that only the engine can answer was accepted as one that fails, whoever has left since.
+    const fails = this.#failUnregistered && worker === undefined && (this.#workers.size > 0 || taken.messages.some((message) => message.needs === "engine"));
+    let opening: Opening;
+    try {
+      opening = openTurn(
+        { number: held.number, epoch: held.epoch, record: held.record, messages: taken.messages, folds: taken.folds },
+        this.#reading(held),
+        {
+          canRun: worker !== undefined,
+          maxClaims: this.#maxClaims,
+          ...(fails ? { failWith: notRegistered("orchestrator", held.record.name, this.#servedNames().orchestrators) } : {}),
+        },
+        children,
+      );
+    } catch (error) {
+      this.#run(this.#setBrokenAside(held, taken, `The inbox could not be opened: ${(error as Error).message}`));
+      return;
+    }
     switch (opening.kind) {
       case "run":
         this.#hand(held, worker!, opening.turn, taken);
         return;
       case "commit":
-        this.#foldsAsMessages(taken.folds);
+        void this.#foldsAsMessages(taken.folds);
         this.#run(this.#commitClosing(held, opening.commit, taken));
         return;
       case "needs-children":
         this.#run(this.#openWithChildren(held, taken, opening.after));
         return;
+      case "incomplete":
+        held.messages = [...taken.messages, ...held.messages];
+        held.state = "idle";
+        this.#dispatcher.look();
+        return;
       case "nothing":
-        this.#foldsAsMessages(taken.folds);
+        void this.#foldsAsMessages(taken.folds);
         if (taken.messages.length === 0 && held.keptBytes > 0) held.state = "idle";
-        else this.#giveBack(held, taken.messages.length === 0 ? 0 : WRITE_RETRY_MS);
+        else void this.#giveBack(held, taken.messages.length === 0 ? 0 : WRITE_RETRY_MS);
         return;
     }
   }
 
   async #openWithChildren(held: Held, taken: Taken, after: string | undefined): Promise<void> {
-    const page = await this.#store.query({ parent: held.record.id }, { size: CHILDREN_PAGE, ...given({ cursor: after }) });
-    if (held.state === "gone") return this.#foldsAsMessages(taken.folds);
+    let page: Page<StoredInstance>;
+    try {
+      page = await this.#store.query({ parent: held.record.id }, { size: CHILDREN_PAGE, ...given({ cursor: after }) });
+    } catch (error) {
+      this.#log.error("the children of an instance could not be read; it is tried again", { instanceId: held.record.id, error });
+      return this.#tryAgainLater(held, taken);
+    }
+    if (held.state === "gone") return void this.#foldsAsMessages(taken.folds);
     this.#open(held, taken, { ids: page.items.map((each) => each.record.id), ...given({ next: page.next }) });
   }
 
@@ -406,15 +466,19 @@ class LocalBackend implements Backend {
     this.#counters.add("coldLoads");
     const events: HistoryEvent[] = [];
     try {
-      for await (const page of this.#store.history(turn.record.id)) for (const event of page) events.push(event);
+      // An attempt that replaces another has none of its own; what is stored is still the other's.
+      if (turn.record.historyLength > 0) for await (const page of this.#store.history(turn.record.id)) for (const event of page) events.push(event);
     } catch (error) {
       this.#log.error("a history could not be read; it is tried again", { instanceId: turn.record.id, error });
       this.#endTurn(held);
-      return this.#tryAgainLater(held, taken);
+      this.#tryAgainLater(held, taken);
+      return this.#dispatcher.roomFreed();
     }
-    if (held.state === "gone") {
+    if (held.state === "gone" || !this.#workers.has(worker)) {
       this.#endTurn(held);
-      return this.#foldsAsMessages(taken.folds);
+      void this.#foldsAsMessages(taken.folds);
+      void this.#giveBack(held, 0);
+      return this.#dispatcher.roomFreed();
     }
     this.#deliver(worker, held, turn, taken, { ...item, token: this.#token(), past: { events } });
   }
@@ -429,7 +493,9 @@ class LocalBackend implements Backend {
     const { held, turn, taken } = out;
     if (held.state === "gone") {
       this.#endTurn(held);
-      this.#foldsAsMessages(taken.folds);
+      void this.#foldsAsMessages(taken.folds);
+      if (outcome.kind === "turn" && outcome.keptBytes !== undefined) this.#tellForget(held);
+      this.#dispatcher.roomFreed();
       return DONE;
     }
     switch (outcome.kind) {
@@ -455,22 +521,34 @@ class LocalBackend implements Backend {
   async #commitTurn(out: TurnOut, outcome: Extract<OrchestrationOutcome, { kind: "turn" }>): Promise<void> {
     const { held, turn, taken } = out;
     const worker = held.worker!;
+    // What the worker keeps is ahead of what is written, until that is written.
+    if (outcome.keptBytes !== held.keptBytes) this.#held.keep(held, outcome.keptBytes ?? 0);
     this.#underWay++;
-    let claimed = 0;
+    let commit: Commit | undefined;
+    let result: CommitResult;
+    let activities = 0;
+    let children = 0;
     try {
-      const commit = closeTurn(held, turn, outcome, worker.room(this.#failUnregistered), this.#nextExecutionId(outcome));
-      claimed = reserve(worker, commit);
-      const result = (await this.#store.commit([commit]))[0];
-      worker.reserved -= claimed;
-      claimed = 0;
-      this.#endTurn(held);
-      if (result === undefined || !result.ok) this.#notCommitted(held, taken, result);
-      else this.#turnCommitted(out, outcome, commit, result);
+      commit = closeTurn(held, turn, outcome, worker.room(this.#failUnregistered), this.#nextExecutionId(outcome));
+      const broken = checkCommit(commit);
+      if (broken === undefined) {
+        worker.reserved += activities = claimedActivities(commit);
+        worker.reservedTurns += children = claimedChildren(commit);
+        result = (await this.#store.commit([commit]))[0] ?? NO_ANSWER;
+      } else result = notWritten(BROKEN, broken);
     } catch (error) {
-      // A store that throws instead of answering has answered nothing: the turn counts as not written.
-      worker.reserved -= claimed;
+      // A store that throws instead of answering has answered nothing: the turn counts as not written. Without a commit the bug is ours.
+      result = notWritten(commit === undefined ? BROKEN : (error as Error).name, (error as Error).message);
+    }
+    try {
+      if (result.ok && activities > 0) this.#startBornClaimed(worker, commit!.activities, result.at);
+      worker.reserved -= activities;
+      worker.reservedTurns -= children;
       this.#endTurn(held);
-      this.#notCommitted(held, taken, { ok: false, why: "failed", failure: toFailure(error) });
+      if (result.ok) this.#turnCommitted(out, outcome, commit!, result);
+      else this.#notCommitted(held, taken, result);
+      // Only now: until here the room was spoken for.
+      this.#dispatcher.roomFreed();
     } finally {
       this.#settled();
     }
@@ -478,35 +556,36 @@ class LocalBackend implements Backend {
 
   #turnCommitted(out: TurnOut, outcome: Extract<OrchestrationOutcome, { kind: "turn" }>, commit: Commit, result: Extract<CommitResult, { ok: true }>): void {
     const { held, turn } = out;
-    const worker = held.worker!;
+    const budget = held.worker?.interest.warmBytes ?? 0;
     this.#counters.add("turnsCommitted");
     if (turn.folds.length > 0) this.#counters.add("completionsFolded", turn.folds.length);
-    this.#committed(held, commit, result, turn.finished.length > 0);
-    if (commit.activities.length > 0) this.#startBornClaimed(commit.activities, result.at);
-    if (commit.keep && held.state !== "gone") {
+    this.#committed(held, commit, result, turn.finished.length);
+    if (!commit.keep) void this.#drop(held);
+    else if (held.state === "gone") this.#run(this.#store.release([{ number: held.number, epoch: held.epoch }], 0));
+    else {
       this.#held.keep(held, commit.history?.mode === "replace" ? 0 : (outcome.keptBytes ?? 0));
       this.#next(held);
-    } else this.#held.remove(held);
+    }
     for (const claim of result.claims) this.#takeClaim(claim, result.at);
-    if (this.#held.keptBytes > worker.interest.warmBytes) this.#evict(worker.interest.warmBytes);
+    if (this.#held.keptBytes > budget) this.#evict(budget);
   }
 
-  #startBornClaimed(rows: readonly ActivityRow[], at: Instant): void {
+  /** The worker that committed has made room for them. */
+  #startBornClaimed(worker: ConnectedWorker, rows: readonly ActivityRow[], at: Instant): void {
     const claims: ActivityClaim[] = [];
     for (const row of rows) if (row.claimed) claims.push({ row, epoch: row.epoch, delivery: 1, at });
-    if (claims.length > 0) this.#startActivities(claims);
+    this.#startActivities(claims, worker);
   }
 
   /** After a commit: what came meanwhile is the next turn. */
   #next(held: Held): void {
     held.state = "idle";
     if (held.messages.length > 0 || held.folds.length > 0) this.#open(held);
-    else if (held.keptBytes === 0) this.#giveBack(held, 0);
-    else if (held.worker !== undefined && !held.worker.taking) this.#giveBack(held, 0);
+    else if (held.keptBytes === 0 || held.worker?.taking === false) void this.#giveBack(held, 0);
   }
 
   /** What every commit of a held instance's own brings with it. */
-  #committed(held: Held, commit: Commit, result: Extract<CommitResult, { ok: true }>, someExpired: boolean): void {
+  #committed(held: Held, commit: Commit, result: Extract<CommitResult, { ok: true }>, expired: number): void {
     held.at = result.at;
     held.readAt = this.#clock.monotonic();
     const before = held.record;
@@ -517,23 +596,20 @@ class LocalBackend implements Backend {
     if (result.arrived.length > 0) this.#held.addMessages(held, result.arrived);
     if (this.#workers.size > 0) this.#warnAboutUnserved(commit);
     const ended = isTerminal(held.record.status);
-    if (held.activitiesOut > 0 && (ended || someExpired || commit.drop !== undefined)) this.#cancelFinished(held, commit, ended);
-    if ((ended || before.status === "PENDING") && this.#waiters.has(held.record.id)) {
-      this.#waiters.committed({ record: held.record, payloads: payloadsOf(commit) });
-    }
+    if ((ended || expired > 0 || commit.drop !== undefined) && this.#activitiesOf.has(held.number)) this.#cancelFinished(held, commit.finished.slice(0, expired), ended);
+    if (this.#waiters.has(held.record.id)) this.#waiters.committed({ record: held.record, payloads: payloadsOf(commit) });
   }
 
   /** A commit of the engine's own: the instance is given back with it. */
   async #commitClosing(held: Held, commit: Commit, taken: Taken): Promise<void> {
-    const [result] = await this.#write([commit]);
-    if (result === undefined || !result.ok) return this.#notCommitted(held, { messages: taken.messages, folds: [] }, result);
+    const result = await this.#write(commit);
+    if (!result.ok) return this.#notCommitted(held, { messages: taken.messages, folds: [] }, result);
     if (commit.record?.stall?.kind === "set-aside") {
       this.#counters.add("instancesSetAside");
       this.#log.error(commit.record.stall.reason, { instanceId: held.record.id });
     }
-    this.#committed(held, commit, result, false);
-    this.#forget(held);
-    this.#held.remove(held);
+    this.#committed(held, commit, result, 0);
+    void this.#drop(held);
     for (const claim of result.claims) this.#takeClaim(claim, result.at);
   }
 
@@ -545,29 +621,40 @@ class LocalBackend implements Backend {
       this.#counters.add("turnsStalled");
       if (held.record.stall?.reason !== stall.reason) this.#log.error(stall.reason, { instanceId: held.record.id });
     }
-    this.#foldsAsMessages(taken.folds);
+    void this.#foldsAsMessages(taken.folds);
     const commit = closeStall({ ...held, messages: [], folds: [] }, stall, this.#reading(held));
-    const [result] = await this.#write([commit]);
-    if (result?.ok) this.#dispatcher.wakeAt(commit.record!.notBefore!, result.at);
-    this.#lose(held);
+    const result = await this.#write(commit);
+    if (result.ok) {
+      this.#dispatcher.wakeAt(commit.record!.notBefore!, result.at);
+      void this.#drop(held);
+    } else void this.#giveBack(held, WRITE_RETRY_MS);
+    this.#dispatcher.roomFreed();
   }
 
   /** A turn whose commit was refused or could not be written. */
-  #notCommitted(held: Held, taken: Taken, result: CommitResult | undefined): void {
-    if (result !== undefined && !result.ok && result.why === "failed") {
+  #notCommitted(held: Held, taken: Taken, result: Extract<CommitResult, { ok: false }>): void {
+    if (result.failure?.errorType === BROKEN) {
+      this.#run(this.#setBrokenAside(held, taken, result.failure.message));
+      return;
+    }
+    if (result.why === "failed") {
       this.#counters.add("turnsFailedToWrite");
       this.#log.error("a turn could not be written; it is tried again", { instanceId: held.record.id, failure: result.failure });
       return this.#tryAgainLater(held, taken);
     }
     this.#counters.add("turnsFenced");
-    this.#foldsAsMessages(taken.folds);
+    void this.#foldsAsMessages(taken.folds);
     this.#lose(held);
   }
 
   /** Nothing was written, and the lease is still ours: what was taken is put back, and opened again after a while. */
   #tryAgainLater(held: Held, taken: Taken): void {
     this.#forget(held);
-    if (held.state === "gone" || this.#closed) return this.#foldsAsMessages(taken.folds);
+    if (held.state === "gone" || this.#closed) {
+      void this.#foldsAsMessages(taken.folds);
+      void this.#giveBack(held, 0);
+      return;
+    }
     held.messages = [...taken.messages, ...held.messages];
     held.folds = [...taken.folds, ...held.folds];
     this.#clock.setTimer(WRITE_RETRY_MS, () => {
@@ -575,11 +662,26 @@ class LocalBackend implements Backend {
     });
   }
 
+  /** A bug of ours: what was to be written is not; the instance waits for an operator, and everything else goes on. */
+  async #setBrokenAside(held: Held, taken: Taken, rule: string): Promise<void> {
+    this.#countBroken(held.record.id, rule);
+    void this.#foldsAsMessages(taken.folds);
+    const reason = `A rule of the engine would have been broken, so nothing was written: ${rule} Please report this; to try again, suspend and resume the instance, or terminate it.`;
+    const result = isTerminal(held.record.status) ? undefined : await this.#write(setAside(held, reason, this.#reading(held)));
+    if (result?.ok) this.#drop(held);
+    else void this.#giveBack(held, BROKEN_RETRY_MS);
+  }
+
+  #countBroken(instanceId: InstanceId, rule: string): void {
+    this.#counters.add("invariantsBroken");
+    this.#log.error(`a rule of the engine is broken: ${rule}`, { instanceId });
+  }
+
+  /** The slot is free; whoever calls looks for work when it is known what becomes of it. */
   #endTurn(held: Held): void {
     if (!held.cold) return;
     held.cold = false;
     held.worker!.coldTurns--;
-    this.#dispatcher.roomFreed();
   }
 
   // ---- completions
@@ -592,7 +694,7 @@ class LocalBackend implements Backend {
     }
     this.#activities.delete(outcome.token);
     const { claim, worker } = out;
-    if (out.held !== undefined) out.held.activitiesOut--;
+    this.#countActivity(claim.row.number, -1);
     worker.activitiesOut--;
     this.#dispatcher.roomFreed();
     if (outcome.kind === "abandoned") {
@@ -610,23 +712,44 @@ class LocalBackend implements Backend {
     return held.state !== "gone" && !held.record.held && held.record.executionId === claim.row.executionId && (held.worker?.taking ?? false);
   }
 
-  #foldsAsMessages(folds: readonly Fold[]): void {
-    for (const fold of folds) this.#run(this.#persistCompletion(closeActivity(fold.claim, fold.event)));
+  #foldsAsMessages(folds: readonly Fold[]): Promise<unknown> {
+    if (folds.length === 0) return DONE;
+    return Promise.all(folds.map((fold) => this.#run(this.#persistCompletion(closeActivity(fold.claim, fold.event)))));
   }
 
   /** Writes a completion as a message. Where the store cannot write, it is tried until it can: the work is done and must not be done again. */
   async #persistCompletion(commit: Commit): Promise<void> {
     for (let delay = 250; ; delay = Math.min(delay * 2, 10_000)) {
-      const [result] = await this.#write([commit]);
-      if (result?.ok) {
+      const result = await this.#write(commit);
+      if (result.ok) {
         this.#counters.add("completionsAsMessages");
         if (result.undelivered.length > 0) this.#counters.add("messagesUndelivered", result.undelivered.length);
         return;
       }
-      if (result?.ok === false && result.why !== "failed") return this.#counters.add("completionsLate");
+      if (result.why !== "failed") return this.#counters.add("completionsLate");
+      if (result.failure?.errorType === BROKEN) return this.#countBroken(commit.messages[0]?.to ?? "", result.failure.message);
       if (this.#closed) return;
-      await new Promise<void>((resolve) => void this.#clock.setTimer(delay, resolve));
+      await this.#pause(delay);
     }
+  }
+
+  /** Waits for a while, but not longer than the backend is open. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.#pauses.delete(wake);
+        timer.cancel();
+        resolve();
+      };
+      const timer = this.#clock.setTimer(ms, wake);
+      this.#pauses.add(wake);
+    });
+  }
+
+  #countActivity(number: InstanceNumber, change: 1 | -1): void {
+    const count = (this.#activitiesOf.get(number) ?? 0) + change;
+    if (count === 0) this.#activitiesOf.delete(number);
+    else this.#activitiesOf.set(number, count);
   }
 
   async #releaseActivity(lease: ActivityLease, afterMs: number): Promise<void> {
@@ -645,8 +768,8 @@ class LocalBackend implements Backend {
   }
 
   /** Tells workers that nobody waits any longer for what they run. */
-  #cancelFinished(held: Held, commit: Commit, ended: boolean): void {
-    const finished = new Set(commit.finished.map((key) => key.taskId));
+  #cancelFinished(held: Held, expired: readonly ActivityKey[], ended: boolean): void {
+    const finished = new Set(expired.map((key) => key.taskId));
     for (const [token, out] of this.#activities) {
       const { row } = out.claim;
       if (row.number !== held.number) continue;
@@ -658,40 +781,46 @@ class LocalBackend implements Backend {
 
   // ---- giving up
 
-  /** The lease is somebody else's, or void: the program is forgotten, what was to be folded is written as messages. */
+  /** The lease is somebody else's, or void. (Where it is not, since something else refused the commit, it goes back; a stale one is ignored.) */
   #lose(held: Held): void {
-    if (held.state === "gone") return;
-    const { folds } = this.#held.take(held);
-    this.#forget(held);
-    this.#held.remove(held);
-    this.#foldsAsMessages(folds);
+    void this.#giveBack(held, 0);
     // Whatever is still due for it can be claimed by its new holder, which may be this process again.
     this.#dispatcher.look();
   }
 
   /** Gives a lease back. */
-  #giveBack(held: Held, afterMs: number): void {
-    if (held.state === "gone") return;
+  #giveBack(held: Held, afterMs: number): Promise<unknown> {
+    if (held.state === "gone") return DONE;
+    const written = this.#drop(held);
+    if (afterMs > 0) this.#dispatcher.wakeAt(this.#reading(held) + afterMs, this.#reading(held));
+    const released = this.#run(this.#store.release([{ number: held.number, epoch: held.epoch }], afterMs));
+    return written === DONE ? released : Promise.all([written, released]);
+  }
+
+  /** The lease has gone with what was just written: the program is forgotten, what was to be folded is written as messages. */
+  #drop(held: Held): Promise<unknown> {
+    if (held.state === "gone") return DONE;
     const { folds } = this.#held.take(held);
     this.#forget(held);
     this.#held.remove(held);
-    this.#foldsAsMessages(folds);
-    this.#run(this.#store.release([{ number: held.number, epoch: held.epoch }], afterMs));
-    if (afterMs > 0) this.#dispatcher.wakeAt(this.#reading(held) + afterMs, this.#reading(held));
+    return this.#foldsAsMessages(folds);
   }
 
   #forget(held: Held): void {
-    if (held.keptBytes > 0) {
-      held.worker?.deliver([{ kind: "forget", instanceId: held.record.id, executionId: held.record.executionId }]);
-      this.#counters.add("programsForgotten");
-    }
+    if (held.keptBytes > 0) this.#tellForget(held);
     this.#held.keep(held, 0);
   }
 
+  #tellForget(held: Held): void {
+    held.worker?.deliver([{ kind: "forget", instanceId: held.record.id, executionId: held.record.executionId }]);
+    this.#counters.add("programsForgotten");
+  }
+
+  /** Over the budget: the programs that worked longest ago go, some more than needed, so that it is not sorted anew at every turn. */
   #evict(budget: number): void {
-    for (const held of this.#held) {
-      if (this.#held.keptBytes <= budget) return;
-      if (held.state === "idle" && held.keptBytes > 0) this.#giveBack(held, 0);
+    for (const held of this.#held.idleLongest()) {
+      if (this.#held.keptBytes <= budget * 0.9) return;
+      void this.#giveBack(held, 0);
     }
   }
 
@@ -705,7 +834,7 @@ class LocalBackend implements Backend {
       if (this.#closed) return;
       const now = this.#clock.monotonic();
       for (const held of this.#held) {
-        if (held.state === "idle" && now - held.readAt >= (held.worker?.interest.warmIdleMs ?? 0)) this.#giveBack(held, 0);
+        if (held.state === "idle" && now - held.readAt >= (held.worker?.interest.warmIdleMs ?? idleMs)) void this.#giveBack(held, 0);
       }
       if (this.#held.size > 0) this.#sweepLater();
     });
@@ -714,23 +843,31 @@ class LocalBackend implements Backend {
   async #disconnect(worker: ConnectedWorker): Promise<void> {
     worker.taking = false;
     if (!this.#workers.delete(worker)) return;
+    const written: Promise<unknown>[] = [];
     for (const [token, out] of this.#turns) {
       if (out.held.worker !== worker) continue;
       this.#turns.delete(token);
       this.#endTurn(out.held);
-      this.#foldsAsMessages(out.taken.folds);
-      this.#giveBack(out.held, 0);
+      written.push(this.#foldsAsMessages(out.taken.folds), this.#giveBack(out.held, 0));
     }
     const leases: ActivityLease[] = [];
     for (const [token, out] of this.#activities) {
       if (out.worker !== worker) continue;
       this.#activities.delete(token);
-      if (out.held !== undefined) out.held.activitiesOut--;
+      this.#countActivity(out.claim.row.number, -1);
       leases.push({ key: out.claim.row, epoch: out.claim.epoch });
     }
-    if (leases.length > 0) this.#run(this.#store.release(leases, 0));
-    for (const held of [...this.#held]) if (held.worker === worker && held.state === "idle") this.#giveBack(held, 0);
-    await this.#quiet();
+    if (leases.length > 0) written.push(this.#run(this.#store.release(leases, 0)));
+    for (const held of [...this.#held]) if (held.worker === worker && held.state === "idle") written.push(this.#giveBack(held, 0));
+    // Turns that are being written give their instances back when they are. What other workers have under way is not waited for.
+    while (this.#underWay > 0 && this.#holdsFor(worker)) await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
+    await Promise.all(written);
+    this.#dispatcher.look();
+  }
+
+  #holdsFor(worker: ConnectedWorker): boolean {
+    for (const held of this.#held) if (held.worker === worker) return true;
+    return false;
   }
 
   // ---- small parts
@@ -741,6 +878,7 @@ class LocalBackend implements Backend {
       if (answer.refused === "not-found") throw notFound(id);
       return;
     }
+    this.#waiters.hinted([id]);
     // The epoch has risen: a turn in flight will be refused, and its program forgotten.
     const held = this.#held.withId(id);
     if (held !== undefined) this.#lose(held);
@@ -749,17 +887,28 @@ class LocalBackend implements Backend {
 
   async #update(id: InstanceId, decide: Decision): Promise<Extract<CommitResult, { ok: true }> | Refusal> {
     this.#refuseWhenClosed();
-    const answer = await this.#store.update(id, decide);
+    let broken: string | undefined;
+    const answer = await this.#store.update(id, (current, at) => {
+      const decided = decide(current, at);
+      broken = "refused" in decided ? undefined : checkCommit(decided);
+      return broken === undefined ? decided : { refused: "no-change", message: broken };
+    });
+    if (broken !== undefined) {
+      this.#countBroken(id, broken);
+      throw new Error(`A rule of the engine would have been broken, so nothing was written: ${broken} Please report this.`);
+    }
     if ("refused" in answer || answer.ok) return answer;
     throw new StoreUnavailableError(`The store could not write: ${answer.failure?.message ?? answer.why}. Nothing of this call was accepted; try again.`);
   }
 
   /** A store that throws instead of answering has answered nothing: the commit counts as not written, and is tried again. */
-  async #write(batch: readonly Commit[]): Promise<readonly CommitResult[]> {
+  async #write(commit: Commit): Promise<CommitResult> {
+    const broken = checkCommit(commit);
+    if (broken !== undefined) return notWritten(BROKEN, broken);
     try {
-      return await this.#store.commit(batch);
+      return (await this.#store.commit([commit]))[0] ?? NO_ANSWER;
     } catch (error) {
-      return batch.map(() => ({ ok: false, why: "failed", failure: toFailure(error) }));
+      return notWritten((error as Error).name, (error as Error).message);
     }
   }
 
@@ -770,9 +919,11 @@ class LocalBackend implements Backend {
       const page = await this.#store.query({ parent }, { size: CHILDREN_PAGE, ...given({ cursor }) });
       for (const { record } of page.items) {
         if (!isTerminal(record.status)) continue;
-        const answer = await this.#update(record.id, (current) => decidePurge(current));
-        if (!("refused" in answer)) purged += 1;
         purged += await this.#purgeChildren(record.id);
+        const answer = await this.#update(record.id, (current) => decidePurge(current));
+        if ("refused" in answer) continue;
+        purged += 1;
+        this.#waiters.gone(record.id);
       }
       cursor = page.next;
     } while (cursor !== undefined);
@@ -785,7 +936,7 @@ class LocalBackend implements Backend {
     do {
       const page = await this.#store.query({ stalled: true }, { size: CHILDREN_PAGE, ...given({ cursor }) });
       for (const { record } of page.items) {
-        if (record.stall?.kind !== "set-aside" && worker.orchestrators.has(record.name)) await this.#update(record.id, (current) => decideStall(undefined, current));
+        if (record.stall !== undefined && record.stall.kind !== "set-aside" && worker.orchestrators.has(record.name)) await this.#update(record.id, (current) => decideStall(undefined, current));
       }
       cursor = page.next;
     } while (cursor !== undefined);
@@ -797,13 +948,23 @@ class LocalBackend implements Backend {
   }
 
   #workerFor(orchestrator: string): ConnectedWorker | undefined {
-    for (const worker of this.#workers) if (worker.taking && worker.orchestrators.has(orchestrator)) return worker;
-    return undefined;
+    let full: ConnectedWorker | undefined;
+    for (const worker of this.#workers) {
+      if (!worker.taking || !worker.orchestrators.has(orchestrator)) continue;
+      if (worker.turnRoom > 0) return worker;
+      full ??= worker;
+    }
+    return full;
   }
 
   #activityWorker(activity: string): ConnectedWorker | undefined {
-    for (const worker of this.#workers) if (worker.taking && worker.activities.has(activity)) return worker;
-    return undefined;
+    let full: ConnectedWorker | undefined;
+    for (const worker of this.#workers) {
+      if (!worker.taking || !worker.activities.has(activity)) continue;
+      if (worker.activityRoom > 0) return worker;
+      full ??= worker;
+    }
+    return full;
   }
 
   #servedNames(): { readonly orchestrators: ReadonlySet<string>; readonly activities: ReadonlySet<string> } {
@@ -854,6 +1015,7 @@ class LocalBackend implements Backend {
   }
 
   #settled(): void {
+    if (this.#whenSettled.length > 0) for (const resolve of this.#whenSettled.splice(0)) resolve();
     if (--this.#underWay === 0) for (const resolve of this.#whenQuiet.splice(0)) resolve();
   }
 
@@ -865,14 +1027,6 @@ class LocalBackend implements Backend {
   #refuseWhenClosed(): void {
     if (this.#closed) throw new HubClosedError("The task hub has been closed; open it again to use it.");
   }
-}
-
-/** Counts what a commit is about to hand to a worker as handed out. */
-function reserve(worker: ConnectedWorker, commit: Commit): number {
-  let claimed = 0;
-  for (const row of commit.activities) if (row.claimed) claimed++;
-  worker.reserved += claimed;
-  return claimed;
 }
 
 /** The time one delivery may take: what the attempt has, and what is left of the whole call. */
@@ -887,6 +1041,28 @@ function timeoutOf(claim: ActivityClaim): number | undefined {
 function payloadsOf(commit: Commit): InstancePayloads {
   const { input, output, customStatus, failure } = commit.payloads ?? {};
   return given({ input: input ?? undefined, output: output ?? undefined, customStatus: customStatus ?? undefined, failure: failure ?? undefined });
+}
+
+function claimedActivities(commit: Commit): number {
+  let count = 0;
+  for (const row of commit.activities) if (row.claimed) count++;
+  return count;
+}
+
+function claimedChildren(commit: Commit): number {
+  let count = 0;
+  for (const message of commit.messages) if (message.creates?.claimed) count++;
+  return count;
+}
+
+function notWritten(errorType: string, message: string): Extract<CommitResult, { ok: false }> {
+  return { ok: false, why: "failed", failure: { errorType, message } };
+}
+
+/** Nobody there is nothing to purge. */
+function refusedPurge(refusal: Refusal): number {
+  if (refusal.refused === "not-found") return 0;
+  throw new InvalidStateError(refusal.message);
 }
 
 function notFound(id: InstanceId): InstanceNotFoundError {

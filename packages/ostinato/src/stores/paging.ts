@@ -35,7 +35,7 @@ export function numberOfCursor(cursor: string | undefined): InstanceNumber {
 
 /** Whether an instance is one that a filter asks for. */
 export function matches(filter: InstanceFilter, record: InstanceRecord): boolean {
-  const { kind, name, status, idPrefix, createdFrom, createdTo, completedFrom, completedTo, parent, tags } = filter;
+  const { kind, name, status, idPrefix, createdFrom, createdTo, completedFrom, completedTo, parent, stalled, tags } = filter;
   if (kind !== undefined && record.kind !== kind) return false;
   if (name !== undefined && record.name !== name) return false;
   if (status !== undefined && !status.includes(record.status)) return false;
@@ -45,6 +45,7 @@ export function matches(filter: InstanceFilter, record: InstanceRecord): boolean
   if (completedFrom !== undefined && !(record.completedAt !== undefined && record.completedAt >= completedFrom)) return false;
   if (completedTo !== undefined && !(record.completedAt !== undefined && record.completedAt < completedTo)) return false;
   if (parent !== undefined && record.parent?.instanceId !== parent) return false;
+  if (stalled !== undefined && stalled !== (record.stall !== undefined)) return false;
   if (tags !== undefined) for (const key in tags) if (record.tags?.[key] !== tags[key]) return false;
   return true;
 }

@@ -87,7 +87,9 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
   const random = seededRandom(options.seed ?? 1);
   const log = createLogger({ level: "error", ...options.log });
   const memory = createMemoryHub({ clock });
-  const common = { converter: options.converter ?? defaultConverter, limits: limitsOf(options.limits), log, processors: 1 };
+  // A test that fails before it closes its hub must still come to its end: nothing here holds the process but waits.
+  const hold = (): (() => void) => () => undefined;
+  const common = { converter: options.converter ?? defaultConverter, limits: limitsOf(options.limits), log, processors: 1, hold };
   let owners = 0;
   const parts: LifeParts = {
     connect: () => memory.connect(`life-${++owners}`),

@@ -218,7 +218,7 @@ test("abandoning gives everything back, once", async () => {
   runner.abandonAll();
   finish();
   await settle();
-  assert.deepEqual(outcomes, [{ kind: "abandoned", token: "t1" }]);
+  assert.deepEqual(outcomes, [{ kind: "abandoned", token: "t1", delayMs: 0 }]);
   assert.equal(runner.late, 1);
 });
 

@@ -194,7 +194,7 @@ class ActivityRun implements ActivityContext {
   }
 
   abandon(): void {
-    this.#tell({ kind: "abandoned", token: this.#item.token });
+    this.#tell({ kind: "abandoned", token: this.#item.token, delayMs: 0 });
     this.abort(new DOMException(`The activity was aborted: ${REASONS.draining}.`, "AbortError"));
   }
 

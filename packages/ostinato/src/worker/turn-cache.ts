@@ -43,6 +43,13 @@ export function createTurnCache(budgetBytes: number): TurnCache {
     entry.execution.close();
   };
 
+  const makeRoom = (): void => {
+    for (const oldest of kept.keys()) {
+      if (bytes <= budgetBytes) break;
+      forget(oldest);
+    }
+  };
+
   return {
     take(instanceId, executionId) {
       const entry = kept.get(instanceId);
@@ -61,10 +68,7 @@ export function createTurnCache(budgetBytes: number): TurnCache {
       }
       kept.set(instanceId, { executionId, execution, bytes: size });
       bytes += size;
-      for (const oldest of kept.keys()) {
-        if (bytes <= budgetBytes) break;
-        forget(oldest);
-      }
+      if (bytes > budgetBytes) makeRoom();
       return size;
     },
     forget,

@@ -20,7 +20,7 @@ import type { VersionFailureStrategy, VersionMatchStrategy } from "../contract/v
 import type { OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
 import type { Execution, ExecutionOptions, TurnLimits } from "../executor/execution.ts";
 import { createExecution } from "../executor/run-turn.ts";
-import { holdProcess, type Clock } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { captureContext, programScope, watchRejections } from "../platform/program-scope.ts";
 import { createStandstill } from "../platform/standstill.ts";
@@ -98,6 +98,8 @@ export interface WorkerWorld {
   readonly clock: Clock;
   readonly log: Logger;
   readonly processors: number;
+  /** Keeps the process alive until the returned function is called. */
+  readonly hold: () => () => void;
 }
 
 const WARM_BYTES = 64 * 1024 * 1024;
@@ -202,7 +204,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
   const here = captureContext();
   const early: WorkItem[] = [];
   const stopWatching = watchRejections();
-  const release = holdProcess();
+  const release = world.hold();
   try {
     connection = await world.backend.connectWorker(
       {

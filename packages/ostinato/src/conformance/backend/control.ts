@@ -31,15 +31,10 @@ const TREE = ["top", "left", "right", "left leaf", "right leaf"];
 async function plantTree(world: World): Promise<void> {
   await world.work({ orchestrators: [parent, middle, waits] });
   await world.hub.start(parent, undefined, { instanceId: "top" });
-  await world.until(
-    (async () => {
-      for (const id of ["left leaf", "right leaf"]) {
-        await world.recorded(world.hub.instance(id), (history) => history.length > 0);
-      }
-      await world.output(world.hub.instance("left"));
-      await world.seen(world.hub.instance("top"), (status) => status.waitingFor.length === 1);
-    })(),
-  );
+  for (const id of ["left leaf", "right leaf"]) await world.recorded(world.hub.instance(id), (history) => history.length > 0);
+  await world.output(world.hub.instance("left"));
+  await world.seen(world.hub.instance("right"), (status) => status.waitingFor.length === 1);
+  await world.seen(world.hub.instance("top"), (status) => status.waitingFor.length === 1);
 }
 
 async function statusesOf(world: World, ids: readonly string[]): Promise<readonly (string | undefined)[]> {
@@ -300,7 +295,7 @@ export const control: Chapter = (story) => {
     });
     await world.work({ orchestrators: [family, waits] });
     const instance = await world.hub.start(family);
-    await world.until(world.hub.instance("suspended one").waitForStart());
+    await world.recorded(world.hub.instance("suspended one"), (history) => history.length > 0);
     await world.hub.instance("suspended one").suspend();
     await instance.terminate({ recursive: true });
     await world.failure(instance);
@@ -443,7 +438,7 @@ export const control: Chapter = (story) => {
     const started = instance.waitForStart();
     await world.work({ orchestrators: [waits] });
     const status = await world.until(started);
-    assert.equal(status.status, "RUNNING");
+    assert.deepEqual([status.status, status.input], ["RUNNING", "x"]);
     assert.ok(status.startedAt);
     const ended = await world.hub.start("nobody serves this");
     await ended.terminate();

@@ -353,11 +353,13 @@ export const crashes: Chapter = (story) => {
       await world.hub.start(everything, 1, { instanceId: id });
       // The crash comes at the first sight of so many events, wherever the program is then.
       let seen: readonly HistoryEvent[] = [];
-      await world.until(
-        world.recorded(world.hub.instance(id), (history) => {
+      await world.recorded(
+        world.hub.instance(id),
+        (history) => {
           seen = history;
           return history.length >= crash || ofKind(history, "ExecutionCompleted").length > 0;
-        }),
+        },
+        "passes",
       );
       length = Math.max(length, seen.length);
       await world.restart();

@@ -54,10 +54,14 @@ export interface World {
   output<O>(handle: OrchestrationHandle<O>): Promise<O>;
   /** The error with which an instance ended, whose history is checked on the way. */
   failure(handle: OrchestrationHandle): Promise<OrchestrationFailedError>;
-  /** The first status that is as wanted. */
-  seen<O>(handle: OrchestrationHandle<O>, wanted: (status: DetailedStatus<O>) => boolean): Promise<DetailedStatus<O>>;
-  /** The first history that is as wanted. */
-  recorded(handle: OrchestrationHandle, wanted: (history: readonly HistoryEvent[]) => boolean): Promise<readonly HistoryEvent[]>;
+  /** The first status that is as wanted; asked for again and again while time stands, or passes. */
+  seen<O>(handle: OrchestrationHandle<O>, wanted: (status: DetailedStatus<O>) => boolean, time?: "stands" | "passes"): Promise<DetailedStatus<O>>;
+  /** The first history that is as wanted; asked for again and again while time stands, or passes. */
+  recorded(
+    handle: OrchestrationHandle,
+    wanted: (history: readonly HistoryEvent[]) => boolean,
+    time?: "stands" | "passes",
+  ): Promise<readonly HistoryEvent[]>;
   /** Lets time pass. Only where time is virtual. */
   pass(ms: number): Promise<void>;
   /** What the hub's clock says. */
@@ -76,6 +80,8 @@ export type Chapter = (story: Story) => void;
 
 const VIRTUAL_UNIT_MS = 60_000;
 const REAL_UNIT_MS = 30;
+/** What needs no time has happened when it was asked for so often. */
+const ASKED_BEFORE_TIME_PASSES = 20;
 /** How long a story may hang before it says so. */
 const PATIENCE_MS = 8_000;
 
@@ -107,13 +113,14 @@ export async function tellStory(make: MakeHub, request: HubRequest, test: TestCo
   };
 
   /** Asks again until the answer is as wanted. */
-  const asked = async <T>(ask: () => PromiseLike<T>, wanted: (answer: T) => boolean): Promise<T> => {
+  const askAgain = async <T>(ask: () => PromiseLike<T>, wanted: (answer: T) => boolean, time: "stands" | "passes" = "stands"): Promise<T> => {
     const patience = startPatience();
     try {
-      while (!patience.over) {
+      for (let asked = 1; !patience.over; asked++) {
         const answer = await ask();
         if (wanted(answer)) return answer;
         await turnOfTheLoop();
+        if (time === "passes" && asked % ASKED_BEFORE_TIME_PASSES === 0) await advance?.call(under, unitMs);
       }
       throw new Error(await describeHang(hub));
     } finally {
@@ -149,15 +156,16 @@ export async function tellStory(make: MakeHub, request: HubRequest, test: TestCo
       assertSound(await handle.history());
       return error;
     },
-    async seen(handle, wanted) {
-      const status = await asked(
+    async seen(handle, wanted, time) {
+      const status = await askAgain(
         () => handle.status(),
         (each) => each !== undefined && wanted(each),
+        time,
       );
       assert.ok(status);
       return status;
     },
-    recorded: (handle, wanted) => asked(() => handle.history(), wanted),
+    recorded: (handle, wanted, time) => askAgain(() => handle.history(), wanted, time),
     async pass(ms) {
       assert.ok(advance, "only virtual time can be moved");
       await advance.call(under, ms);

@@ -18,6 +18,7 @@ export const APPLICATION_ID = 0x6f737469;
  * The tables.
  *
  * `instances` is narrow: payloads stand in `payloads`, and what each turn writes (epoch, turn, lengths, times) is in no index.
+ * `history` is written at its end, whosever turn it is: rows of many instances fill a page together, where by instance each would touch its own.
  * `messages` stand in the order in which they are handed out: by lane, due time and arrival. Lanes: 0 wakes always and the engine answers it,
  * 1 wakes always, 2 waits while held and the engine answers it, 3 waits while held.
  * `ready` has a row for each instance that nobody holds and that has something due now or later: under its program's name, and under "" when
@@ -41,8 +42,9 @@ export const MIGRATIONS: readonly Migration[] = [
       create index instances_by_parent on instances(hub, parent_id) where parent_id is not null;
       create index instances_unfinished on instances(hub, number) where status < 3;
       create table payloads(number int not null, slot int not null, value text not null, primary key(number, slot)) without rowid;
-      create table history(number int not null, turn int not null, first int not null, count int not null, format int not null, body text not null,
-        primary key(number, turn)) without rowid;
+      create table history(row integer primary key, number int not null, turn int not null, first int not null, count int not null,
+        format int not null, body text not null);
+      create unique index history_by_turn on history(number, turn);
       create table messages(number int not null, lane int not null, due_at int not null, sequence int not null, id text not null,
         execution text, visible_at int, arrived_at int not null, format int not null, body text not null,
         primary key(number, lane, due_at, sequence)) without rowid;

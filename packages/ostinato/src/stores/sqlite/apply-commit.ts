@@ -4,6 +4,7 @@
 // Always:  S1 a refused commit writes nothing. Where the first write is itself the check, a later check that fails raises RefusedLate:
 //          the group is rolled back and done again carefully, with every check before the first write.
 
+import { EVENT_FORMAT } from "../sql/history-codec.ts";
 import { COLD_COLUMNS, FIXED_COLUMNS, HOT_COLUMNS, FIRST_TERMINAL } from "../sql/rows.ts";
 import type { Column } from "../sql/rows.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
@@ -24,7 +25,7 @@ import {
   REPLACE,
 } from "../sql/write-commit.ts";
 import type { LeaseOfInstance, OwnerOfLeases } from "./leases.ts";
-import type { Session } from "./session.ts";
+import type { MessageRow, Session } from "./session.ts";
 import { DONE, DONE_WITH, EXISTS, FENCED } from "./wire.ts";
 import type { Wire } from "./wire.ts";
 
@@ -81,11 +82,11 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
     sql.dropMessagesOf.run(number, from.text());
     sql.dropActivitiesOf.run(number, from.number());
   } else if (flags & DROP_EVERYTHING) {
-    const id = (sql.recordOf.get(number) as unknown as Column[] | undefined)?.[1];
+    const id = (sql.idOf.get(number) as unknown as [string] | undefined)?.[0];
     for (const drop of sql.dropRows) drop.run(number);
     if (lease !== undefined) leases.end(lease);
     lease = undefined;
-    if (typeof id === "string") session.tellEnded(me.hub, id);
+    if (id !== undefined) session.tellEnded(me.hub, id);
   }
 
   // ---- what stands
@@ -116,10 +117,10 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
   for (let activities = from.number(); activities > 0; activities--) schedule(session, me, number, from);
 
   // ---- what is told to others
-  const own: { lane: number; dueAt: number }[] = [];
+  const own: MessageRow[] = [];
   const undelivered: string[] = [];
   const touched = new Set<number>();
-  const born: LeaseOfInstance[] = [];
+  const born: { readonly lease: LeaseOfInstance; readonly inbox: MessageRow[] }[] = [];
   for (let messages = from.number(); messages > 0; messages--) {
     const to = from.textOrNone();
     const [lane, id, execution, visibleAt, body] = take(from, 5) as [number, string, string | null, number | null, string];
@@ -130,7 +131,7 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
         const created = insert(session, me, from);
         addressee = created.number;
         for (let slot = 0; slot < 4; slot++) setPayload(session, addressee, slot, from.textOrNone() ?? null);
-        if (creates === CREATES_CLAIMED) born.push(leases.grant(addressee, me.owner, created.epoch, created.held));
+        if (creates === CREATES_CLAIMED) born.push({ lease: leases.grant(addressee, me.owner, created.epoch, created.held), inbox: [] });
       } else from.position += FIXED_COLUMNS.length + HOT_COLUMNS.length + COLD_COLUMNS.length + 4;
     }
     if (addressee === undefined) {
@@ -138,11 +139,16 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
       continue;
     }
     const dueAt = visibleAt === null ? at : Math.max(visibleAt, at);
-    const inserted = sql.insertMessage.run(addressee, dueAt, lane, session.mintSequence(), id, execution, visibleAt, at, 1, body).changes !== 0;
-    if (!inserted) continue;
-    if (addressee === number) own.push({ lane, dueAt });
-    else touched.add(addressee);
-    if (addressee !== number) {
+    const row: MessageRow = [dueAt, lane, session.mintSequence(), id, execution, visibleAt, at, EVENT_FORMAT, body];
+    if (sql.insertMessage.run(addressee, ...row).changes === 0) continue;
+    if (addressee === number) {
+      own.push(row);
+      continue;
+    }
+    touched.add(addressee);
+    const child = born.find((one) => one.lease.number === addressee);
+    if (child !== undefined) child.inbox.push(row);
+    else {
       const theirs = leases.of(addressee);
       if (theirs !== undefined) session.arrive(theirs, lane, dueAt);
     }
@@ -162,11 +168,11 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
         leases.setDue(lease, 0);
       }
     } else if (lease !== undefined) {
-      session.free(lease);
+      session.free(lease, own.length > 0);
       lease = undefined;
     } else session.placeReady(number, isNew);
   } else if (lease === undefined && own.length > 0) session.placeReady(number);
-  if (lease !== undefined) for (const message of own) session.arrive(lease, message.lane, message.dueAt);
+  if (lease !== undefined) for (const [dueAt, lane] of own) session.arrive(lease, lane, dueAt);
 
   // ---- the answer
   const kept = (flags & LEASES) !== 0 && (flags & KEEP) !== 0 ? lease : undefined;
@@ -174,13 +180,18 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
   if (arrives || undelivered.length > 0 || born.length > 0) {
     reply.push(DONE_WITH, number);
     if (arrives) {
-      reply.push(idOf(session, number));
-      session.handOut(kept, reply);
+      if (isNew) {
+        reply.push(null);
+        session.handOutNew(kept, own, reply);
+      } else {
+        reply.push(idOf(session, number));
+        session.handOut(kept, reply);
+      }
     } else reply.push(null, 0);
     reply.push(undelivered.length, ...undelivered, born.length);
-    for (const one of born) {
-      reply.push(...(sql.recordOf.get(one.number) as unknown as Column[]), 0);
-      session.handOut(one, reply);
+    for (const { lease: theirs, inbox } of born) {
+      reply.push(...(sql.recordOf.get(theirs.number) as unknown as Column[]), 0);
+      session.handOutNew(theirs, inbox, reply);
     }
   } else reply.push(DONE, number);
   if (lease !== undefined && lease.dueAt !== Number.POSITIVE_INFINITY) session.tellDue(lease.dueAt);
@@ -219,7 +230,7 @@ function epochOf(session: Session, number: number): number | undefined {
 }
 
 function idOf(session: Session, number: number): string {
-  return (session.sql.recordOf.get(number) as unknown as Column[])[1] as string;
+  return (session.sql.idOf.get(number) as unknown as [string])[0];
 }
 
 function take(from: ColumnReader, count: number): Column[] {

@@ -28,6 +28,7 @@ export interface Statements {
   readonly turnOf: StatementSync;
   readonly numberOf: StatementSync;
   readonly recordOf: StatementSync;
+  readonly idOf: StatementSync;
   readonly storedById: StatementSync;
   readonly claimInstance: StatementSync;
   readonly raiseEpoch: StatementSync;
@@ -90,6 +91,7 @@ export function prepare(db: DatabaseSync): Statements {
     epochOf: sql("select epoch from instances where number = ?"),
     numberOf: sql("select number from instances where hub = ? and id = ?"),
     recordOf: sql(`select ${RECORD} from instances where number = ?`),
+    idOf: sql("select id from instances where number = ?"),
     storedById: sql(`${STORED} where hub = ? and id = ?`),
     claimInstance: sql(`update instances set epoch = epoch + 1, attempts = attempts + 1 where number = ? returning ${RECORD}`),
     raiseEpoch: sql("update instances set epoch = epoch + 1 where number = ?"),
