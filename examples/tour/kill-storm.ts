@@ -90,7 +90,7 @@ async function storm(place: string, rounds: number, seed: number): Promise<boole
     const early = random() < 0.25;
     const moment = random() * (early ? startMs * 1.2 : random() < 0.5 ? 40 : 250);
     const begun = performance.now();
-    const worker = startWorkerProcess(file, { runsFile });
+    const worker = newWorker(file, runsFile);
     let ready = false;
     const life = worker.ready.then(() => {
       ready = true;
@@ -109,7 +109,7 @@ async function storm(place: string, rounds: number, seed: number): Promise<boole
   }
 
   // The last worker is left alone until everything has ended.
-  const worker = startWorkerProcess(file, { runsFile });
+  const worker = newWorker(file, runsFile);
   await worker.ready;
   while (!desk.done) await desk.ask(worker);
   const begun = performance.now();
@@ -201,6 +201,13 @@ function wrongsOf(status: OrchestrationStatus, history: readonly HistoryEvent[])
   return wrong;
 }
 
+const workers: WorkerProcess[] = [];
+function newWorker(file: string, runsFile: string): WorkerProcess {
+  const worker = startWorkerProcess(file, { runsFile });
+  workers.push(worker);
+  return worker;
+}
+
 const { values } = parseArgs({
   options: { rounds: { type: "string", default: "100" }, seed: { type: "string" }, keep: { type: "boolean" } },
 });
@@ -219,6 +226,7 @@ if (!Number.isSafeInteger(rounds) || rounds < 1 || !Number.isSafeInteger(seed)) 
     failure(`The storm stopped (seed ${seed}): ${error instanceof Error ? error.message : String(error)}`);
   }
   if (!well) process.exitCode = 1;
+  for (const worker of workers) await worker.kill(); // those that have ended already are
   if (well && !values.keep) await rm(place, { recursive: true, force: true });
   else line(`Kept: ${place}`);
 }

@@ -21,10 +21,11 @@ const help = `npm start -- [folder] [--keep]
   folder   whose files are hashed and counted in parallel (this repository, without node_modules and .git)
   --keep   keeps the task hub's file, to look at`;
 
-async function tour(folder: string, file: string): Promise<void> {
+async function tour(folder: string, file: string, started: (worker: WorkerProcess) => void): Promise<void> {
   let said: (text: string) => void = note;
   const newWorker = async (): Promise<WorkerProcess> => {
     const worker = startWorkerProcess(file, { said: (text) => said(text) });
+    started(worker);
     await worker.ready;
     return worker;
   };
@@ -149,14 +150,16 @@ if (values.help) {
 } else {
   const folder = resolve(positionals[0] ?? join(import.meta.dirname, "../.."));
   const place = await mkdtemp(join(tmpdir(), "ostinato-tour-"));
+  const workers: WorkerProcess[] = [];
   try {
     if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw new Error(`There is no folder ${folder}.`);
-    await tour(folder, join(place, "tour.db"));
+    await tour(folder, join(place, "tour.db"), (worker) => workers.push(worker));
     if (values.keep) line(`Kept: ${join(place, "tour.db")}`);
   } catch (error) {
     failure(`The tour stopped: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = 1;
   } finally {
+    for (const worker of workers) await worker.kill(); // those that have ended already are
     if (!values.keep) await rm(place, { recursive: true, force: true });
   }
 }

@@ -10,5 +10,8 @@ import { mortalHub } from "./mortal-hub.ts";
 backendConformance("sqlite", (request) => {
   const folder = mkdtempSync(join(tmpdir(), "ostinato-"));
   const path = join(folder, "hub.db");
-  return mortalHub({ connect: () => openSqliteStore({ path }), dispose: () => rmSync(folder, { recursive: true, force: true }) }, request);
+  return mortalHub(
+    { connect: () => openSqliteStore({ path, body: "inline" }), dispose: () => rmSync(folder, { recursive: true, force: true }) },
+    request,
+  );
 });

@@ -27,7 +27,10 @@ test("what the schema returned is what is stored, and a refusal names the path",
   const instance = await hub.start(greet, { name: "  Ada " });
   assert.equal(await instance.result(), "Hello Ada!");
   assert.deepEqual((await instance.status())?.input, { name: "Ada" });
-  await assert.rejects(hub.start(greet, { name: " " }, { instanceId: "refused" }), (error: ValidationError) => error.code === "VALIDATION_FAILED" && error.path === "input.name");
+  await assert.rejects(
+    hub.start(greet, { name: " " }, { instanceId: "refused" }),
+    (error: ValidationError) => error.code === "VALIDATION_FAILED" && error.path === "input.name",
+  );
   assert.equal(await hub.instance("refused").status(), undefined);
   await hub.close();
 });
@@ -81,7 +84,8 @@ test("what cannot be stored is refused at the call", async () => {
 
 test("a version is the one given, else the definition's, else the hub's; an empty one is none", async () => {
   const hub = await createTestHub({ ...all, defaultVersion: "9.0.0" });
-  const version = async (handle: Promise<{ status(): Promise<{ version: string | undefined } | undefined> }>) => (await (await handle).status())?.version;
+  const version = async (handle: Promise<{ status(): Promise<{ version: string | undefined } | undefined> }>) =>
+    (await (await handle).status())?.version;
   assert.equal(await version(hub.start(greet, { name: "a" }, { version: "1.0.0" })), "1.0.0");
   assert.equal(await version(hub.start(greet, { name: "a" })), "1.5.0");
   assert.equal(await version(hub.start(echo)), "9.0.0");

@@ -91,7 +91,11 @@ export interface ClientWorld extends HandleWorld {
 /** A client of a task hub. */
 export function createClient(world: ClientWorld): Client {
   return {
-    async start(target: OrchestratorRef<unknown, unknown> | string, input?: unknown, options: StartOptions = {}): Promise<OrchestrationHandle<never>> {
+    async start(
+      target: OrchestratorRef<unknown, unknown> | string,
+      input?: unknown,
+      options: StartOptions = {},
+    ): Promise<OrchestrationHandle<never>> {
       const request = await startRequest(world, target, input, options);
       await world.backend().start(request);
       return handleOf<never>(world, request.instanceId, typeof target === "string" ? {} : target);
@@ -105,7 +109,12 @@ export function createClient(world: ClientWorld): Client {
   };
 }
 
-async function startRequest(world: ClientWorld, target: (OrchestratorRef<unknown, unknown> & PayloadShapes) | string, input: unknown, options: StartOptions): Promise<StartRequest> {
+async function startRequest(
+  world: ClientWorld,
+  target: (OrchestratorRef<unknown, unknown> & PayloadShapes) | string,
+  input: unknown,
+  options: StartOptions,
+): Promise<StartRequest> {
   const definition = typeof target === "string" ? undefined : target;
   const name = typeof target === "string" ? target : target.name;
   checkName(name, "orchestrator name");
@@ -158,7 +167,8 @@ function filterOf(query: InstanceQuery): InstanceFilter {
 
 function checkedInstant(date: Date, what: string): Instant {
   const instant = date instanceof Date ? date.getTime() : Number.NaN;
-  if (Number.isNaN(instant) || instant < 0 || instant > LATEST_INSTANT) throw new InvalidArgumentError(`${what} must be a valid Date from 1970 to 9999; got ${String(date)}.`);
+  if (Number.isNaN(instant) || instant < 0 || instant > LATEST_INSTANT)
+    throw new InvalidArgumentError(`${what} must be a valid Date from 1970 to 9999; got ${String(date)}.`);
   return instant;
 }
 

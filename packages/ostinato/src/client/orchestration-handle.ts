@@ -166,7 +166,9 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
     const now = await world.backend().get(id);
     if (now === undefined || stored === undefined) throw notFound(id);
     const waitingFor = now.waitingFor.length > 0 ? ` It waits for: ${now.waitingFor.join("; ")}.` : "";
-    throw new ResultTimeoutError(`The instance '${id}' has not ${goal} in ${JSON.stringify(timeout)}: it is ${now.record.status}.${waitingFor} It goes on; ask again, or wait longer.`);
+    throw new ResultTimeoutError(
+      `The instance '${id}' has not ${goal} in ${JSON.stringify(timeout)}: it is ${now.record.status}.${waitingFor} It goes on; ask again, or wait longer.`,
+    );
   };
 
   const handle: OrchestrationHandle<O> = {
@@ -179,7 +181,11 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
       return snapshot && detailedStatusOf<O>(snapshot, converter, shapes);
     },
     async waitForStart(options = {}) {
-      return statusOf<O>(await reached("started", options.timeout, (signal) => world.backend().waitForStart(id, signal)), converter, shapes);
+      return statusOf<O>(
+        await reached("started", options.timeout, (signal) => world.backend().waitForStart(id, signal)),
+        converter,
+        shapes,
+      );
     },
     async raiseEvent(event: EventRef<unknown> | string, data?: unknown) {
       const name = typeof event === "string" ? event : event.name;
@@ -216,7 +222,10 @@ function resultOf<O>(stored: StoredInstance, world: HandleWorld, shapes: Payload
   }
   const { failure } = payloads;
   const why = failure === undefined ? "it says no more" : `${failure.errorType}: ${failure.message}`;
-  throw new OrchestrationFailedError(`The instance '${record.id}' of '${record.name}' failed: ${why}`, { instanceId: record.id, ...given({ failure }) });
+  throw new OrchestrationFailedError(`The instance '${record.id}' of '${record.name}' failed: ${why}`, {
+    instanceId: record.id,
+    ...given({ failure }),
+  });
 }
 
 function notFound(id: InstanceId): InstanceNotFoundError {

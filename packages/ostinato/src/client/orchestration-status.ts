@@ -82,7 +82,12 @@ export function statusOf<O>(stored: StoredInstance, converter: PayloadConverter,
     failure: payloads.failure,
     tags: record.tags ?? {},
     parentInstanceId: record.parent?.instanceId,
-    stall: record.stall && { kind: record.stall.kind, reason: record.stall.reason, since: new Date(record.stall.since), attempts: record.stall.attempts },
+    stall: record.stall && {
+      kind: record.stall.kind,
+      reason: record.stall.reason,
+      since: new Date(record.stall.since),
+      attempts: record.stall.attempts,
+    },
   };
   readInto(status, "input", () => decodeWith(converter, shapes.input, payloads.input, what("input")));
   // What a terminated instance was given as its output is nothing that its definition describes.

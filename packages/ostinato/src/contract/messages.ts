@@ -43,9 +43,12 @@ export interface InboxMessage extends Message {
   readonly arrivedAt: Instant;
 }
 
-/** Orders an inbox: arrivals by the time they came, timers by the time they were due; arrivals never overtake each other. */
+/**
+ * Orders an inbox: arrivals by the time they came, timers by the time they were due; arrivals never overtake each other. Timers that were
+ * due before they were written count as there from then on, and among themselves keep the order of their times (T2).
+ */
 export function byDelivery(a: InboxMessage, b: InboxMessage): number {
-  return dueTime(a) - dueTime(b) || a.sequence - b.sequence;
+  return dueTime(a) - dueTime(b) || (a.visibleAt ?? a.arrivedAt) - (b.visibleAt ?? b.arrivedAt) || a.sequence - b.sequence;
 }
 
 /** The instant from which a message counts as there. */

@@ -324,6 +324,8 @@ function terminated(
   }
   const newEvents: HistoryEvent[] = [{ kind: "OrchestratorStarted", eventId: -1, timestamp: at }];
   if (started !== undefined) newEvents.push(started.event);
+  // A start for later is not to be seen yet; the history begins with it all the same (H3).
+  else if (record.historyLength === 0) newEvents.push(startOf(record));
   newEvents.push(event);
   // Starts find the id taken in their own turn, and another recursion has children to reach; what was for this execution goes with it.
   const others = messages.filter(
@@ -342,6 +344,12 @@ function terminated(
     ...(replaced ? { replaces: held.record } : {}),
   };
   return { kind: "commit", commit: closing(held, turn, "TERMINATED", given({ output: event.output }), forwards) };
+}
+
+/** The start of an instance as its record tells it. */
+function startOf(record: InstanceRecord): ExecutionStarted {
+  const { id: instanceId, executionId, name, version, parent, tags, scheduledAt, traceContext } = record;
+  return { kind: "ExecutionStarted", eventId: -1, timestamp: record.createdAt, instanceId, executionId, name, ...given({ version, parent, tags, scheduledAt, traceContext }) };
 }
 
 function passOn(event: ExecutionTerminated, to: InstanceId, id: MessageId): Message {

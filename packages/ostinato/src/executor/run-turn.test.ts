@@ -508,7 +508,11 @@ describe("the end", () => {
   test("nothing is validated on replay (X5)", async () => {
     let asked = 0;
     const counting = z.string().refine(() => ++asked > 0);
-    const definition = orchestrator("counting", { input: counting, output: counting }, async (ctx, text) => (await ctx.createTimer("1h"), text));
+    const definition = orchestrator(
+      "counting",
+      { input: counting, output: counting },
+      async (ctx, text) => (await ctx.createTimer("1h"), text),
+    );
     const story = rehearse(definition);
     await story.start("x");
     asked = 0;

@@ -72,7 +72,9 @@ function transformEvents(events: readonly HistoryEvent[], transform: Transform):
 async function transformAction(action: Action, transform: Transform): Promise<Action> {
   const changed = await transformFields(action, ACTION_PAYLOADS[action.kind], transform);
   if (changed.kind !== "completeOrchestration" || changed.carriedEvents === undefined) return changed;
-  const carriedEvents = await Promise.all(changed.carriedEvents.map((event) => transformFields(event, EVENT_PAYLOADS.EventRaised, transform)));
+  const carriedEvents = await Promise.all(
+    changed.carriedEvents.map((event) => transformFields(event, EVENT_PAYLOADS.EventRaised, transform)),
+  );
   return { ...changed, carriedEvents };
 }
 
@@ -91,7 +93,12 @@ async function encodeTurn(outcome: OrchestrationOutcome, encode: Transform): Pro
     const changed = await transformFields(outcome, ["customStatus", "acceptedInput"], encode);
     return { ...changed, actions: await Promise.all(outcome.actions.map((action) => transformAction(action, encode))) };
   } catch (error) {
-    return { kind: "abandoned", token: outcome.token, delayMs: RETRY_DELAY_MS, reason: `The codec could not encode a payload: ${toFailure(error).message}` };
+    return {
+      kind: "abandoned",
+      token: outcome.token,
+      delayMs: RETRY_DELAY_MS,
+      reason: `The codec could not encode a payload: ${toFailure(error).message}`,
+    };
   }
 }
 
@@ -165,7 +172,8 @@ async function decodeItem(item: WorkItem, decode: Transform, connection: () => W
     return item;
   } catch (error) {
     const reason = `The codec could not decode a payload: ${toFailure(error).message}`;
-    if (item.kind === "orchestration") await connection().completeOrchestration({ kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS, reason });
+    if (item.kind === "orchestration")
+      await connection().completeOrchestration({ kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS, reason });
     if (item.kind === "activity") {
       const outcome: ActivityOutcome = { kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS };
       await connection().completeActivity(outcome);

@@ -5,7 +5,11 @@ import { parseHubUrl } from "./hub-url.ts";
 test("a URL names a task hub", () => {
   assert.deepEqual(parseHubUrl("memory:"), { scheme: "memory" });
   assert.deepEqual(parseHubUrl("sqlite:orders.db"), { scheme: "sqlite", path: "orders.db", hub: undefined });
-  assert.deepEqual(parseHubUrl("sqlite:/srv/data/orders.db?hub=billing"), { scheme: "sqlite", path: "/srv/data/orders.db", hub: "billing" });
+  assert.deepEqual(parseHubUrl("sqlite:/srv/data/orders.db?hub=billing"), {
+    scheme: "sqlite",
+    path: "/srv/data/orders.db",
+    hub: "billing",
+  });
   assert.deepEqual(parseHubUrl("SQLite:C:\\data\\orders.db"), { scheme: "sqlite", path: "C:\\data\\orders.db", hub: undefined });
 });
 

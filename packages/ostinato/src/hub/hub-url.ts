@@ -6,7 +6,8 @@
 import { InvalidArgumentError, UnsupportedError } from "../contract/errors.ts";
 
 /** Where a task hub is. */
-export type HubAddress = { readonly scheme: "memory" } | { readonly scheme: "sqlite"; readonly path: string; readonly hub: string | undefined };
+export type HubAddress =
+  { readonly scheme: "memory" } | { readonly scheme: "sqlite"; readonly path: string; readonly hub: string | undefined };
 
 const ELSEWHERE: Readonly<Record<string, string>> = {
   postgres: "PostgreSQL is not part of this version",
@@ -23,12 +24,17 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
  */
 export function parseHubUrl(url: string | undefined): HubAddress {
   if (url === undefined || url === "") {
-    throw new InvalidArgumentError('There is no task hub URL: pass one, for example openTaskHub("sqlite:orders.db"), or set the environment variable OSTINATO_URL.');
+    throw new InvalidArgumentError(
+      'There is no task hub URL: pass one, for example openTaskHub("sqlite:orders.db"), or set the environment variable OSTINATO_URL.',
+    );
   }
   const [, scheme = "", rest = ""] = /^([A-Za-z][A-Za-z0-9+.-]*):(.*)$/s.exec(url) ?? [];
   switch (scheme.toLowerCase()) {
     case "memory":
-      if (rest !== "") throw new InvalidArgumentError(`The task hub URL ${JSON.stringify(url)} says more than "memory:". A hub in memory has no name: share the hub itself.`);
+      if (rest !== "")
+        throw new InvalidArgumentError(
+          `The task hub URL ${JSON.stringify(url)} says more than "memory:". A hub in memory has no name: share the hub itself.`,
+        );
       return { scheme: "memory" };
     case "sqlite":
       return sqliteAddress(url, rest);
@@ -42,12 +48,18 @@ function sqliteAddress(url: string, rest: string): HubAddress {
   const path = mark < 0 ? rest : rest.slice(0, mark);
   const given = new URLSearchParams(mark < 0 ? "" : rest.slice(mark + 1));
   for (const name of given.keys()) {
-    if (name !== "hub") throw new InvalidArgumentError(`The task hub URL ${JSON.stringify(url)} has a part "${name}"; after the path only "?hub=name" is known.`);
+    if (name !== "hub")
+      throw new InvalidArgumentError(
+        `The task hub URL ${JSON.stringify(url)} has a part "${name}"; after the path only "?hub=name" is known.`,
+      );
   }
-  if (path === "") throw new InvalidArgumentError(`The task hub URL ${JSON.stringify(url)} names no file; write for example "sqlite:orders.db".`);
+  if (path === "")
+    throw new InvalidArgumentError(`The task hub URL ${JSON.stringify(url)} names no file; write for example "sqlite:orders.db".`);
   if (path === ":memory:") throw new InvalidArgumentError('A task hub in memory is written "memory:".');
   if (path.startsWith("//")) {
-    throw new InvalidArgumentError(`The task hub URL ${JSON.stringify(url)} has slashes that mean nothing: write "sqlite:orders.db", or "sqlite:/srv/orders.db" for an absolute path.`);
+    throw new InvalidArgumentError(
+      `The task hub URL ${JSON.stringify(url)} has slashes that mean nothing: write "sqlite:orders.db", or "sqlite:/srv/orders.db" for an absolute path.`,
+    );
   }
   const hub = given.get("hub") ?? undefined;
   if (hub === "") throw new InvalidArgumentError(`The task hub URL ${JSON.stringify(url)} has an empty hub name.`);
@@ -56,9 +68,15 @@ function sqliteAddress(url: string, rest: string): HubAddress {
 
 function unknown(url: string, scheme: string): Error {
   const elsewhere = ELSEWHERE[scheme];
-  if (elsewhere !== undefined) return new UnsupportedError(`A task hub with the scheme "${scheme}:" cannot be opened: ${elsewhere}. Use "sqlite:<file>" or "memory:".`);
+  if (elsewhere !== undefined)
+    return new UnsupportedError(
+      `A task hub with the scheme "${scheme}:" cannot be opened: ${elsewhere}. Use "sqlite:<file>" or "memory:".`,
+    );
   // A connection string holds keys: it is not repeated.
-  if (/(^|;)\s*endpoint\s*=/i.test(url)) return new UnsupportedError("A connection string names a remote task hub, which is not part of this version. Use \"sqlite:<file>\" or \"memory:\".");
+  if (/(^|;)\s*endpoint\s*=/i.test(url))
+    return new UnsupportedError(
+      'A connection string names a remote task hub, which is not part of this version. Use "sqlite:<file>" or "memory:".',
+    );
   const shown = JSON.stringify(url.replace(/\/\/[^/@]*@/, "//***@"));
   return new InvalidArgumentError(`The task hub URL ${shown} has no scheme that is known. Write "sqlite:<file>" for a file, or "memory:".`);
 }

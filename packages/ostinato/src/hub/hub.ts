@@ -10,7 +10,7 @@ import type { Backend } from "../contract/backend.ts";
 import { UnsupportedError } from "../contract/errors.ts";
 import { createClient, type Client, type ClientWorld } from "../client/client.ts";
 import { untilClosed } from "../client/orchestration-handle.ts";
-import { startWorker, type Worker, type WorkerOptions, type WorkerWorld } from "../worker/worker.ts";
+import { startWorker, type StopOptions, type Worker, type WorkerOptions, type WorkerWorld } from "../worker/worker.ts";
 
 /**
  * An open task hub.
@@ -70,16 +70,15 @@ export function createHub(parts: HubParts): Hub {
   return {
     ...client,
     async startWorker(options) {
-      if (parts.readOnly === true) throw new UnsupportedError("This task hub was opened to read, so no worker can run on it. Open it without { readOnly: true }.");
+      if (parts.readOnly === true)
+        throw new UnsupportedError("This task hub was opened to read, so no worker can run on it. Open it without { readOnly: true }.");
       const worker = await startWorker({ ...parts, backend: backend() }, options);
       workers.add(worker);
-      return {
-        ...worker,
-        async stop(stopOptions) {
-          await worker.stop(stopOptions);
-          workers.delete(worker);
-        },
+      const stop = async (stopOptions?: StopOptions): Promise<void> => {
+        await worker.stop(stopOptions);
+        workers.delete(worker);
       };
+      return { counters: () => worker.counters(), stop, [Symbol.asyncDispose]: () => stop() };
     },
     counters() {
       const all: Record<string, number> = { ...parts.backend.counters() };

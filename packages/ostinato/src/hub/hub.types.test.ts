@@ -26,7 +26,9 @@ class Order {
 
 const hello = activity("hello", async (ctx, name: string) => `Hello ${name}!`);
 const sequence = orchestrator("sequence", async (ctx) => [await ctx.callActivity(hello, "Tokyo")]);
-const purchaseOrder = orchestrator("purchaseOrder", { input: Order }, async (ctx, order) => (order.needsApproval ? "Canceled" : `Approved: ${order.product}`));
+const purchaseOrder = orchestrator("purchaseOrder", { input: Order }, async (ctx, order) =>
+  order.needsApproval ? "Canceled" : `Approved: ${order.product}`,
+);
 const approvalReceived = externalEvent<{ approver: string }>("approval_received");
 const closed = externalEvent("closed");
 declare const idSchema: StandardSchemaV1<{ id: string }>;
@@ -44,7 +46,11 @@ export async function typesOfAHub(hub: Hub): Promise<void> {
   // @ts-expect-error nor is a function
   await hub.startWorker({ activities: [async () => 1] });
 
-  const instance = await hub.start(purchaseOrder, new Order("laptop", 2000), { instanceId: "po-17", version: "1.0.0", tags: { team: "it" } });
+  const instance = await hub.start(purchaseOrder, new Order("laptop", 2000), {
+    instanceId: "po-17",
+    version: "1.0.0",
+    tags: { team: "it" },
+  });
   await instance.raiseEvent(approvalReceived, { approver: "Ada" });
   await instance.raiseEvent(closed);
   await instance.raiseEvent("by name", { anything: 1 });

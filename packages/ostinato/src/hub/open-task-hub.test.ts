@@ -79,7 +79,10 @@ test("a codec sees every payload on its way in and out, and nothing else does", 
   assert.deepEqual([status?.input, status?.customStatus], ["Ada", "under way"]);
   const events = await instance.history();
   assert.ok(events.some((event) => event.kind === "TaskCompleted" && event.result === '"Hello Ada!"'));
-  assert.deepEqual((await hub.query({ name: "child" })).map((each) => each.output), [2]);
+  assert.deepEqual(
+    (await hub.query({ name: "child" })).map((each) => each.output),
+    [2],
+  );
   assert.ok(stored.includes('{"secret":42}'));
   await hub.close();
 });
@@ -112,7 +115,10 @@ test("limits and options that can never work are refused", async () => {
   const hub = await openTaskHub("memory:");
   await assert.rejects(hub.startWorker({ concurrency: { activities: 0 } }), /concurrency\.activities/);
   await assert.rejects(hub.startWorker({ warm: { bytes: -1 } }), /warm\.bytes/);
-  await assert.rejects(hub.startWorker({ orchestrators: [greet, orchestrator("greet", async () => 1)] }), /Two different orchestrators are named 'greet'/);
+  await assert.rejects(
+    hub.startWorker({ orchestrators: [greet, orchestrator("greet", async () => 1)] }),
+    /Two different orchestrators are named 'greet'/,
+  );
   await hub.close();
 });
 

@@ -93,12 +93,18 @@ async function openBackend(address: HubAddress, log: Logger, options: HubOptions
 async function openStore(address: HubAddress, options: HubOptions): Promise<Parameters<typeof createLocalBackend>[0]["store"]> {
   switch (address.scheme) {
     case "memory": {
-      const [{ createMemoryHub }, { machineClock }] = await Promise.all([import("../stores/memory/memory-store.ts"), import("../stores/store-clock.ts")]);
+      const [{ createMemoryHub }, { machineClock }] = await Promise.all([
+        import("../stores/memory/memory-store.ts"),
+        import("../stores/store-clock.ts"),
+      ]);
       return createMemoryHub({ clock: machineClock() }).connect();
     }
     case "sqlite": {
       const { openSqliteStore } = await import("../stores/sqlite/sqlite-store.ts");
-      const store = openSqliteStore({ path: address.path, ...given({ hub: address.hub, readOnly: options.readOnly, body: options.sqliteBody }) });
+      const store = openSqliteStore({
+        path: address.path,
+        ...given({ hub: address.hub, readOnly: options.readOnly, body: options.sqliteBody }),
+      });
       // Who only looks takes no work.
       return options.readOnly === true ? { ...store, claim: async () => ({ at: 0, instances: [], activities: [] }) } : store;
     }
@@ -112,7 +118,8 @@ function loggerOf(log: HubOptions["log"]): Logger {
 /** The limits of a hub: those given, else the defaults. */
 export function limitsOf(limits: HubLimits = {}): HubParts["limits"] {
   for (const [name, limit] of Object.entries(limits)) {
-    if (!Number.isSafeInteger(limit) || limit < 1) throw new InvalidArgumentError(`limits.${name} must be a whole number of at least 1; got ${String(limit)}.`);
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw new InvalidArgumentError(`limits.${name} must be a whole number of at least 1; got ${String(limit)}.`);
   }
   const { payloadBytes, customStatusBytes, actionsPerTurn } = limits;
   return { ...DEFAULT_LIMITS, ...given({ payloadBytes, customStatusBytes, actionsPerTurn }) };

@@ -9,6 +9,7 @@ import type { InstanceId, InstanceNumber } from "../contract/ids.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { InboxMessage } from "../contract/messages.ts";
+import type { Commit } from "../engine/commit.ts";
 import type { Fold } from "../engine/open-turn.ts";
 import type { ConnectedWorker } from "./connected-worker.ts";
 
@@ -27,6 +28,8 @@ export interface Held {
   keptBytes: number;
   /** Its turn counts as a cold one of its worker. */
   cold: boolean;
+  /** Turns of which nobody knows whether they were written: the answer was lost. */
+  unknown: readonly Commit[] | undefined;
   /** The store's last reading for it, and the monotonic time of that. */
   at: Instant;
   readAt: number;
@@ -65,6 +68,7 @@ export class HeldInstances {
       worker: undefined,
       keptBytes: 0,
       cold: false,
+      unknown: undefined,
       at,
       readAt,
     };

@@ -375,6 +375,37 @@ test("a commit that was written although the store said it failed is not written
   assert.deepEqual(await w.kinds("i"), ["OrchestratorStarted", "ExecutionStarted", "TimerCreated", "OrchestratorStarted", "TimerFired", "ExecutionCompleted"]);
 });
 
+test("what a commit with a lost answer handed to this process is run all the same, once", async () => {
+  const w = await world();
+  const worker = await w.worker();
+  await w.start("i");
+  w.doors.after.commit = () => {
+    w.doors.after.commit = undefined;
+    throw new Error("connection lost");
+  };
+  await worker.answer(worker.turn(), [call(1), child(2, "kid")]);
+  await w.clock.advance(1_000);
+  await worker.answer(worker.turn(), [call(1), child(2, "kid")]);
+  await w.clock.advance(1_000);
+  assert.equal(worker.turn().instanceId, "kid");
+  await worker.complete(worker.activity(), "1");
+  await worker.answer(worker.turn(), [end(3)]);
+  assert.equal(await w.status("i"), "COMPLETED");
+});
+
+test("I4 a start whose answer was lost is there, and runs", async () => {
+  const w = await world();
+  const worker = await w.worker();
+  w.doors.after.update = () => {
+    w.doors.after.update = undefined;
+    throw new Error("connection lost");
+  };
+  await assert.rejects(w.start("i"), /connection lost/);
+  await w.clock.advance(1_000);
+  await worker.answer(worker.turn(), [end(1)]);
+  assert.equal(await w.status("i"), "COMPLETED");
+});
+
 test("C1 suspend fences the turn in flight; what it had folded becomes a message; nothing runs twice", async () => {
   const w = await world();
   const worker = await w.worker();

@@ -154,14 +154,20 @@ class LocalBackend implements Backend {
     const claims = worker !== undefined && worker.turnRoom > 0 ? worker : undefined;
     const placement = { claimed: claims !== undefined, needs: unserved && this.#failUnregistered ? ("engine" as const) : ("program" as const) };
     let written: Commit | undefined;
+    let answer: Extract<CommitResult, { ok: true }> | Refusal;
     if (claims !== undefined) claims.reservedTurns++;
-    const answer = await this.#update(request.instanceId, (current, at) => {
-      const decided = decideStart(request, placement, current, at);
-      written = "refused" in decided ? undefined : decided;
-      return decided;
-    }).finally(() => {
+    try {
+      answer = await this.#update(request.instanceId, (current, at) => {
+        const decided = decideStart(request, placement, current, at);
+        written = "refused" in decided ? undefined : decided;
+        return decided;
+      });
+    } catch (error) {
+      if (written?.keep) void this.#run(this.#releaseUnknown([], [written.record!]));
+      throw error;
+    } finally {
       if (claims !== undefined) claims.reservedTurns--;
-    });
+    }
     if ("refused" in answer) {
       if (answer.refused === "same-request") return;
       throw new InstanceExistsError(answer.message);
@@ -186,7 +192,8 @@ class LocalBackend implements Backend {
 
   async waitForCompletion(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined> {
     this.#refuseWhenClosed();
-    return this.#waiters.wait(id, "completion", this.#held.withId(id) !== undefined, signal);
+    const held = this.#held.withId(id);
+    return this.#waiters.wait(id, "completion", held !== undefined && !isTerminal(held.record.status), signal);
   }
 
   async raiseEvent(request: RaiseEventRequest): Promise<void> {
@@ -539,6 +546,7 @@ class LocalBackend implements Backend {
     } catch (error) {
       // A store that throws instead of answering has answered nothing: the turn counts as not written. Without a commit the bug is ours.
       result = notWritten(commit === undefined ? BROKEN : (error as Error).name, (error as Error).message);
+      if (commit !== undefined) held.unknown = [...(held.unknown ?? []), commit];
     }
     try {
       if (result.ok && activities > 0) this.#startBornClaimed(worker, commit!.activities, result.at);
@@ -559,6 +567,7 @@ class LocalBackend implements Backend {
     const budget = held.worker?.interest.warmBytes ?? 0;
     this.#counters.add("turnsCommitted");
     if (turn.folds.length > 0) this.#counters.add("completionsFolded", turn.folds.length);
+    held.unknown = undefined;
     this.#committed(held, commit, result, turn.finished.length);
     if (!commit.keep) void this.#drop(held);
     else if (held.state === "gone") this.#run(this.#store.release([{ number: held.number, epoch: held.epoch }], 0));
@@ -597,7 +606,10 @@ class LocalBackend implements Backend {
     if (this.#workers.size > 0) this.#warnAboutUnserved(commit);
     const ended = isTerminal(held.record.status);
     if ((ended || expired > 0 || commit.drop !== undefined) && this.#activitiesOf.has(held.number)) this.#cancelFinished(held, commit.finished.slice(0, expired), ended);
-    if (this.#waiters.has(held.record.id)) this.#waiters.committed({ record: held.record, payloads: payloadsOf(commit) });
+    if (!this.#waiters.has(held.record.id)) return;
+    // The commit that ends an instance has its output. Every other one has not all that a reader is told: the store has.
+    if (ended && !isTerminal(before.status)) this.#waiters.committed({ record: held.record, payloads: payloadsOf(commit) });
+    else if (ended || before.status !== held.record.status) this.#waiters.hinted([held.record.id]);
   }
 
   /** A commit of the engine's own: the instance is given back with it. */
@@ -803,7 +815,31 @@ class LocalBackend implements Backend {
     const { folds } = this.#held.take(held);
     this.#forget(held);
     this.#held.remove(held);
+    for (const { activities, messages } of held.unknown ?? []) {
+      const made = messages.flatMap((message) => (message.creates?.claimed ? [message.creates.record] : []));
+      void this.#run(this.#releaseUnknown(activities, made));
+    }
     return this.#foldsAsMessages(folds);
+  }
+
+  /** What a commit whose answer was lost has handed to this process, if it was written after all: nobody here runs it, so somebody else may. */
+  async #releaseUnknown(rows: readonly ActivityRow[], made: readonly InstanceRecord[]): Promise<void> {
+    for (let delay = 250; ; delay = Math.min(delay * 2, 10_000)) {
+      try {
+        const leases: (Lease | ActivityLease)[] = [];
+        for (const row of rows) if (row.claimed) leases.push({ key: row, epoch: row.epoch });
+        for (const { id, executionId, epoch } of made) {
+          const there = (await this.#store.read(id))?.record;
+          if (there?.executionId === executionId && there.epoch === epoch) leases.push({ number: there.number, epoch });
+        }
+        if (leases.length > 0) await this.#store.release(leases, 0);
+        return;
+      } catch (error) {
+        if (this.#closed) return;
+        this.#log.error("what an unanswered commit may have claimed could not be given back; it is tried again", { error });
+      }
+      await this.#pause(delay);
+    }
   }
 
   #forget(held: Held): void {
@@ -873,15 +909,20 @@ class LocalBackend implements Backend {
   // ---- small parts
 
   async #change(id: InstanceId, decide: Decision): Promise<void> {
-    const answer = await this.#update(id, decide);
+    let epoch = Number.POSITIVE_INFINITY;
+    const answer = await this.#update(id, (current, at) => {
+      const decided = decide(current, at);
+      if (!("refused" in decided)) epoch = decided.record?.epoch ?? epoch;
+      return decided;
+    });
     if ("refused" in answer) {
       if (answer.refused === "not-found") throw notFound(id);
       return;
     }
     this.#waiters.hinted([id]);
-    // The epoch has risen: a turn in flight will be refused, and its program forgotten.
+    // The epoch has risen: a turn in flight will be refused, and its program forgotten. A lease that was taken since then is a good one.
     const held = this.#held.withId(id);
-    if (held !== undefined) this.#lose(held);
+    if (held !== undefined && held.epoch < epoch) this.#lose(held);
     else this.#dispatcher.look();
   }
 

@@ -100,7 +100,11 @@ export function sleep(clock: Clock, ms: number, options: TimerOptions & { readon
  * @example
  * await sleepUntil(clock, startAt);
  */
-export async function sleepUntil(clock: Clock, instant: number, options: TimerOptions & { readonly signal?: AbortSignal } = {}): Promise<void> {
+export async function sleepUntil(
+  clock: Clock,
+  instant: number,
+  options: TimerOptions & { readonly signal?: AbortSignal } = {},
+): Promise<void> {
   for (let left = instant - clock.now(); left > 0; left = instant - clock.now()) await sleep(clock, Math.min(left, 60_000), options);
 }
 

@@ -28,7 +28,13 @@ test("a rejection of a program is told to it, and the process lives on", () => {
     setTimeout(() => console.log("alive"), 20);
   `);
   assert.equal(code, 0);
-  assert.deepEqual(out.trim().split("\n").sort(), ["a Error: at once", "alive", "b Error: later", "c no error", "d Error: from outside, into a promise of the program"]);
+  assert.deepEqual(out.trim().split("\n").sort(), [
+    "a Error: at once",
+    "alive",
+    "b Error: later",
+    "c no error",
+    "d Error: from outside, into a promise of the program",
+  ]);
 });
 
 test("any other rejection ends the process as without us", () => {
@@ -72,6 +78,10 @@ test("after the last watcher has gone the listener has gone", () => {
 test("a captured context is the one of its moment, whoever enters it", async () => {
   const store = new AsyncLocalStorage<string>();
   const here = store.run("here", captureContext);
-  const seen = await store.run("elsewhere", async () => [here(() => store.getStore()), await here(async () => (await Promise.resolve(), store.getStore())), store.getStore()]);
+  const seen = await store.run("elsewhere", async () => [
+    here(() => store.getStore()),
+    await here(async () => (await Promise.resolve(), store.getStore())),
+    store.getStore(),
+  ]);
   assert.deepEqual(seen, ["here", "here", "elsewhere"]);
 });

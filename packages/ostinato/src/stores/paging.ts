@@ -29,7 +29,8 @@ export function cursorOf(last: InstanceNumber): string {
 export function numberOfCursor(cursor: string | undefined): InstanceNumber {
   if (cursor === undefined) return 0;
   const number = /^[0-9a-z]{1,11}$/.test(cursor) ? Number.parseInt(cursor, 36) : Number.NaN;
-  if (!Number.isSafeInteger(number)) throw new InvalidArgumentError(`${JSON.stringify(cursor)} is no cursor: pass what the page before gave as "next".`);
+  if (!Number.isSafeInteger(number))
+    throw new InvalidArgumentError(`${JSON.stringify(cursor)} is no cursor: pass what the page before gave as "next".`);
   return number;
 }
 

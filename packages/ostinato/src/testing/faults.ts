@@ -48,7 +48,12 @@ export function createFaultPlan(): FaultPlan {
 }
 
 /** A store over another one, which counts what is under way and follows a plan. */
-export function faultyStore(store: Store, plan: FaultPlan, quiet: Quiet, die: () => void): { readonly store: Store; readonly end: () => void } {
+export function faultyStore(
+  store: Store,
+  plan: FaultPlan,
+  quiet: Quiet,
+  die: () => void,
+): { readonly store: Store; readonly end: () => void } {
   let dead = false;
   const never = new Promise<never>(() => undefined);
 

@@ -10,7 +10,10 @@ import { given } from "../contract/recorded-as.ts";
  * @example
  * const hub = await createTestHub({ orchestrators: [sequence], stubs: [stub(hello, async (ctx, name) => `Hi ${name}`)] });
  */
-export function stub<I, O, E extends object>(activity: ActivityRef<I, O, E>, run: (ctx: ActivityContext<E>, input: I) => Promise<O> | O): Activity<I, O, E> {
+export function stub<I, O, E extends object>(
+  activity: ActivityRef<I, O, E>,
+  run: (ctx: ActivityContext<E>, input: I) => Promise<O> | O,
+): Activity<I, O, E> {
   const { name, input, output, errors, retry, timeout } = activity;
   const definition: ActivityDefinition = { kind: "activity", name, ...given({ input, output, errors, retry, timeout }), run };
   return Object.freeze(definition);

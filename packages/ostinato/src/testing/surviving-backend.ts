@@ -41,7 +41,9 @@ export function survivingBackend(lives: Lives): Backend {
     }
     const now = await ask((backend) => backend.get(id));
     const state = now === undefined ? "It is gone." : `It is ${now.record.status} and waits for: ${now.waitingFor.join("; ")}.`;
-    throw new ResultTimeoutError(`Nothing more will happen to the instance '${id}' in this test: nothing is under way, and no timer is due. ${state}`);
+    throw new ResultTimeoutError(
+      `Nothing more will happen to the instance '${id}' in this test: nothing is under way, and no timer is due. ${state}`,
+    );
   };
 
   return {

@@ -109,10 +109,17 @@ test("one orchestrator serves instances of two versions", async () => {
     defaultVersion: "2.0.0",
     versioning: { version: "2.0.0", defaultVersion: "2.0.0", matchStrategy: "currentOrOlder", failureStrategy: "fail" },
   });
-  const [old, current, future] = await Promise.all([hub.start(migrating, undefined, { version: "1.0.0" }), hub.start(migrating), hub.start(migrating, undefined, { version: "3.0.0" })]);
+  const [old, current, future] = await Promise.all([
+    hub.start(migrating, undefined, { version: "1.0.0" }),
+    hub.start(migrating),
+    hub.start(migrating, undefined, { version: "3.0.0" }),
+  ]);
   assert.deepEqual(await old.result(), ["one", "two"]);
   assert.deepEqual(await current.result(), ["one", "three", "two"]);
-  await assert.rejects(future.result(), (error: OrchestrationFailedError) => error.failure?.errorType === "VersionMismatch" && error.failure.nonRetriable === true);
+  await assert.rejects(
+    future.result(),
+    (error: OrchestrationFailedError) => error.failure?.errorType === "VersionMismatch" && error.failure.nonRetriable === true,
+  );
   await hub.close();
 });
 
@@ -132,7 +139,11 @@ test("every pattern survives a crash at every commit", async () => {
 });
 
 test("a stub stands for an activity and is typed by it", async () => {
-  const hub = await createTestHub({ orchestrators: [sequence], activities: [hello], stubs: [stub(hello, async (ctx, name) => `Hi ${name.toUpperCase()}`)] });
+  const hub = await createTestHub({
+    orchestrators: [sequence],
+    activities: [hello],
+    stubs: [stub(hello, async (ctx, name) => `Hi ${name.toUpperCase()}`)],
+  });
   assert.deepEqual(await (await hub.start(sequence)).result(), ["Hi TOKYO", "Hi SEATTLE", "Hi LONDON"]);
   await hub.close();
 });
@@ -148,12 +159,18 @@ test("waits and ids are told apart", async () => {
   const forever = orchestrator("forever", async (ctx) => ctx.waitForExternalEvent("never"));
   const hub = await createTestHub({ orchestrators: [forever] });
   const instance = await hub.start(forever, undefined, { instanceId: "one" });
-  await assert.rejects(instance.result({ timeout: "30s" }), (error: ResultTimeoutError) => /RUNNING/.test(error.message) && /never/.test(error.message));
+  await assert.rejects(
+    instance.result({ timeout: "30s" }),
+    (error: ResultTimeoutError) => /RUNNING/.test(error.message) && /never/.test(error.message),
+  );
   await assert.rejects(hub.start(forever, undefined, { instanceId: "one" }), InstanceExistsError);
   await assert.rejects(hub.instance("two").result(), { code: "INSTANCE_NOT_FOUND" });
   assert.equal(await hub.instance("two").status(), undefined);
   await instance.terminate({ output: { why: "enough" } });
-  await assert.rejects(instance.result(), (error: OrchestrationFailedError) => error.code === "ORCHESTRATION_TERMINATED" && (error.output as { why: string }).why === "enough");
+  await assert.rejects(
+    instance.result(),
+    (error: OrchestrationFailedError) => error.code === "ORCHESTRATION_TERMINATED" && (error.output as { why: string }).why === "enough",
+  );
   assert.equal(await instance.purge(), 1);
   assert.equal(await instance.status(), undefined);
   await hub.close();
@@ -186,7 +203,11 @@ test("a time-out comes when the test moves the time", async () => {
   const hub = await createTestHub({ orchestrators: [call], activities: [hung] });
   const instance = await hub.start(call);
   await hub.clock.advance("5s");
-  await assert.rejects(instance.result(), (error: OrchestrationFailedError) => /timeout of 5000 ms/.test(String((error.cause as Error).message) + String(((error.cause as Error).cause as Error | undefined)?.message)));
+  await assert.rejects(instance.result(), (error: OrchestrationFailedError) =>
+    /timeout of 5000 ms/.test(
+      String((error.cause as Error).message) + String(((error.cause as Error).cause as Error | undefined)?.message),
+    ),
+  );
   await hub.close();
 });
 
@@ -197,10 +218,13 @@ test("the list of instances is read one by one, whole, or in pages", async () =>
   const ids: string[] = [];
   for await (const status of hub.query({ status: "COMPLETED" })) ids.push(status.id);
   assert.deepEqual(ids, ["s-0", "s-1", "s-2", "s-3", "s-4"]);
-  assert.deepEqual((await hub.query({ tags: { odd: "true" } })).map((status) => status.output), [
-    ["Hello Tokyo!", "Hello Seattle!", "Hello London!"],
-    ["Hello Tokyo!", "Hello Seattle!", "Hello London!"],
-  ]);
+  assert.deepEqual(
+    (await hub.query({ tags: { odd: "true" } })).map((status) => status.output),
+    [
+      ["Hello Tokyo!", "Hello Seattle!", "Hello London!"],
+      ["Hello Tokyo!", "Hello Seattle!", "Hello London!"],
+    ],
+  );
   const pages: number[] = [];
   for await (const page of hub.query({}).pages({ size: 2 })) pages.push(page.items.length);
   assert.deepEqual(pages, [2, 2, 1]);

@@ -7,7 +7,6 @@
 import type { ActivityDefinition } from "../authoring/define.ts";
 import { defaultConverter, type PayloadConverter } from "../authoring/payload.ts";
 import { given } from "../contract/recorded-as.ts";
-import type { LocalBackendOptions } from "../local/local-backend.ts";
 import { createHub, type Hub } from "../hub/hub.ts";
 import { limitsOf, type HubLimits } from "../hub/open-task-hub.ts";
 import { createLogger, type LoggerOptions } from "../platform/logger.ts";
@@ -34,7 +33,7 @@ export interface TestHubOptions extends WorkerOptions {
   /** Errors alone go to standard error by default. */
   readonly log?: LoggerOptions;
   /** What becomes of work for a name that is not registered; it fails by default, so that a test does not wait for nothing. */
-  readonly unregistered?: NonNullable<LocalBackendOptions["unregistered"]>;
+  readonly unregistered?: "wait" | "fail";
 }
 
 /**

@@ -8,7 +8,11 @@ const plain = (name: string, version?: string): OrchestratorDefinition =>
   version === undefined ? orchestrator(name, async () => version) : orchestrator(name, { version }, async () => version);
 
 function chosen(versions: readonly (string | undefined)[], wanted: string, match: VersionMatchStrategy = "none", version = ""): string {
-  const choice = createRegistry(versions.map((each) => plain("p", each)), [], { version, match }).orchestrator("p", wanted);
+  const choice = createRegistry(
+    versions.map((each) => plain("p", each)),
+    [],
+    { version, match },
+  ).orchestrator("p", wanted);
   return choice.kind === "found" ? (choice.orchestrator.version ?? "without") : choice.kind;
 }
 
@@ -37,7 +41,10 @@ test("a name that is not registered is named, with those that are", () => {
 test("a name and version given twice is refused; the very same definition twice is one", () => {
   const rule = { version: "", match: "none" } as const;
   const same = plain("p", "1.0.0");
-  assert.throws(() => createRegistry([same, plain("p", "1.0.0")], [], rule), /Two different orchestrators are named 'p' with version '1.0.0'/);
+  assert.throws(
+    () => createRegistry([same, plain("p", "1.0.0")], [], rule),
+    /Two different orchestrators are named 'p' with version '1.0.0'/,
+  );
   assert.deepEqual(createRegistry([same, same, plain("p", "2.0.0")], [], rule).orchestratorNames, ["p"]);
   const hello = activity("hello", () => 1);
   assert.throws(() => createRegistry([], [hello, activity("hello", () => 2)], rule), /Two different activities are named 'hello'/);
@@ -45,6 +52,9 @@ test("a name and version given twice is refused; the very same definition twice 
 
 test("a contract, or something else, is refused with the remedy", () => {
   const rule = { version: "", match: "none" } as const;
-  assert.throws(() => createRegistry([orchestrator("o", { version: "1" }) as unknown as OrchestratorDefinition], [], rule), /orchestrator 'o' is none with a body.*\.run\(body\)/);
+  assert.throws(
+    () => createRegistry([orchestrator("o", { version: "1" }) as unknown as OrchestratorDefinition], [], rule),
+    /orchestrator 'o' is none with a body.*\.run\(body\)/,
+  );
   assert.throws(() => createRegistry([], [(() => 1) as unknown as ActivityDefinition], rule), /none with a body/);
 });

@@ -35,7 +35,11 @@ export interface Registry {
  *
  * @throws InvalidArgumentError for a name and version given twice, and for what is no definition with a body.
  */
-export function createRegistry(orchestrators: readonly OrchestratorDefinition[], activities: readonly ActivityDefinition[], rule: VersionRule): Registry {
+export function createRegistry(
+  orchestrators: readonly OrchestratorDefinition[],
+  activities: readonly ActivityDefinition[],
+  rule: VersionRule,
+): Registry {
   const byName = new Map<string, Map<string, OrchestratorDefinition>>();
   for (const orchestrator of orchestrators) {
     checkProgram(orchestrator, "orchestrator");
@@ -59,14 +63,18 @@ export function createRegistry(orchestrators: readonly OrchestratorDefinition[],
     activity: (name) => runs.get(name),
     orchestrator(name, version) {
       const versions = byName.get(name);
-      if (versions === undefined) return { kind: "unregistered", reason: `No orchestrator '${name}' is registered here. ${registered(byName.keys())}` };
+      if (versions === undefined)
+        return { kind: "unregistered", reason: `No orchestrator '${name}' is registered here. ${registered(byName.keys())}` };
       const mismatch = versionMismatch(rule.match, rule.version, version);
       if (mismatch !== undefined) return { kind: "version", reason: mismatch };
       const chosen = chooseVersion([...versions.keys()], version, rule.match);
       const orchestrator = chosen === undefined ? undefined : versions.get(chosen);
       if (orchestrator !== undefined) return { kind: "found", orchestrator };
       const known = [...versions.keys()].map((each) => `'${each}'`).join(", ");
-      return { kind: "version", reason: `The orchestrator '${name}' is registered here as ${known}, none of which serves version '${version}'.` };
+      return {
+        kind: "version",
+        reason: `The orchestrator '${name}' is registered here as ${known}, none of which serves version '${version}'.`,
+      };
     },
   };
 }
@@ -80,10 +88,14 @@ function checkProgram(program: unknown, kind: "orchestrator" | "activity"): void
   const { kind: found, name } = (program ?? {}) as { kind?: unknown; name?: unknown };
   if (found === kind) return checkName(name as string, `${kind} name`);
   const known = typeof name === "string" ? ` '${name}'` : "";
-  throw new InvalidArgumentError(`What was given as an ${kind}${known} is none with a body. Make it with ${kind}(name, body), or give the contract its body with .run(body).`);
+  throw new InvalidArgumentError(
+    `What was given as an ${kind}${known} is none with a body. Make it with ${kind}(name, body), or give the contract its body with .run(body).`,
+  );
 }
 
 function twice(kind: string, name: string, version: string): InvalidArgumentError {
   const which = version === "" ? "without a version" : `with version '${version}'`;
-  return new InvalidArgumentError(`Two different ${kind === "activity" ? "activities" : "orchestrators"} are named '${name}' ${which}. Rename one, or give it another version.`);
+  return new InvalidArgumentError(
+    `Two different ${kind === "activity" ? "activities" : "orchestrators"} are named '${name}' ${which}. Rename one, or give it another version.`,
+  );
 }

@@ -55,7 +55,18 @@ function bench(definition: unknown, limit = 1_000): Bench {
 }
 
 function itemOf(name: string, item: Partial<ActivityWorkItem> = {}): ActivityWorkItem {
-  return { kind: "activity", token: "t1", instanceId: "i", executionId: "e", taskId: 1, name, attempt: 1, delivery: 1, idempotencyKey: "e:1", ...item };
+  return {
+    kind: "activity",
+    token: "t1",
+    instanceId: "i",
+    executionId: "e",
+    taskId: 1,
+    name,
+    attempt: 1,
+    delivery: 1,
+    idempotencyKey: "e:1",
+    ...item,
+  };
 }
 
 function failureOf(outcome: ActivityOutcome) {
@@ -169,7 +180,10 @@ test("without a time-out no timer is set; with one it is taken back", async () =
   await quick.run();
   assert.equal(quick.timers.length, 0);
   await quick.run({ timeoutMs: 50 });
-  assert.deepEqual(quick.timers.map((timer) => [timer.ms, timer.cancelled]), [[50, true]]);
+  assert.deepEqual(
+    quick.timers.map((timer) => [timer.ms, timer.cancelled]),
+    [[50, true]],
+  );
 });
 
 test("a time-out fails the activity at once; what comes later is dropped and counted", async () => {
@@ -197,7 +211,10 @@ test("a time-out fails the activity at once; what comes later is dropped and cou
 });
 
 test("a cancel notice aborts the signal and lets the body end by itself", async () => {
-  const polite = activity("polite", (ctx) => new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason as Error))));
+  const polite = activity(
+    "polite",
+    (ctx) => new Promise((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason as Error))),
+  );
   const { runner, outcomes } = bench(polite);
   runner.run(itemOf("polite"));
   runner.cancel({ kind: "cancel", token: "nobody", reason: "terminated" });

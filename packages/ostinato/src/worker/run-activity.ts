@@ -204,7 +204,12 @@ class ActivityRun implements ActivityContext {
     try {
       returned = this.#definition.run(this, input);
       // Whatever has a `then` is somebody's promise; resolving it makes it one of the platform's, with all its promises kept.
-      if (typeof returned === "object" && returned !== null && !(returned instanceof Promise) && typeof (returned as { then?: unknown }).then === "function")
+      if (
+        typeof returned === "object" &&
+        returned !== null &&
+        !(returned instanceof Promise) &&
+        typeof (returned as { then?: unknown }).then === "function"
+      )
         returned = Promise.resolve(returned);
     } catch (error) {
       this.#fail(error);
@@ -272,7 +277,9 @@ class ActivityRun implements ActivityContext {
 
   #timeOut(timeoutMs: number): void {
     this.#timer = undefined;
-    const error = new ActivityTimeoutError(`The activity '${this.#item.name}' took longer than its timeout of ${timeoutMs} ms (attempt ${this.#item.attempt}).`);
+    const error = new ActivityTimeoutError(
+      `The activity '${this.#item.name}' took longer than its timeout of ${timeoutMs} ms (attempt ${this.#item.attempt}).`,
+    );
     this.#tell({ kind: "failed", token: this.#item.token, failure: toFailure(error) });
     this.abort(error);
   }

@@ -39,7 +39,11 @@ function program(answer: (call: number) => TurnResult | Promise<TurnResult>): Pr
   };
 }
 
-function bench(programs: readonly Execution[], choice: OrchestratorChoice = { kind: "found", orchestrator: definition }, world: Partial<TurnWorld> = {}) {
+function bench(
+  programs: readonly Execution[],
+  choice: OrchestratorChoice = { kind: "found", orchestrator: definition },
+  world: Partial<TurnWorld> = {},
+) {
   const waiting = [...programs];
   const cache = world.cache ?? createTurnCache(1_000);
   const runner = createTurnRunner({
@@ -66,7 +70,11 @@ test("a program that goes on is kept, and goes on from where it was", async () =
   const { runner, cache } = bench([one]);
   assert.deepEqual(await runner.run(item({ events: [] })), { kind: "turn", token: "t", actions: [], keptBytes: 10 });
   assert.equal(cache.size, 1);
-  assert.deepEqual(await runner.run(item({ kept: 1 })), { kind: "turn", token: "t", actions: [{ kind: "completeOrchestration", id: 1, status: "COMPLETED" }] });
+  assert.deepEqual(await runner.run(item({ kept: 1 })), {
+    kind: "turn",
+    token: "t",
+    actions: [{ kind: "completeOrchestration", id: 1, status: "COMPLETED" }],
+  });
   assert.deepEqual(one.seen, [
     [0, 1],
     [0, 1],
@@ -121,7 +129,11 @@ test("of two turns of one instance at once only the later one's program is kept"
 test("a stalled program is put away", async () => {
   const one = program(() => ({ kind: "stalled", stall: { kind: "non-determinism", reason: "it differs" } }));
   const { runner, cache } = bench([one]);
-  assert.deepEqual(await runner.run(item({ events: [] })), { kind: "stalled", token: "t", stall: { kind: "non-determinism", reason: "it differs" } });
+  assert.deepEqual(await runner.run(item({ events: [] })), {
+    kind: "stalled",
+    token: "t",
+    stall: { kind: "non-determinism", reason: "it differs" },
+  });
   assert.deepEqual([cache.size, one.closed], [0, true]);
 });
 
@@ -132,7 +144,14 @@ test("what a worker's versions do not fit is given back, or fails", async () => 
   assert.deepEqual(await bench([], choice, { versionFailure: "fail" }).runner.run(item(past)), {
     kind: "turn",
     token: "t",
-    actions: [{ kind: "completeOrchestration", id: 5, status: "FAILED", failure: { errorType: "VersionMismatch", message: "too new", nonRetriable: true } }],
+    actions: [
+      {
+        kind: "completeOrchestration",
+        id: 5,
+        status: "FAILED",
+        failure: { errorType: "VersionMismatch", message: "too new", nonRetriable: true },
+      },
+    ],
   });
   const unknown: OrchestratorChoice = { kind: "unregistered", reason: "who?" };
   assert.equal((await bench([], unknown, { versionFailure: "fail" }).runner.run(item(past))).kind, "abandoned");

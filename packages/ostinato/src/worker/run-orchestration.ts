@@ -81,7 +81,12 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
     } catch (error) {
       execution?.close();
       world.log.error(`a turn of '${item.name}' could not be run: ${toFailure(error).message}`, { instanceId: item.instanceId, error });
-      return { kind: "abandoned", token: item.token, delayMs: TURNED_DOWN_DELAY_MS, reason: `The turn could not be run: ${toFailure(error).message}` };
+      return {
+        kind: "abandoned",
+        token: item.token,
+        delayMs: TURNED_DOWN_DELAY_MS,
+        reason: `The turn could not be run: ${toFailure(error).message}`,
+      };
     } finally {
       running -= 1;
       if (turns.get(item.instanceId) === turn) turns.delete(item.instanceId);
@@ -104,10 +109,18 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
     return keptBytes === undefined ? { ...asked, token } : { ...asked, token, keptBytes };
   };
 
-  const turnDown = (item: OrchestrationWorkItem, past: readonly HistoryEvent[], choice: Exclude<OrchestratorChoice, { kind: "found" }>): OrchestrationOutcome => {
+  const turnDown = (
+    item: OrchestrationWorkItem,
+    past: readonly HistoryEvent[],
+    choice: Exclude<OrchestratorChoice, { kind: "found" }>,
+  ): OrchestrationOutcome => {
     const { token } = item;
     if (choice.kind === "version" && world.versionFailure === "fail") {
-      return { kind: "turn", token, actions: [{ kind: "completeOrchestration", id: nextActionId(past), status: "FAILED", failure: versionFailure(choice.reason) }] };
+      return {
+        kind: "turn",
+        token,
+        actions: [{ kind: "completeOrchestration", id: nextActionId(past), status: "FAILED", failure: versionFailure(choice.reason) }],
+      };
     }
     return { kind: "abandoned", token, delayMs: TURNED_DOWN_DELAY_MS, ...given({ reason: choice.reason }) };
   };

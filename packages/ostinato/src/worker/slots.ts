@@ -28,6 +28,7 @@ export function slotsOf(concurrency: Concurrency | undefined, processors: number
 
 function slotCount(given: number | undefined, what: string, processors: number): number {
   if (given === undefined) return PER_PROCESSOR * processors;
-  if (!Number.isSafeInteger(given) || given < 1) throw new InvalidArgumentError(`concurrency.${what} must be a whole number of at least 1; got ${given}.`);
+  if (!Number.isSafeInteger(given) || given < 1)
+    throw new InvalidArgumentError(`concurrency.${what} must be a whole number of at least 1; got ${given}.`);
   return given;
 }

@@ -133,7 +133,8 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
     });
     return execution;
   };
-  const writeProgramLog: ExecutionOptions["log"] = ({ level, message, fields, instanceId }) => log[level](message, { ...fields, instanceId });
+  const writeProgramLog: ExecutionOptions["log"] = ({ level, message, fields, instanceId }) =>
+    log[level](message, { ...fields, instanceId });
 
   // ---- what runs, and what is waited for when the worker stops
   let connection: WorkerConnection | undefined;
@@ -252,13 +253,20 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
 
   return {
     stop,
-    counters: () => ({ activitiesRunning: activities.running, turnsRunning: turns.running, resultsLate: activities.late, programsKept: cache.size, programBytes: cache.bytes }),
+    counters: () => ({
+      activitiesRunning: activities.running,
+      turnsRunning: turns.running,
+      resultsLate: activities.late,
+      programsKept: cache.size,
+      programBytes: cache.bytes,
+    }),
     [Symbol.asyncDispose]: () => stop(),
   };
 }
 
 function warmBytesOf(warm: WarmOptions): number {
   const bytes = warm.bytes ?? WARM_BYTES;
-  if (!Number.isSafeInteger(bytes) || bytes < 0) throw new InvalidArgumentError(`warm.bytes must be a whole number of bytes, at least 0; got ${bytes}.`);
+  if (!Number.isSafeInteger(bytes) || bytes < 0)
+    throw new InvalidArgumentError(`warm.bytes must be a whole number of bytes, at least 0; got ${bytes}.`);
   return bytes;
 }

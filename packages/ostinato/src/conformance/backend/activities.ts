@@ -35,7 +35,10 @@ export const activities: Chapter = (story) => {
       running--;
       return n;
     });
-    const fanOut = orchestrator("fanOut", async (ctx) => await ctx.whenAll(Array.from({ length: 200 }, (_, i) => ctx.callActivity(work, i))));
+    const fanOut = orchestrator(
+      "fanOut",
+      async (ctx) => await ctx.whenAll(Array.from({ length: 200 }, (_, i) => ctx.callActivity(work, i))),
+    );
     await world.work({ orchestrators: [fanOut], activities: [work], concurrency: { activities: 3 }, warm: { bytes: 0 } });
     assert.deepEqual(
       await world.output(await world.hub.start(fanOut)),
@@ -193,27 +196,30 @@ export const activities: Chapter = (story) => {
     assert.deepEqual(await world.output(await world.hub.start(calls)), ["TypeError", "UnknownError", "UnknownError", "SyntaxError"]);
   });
 
-  story("A6 the signal of a running activity is aborted when its orchestration is terminated, and its result counts no more", async (world) => {
-    const entered = signal<AbortSignal>();
-    const aborted = signal();
-    const works = activity("works", async (ctx) => {
-      entered.give(ctx.signal);
-      await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
-      aborted.give();
-      return "too late";
-    });
-    const calls = orchestrator("calls", async (ctx) => await ctx.callActivity(works));
-    await world.work({ orchestrators: [calls], activities: [works] });
-    const instance = await world.hub.start(calls);
-    const running = await entered.given;
-    assert.equal(running.aborted, false);
-    await instance.terminate({ output: "enough" });
-    const error = await world.failure(instance);
-    assert.deepEqual([error.code, error.output], ["ORCHESTRATION_TERMINATED", "enough"]);
-    await world.until(aborted.given);
-    assert.equal(running.aborted, true);
-    assert.deepEqual(ofKind(await historyOf(instance), "TaskCompleted"), []);
-  });
+  story(
+    "A6 the signal of a running activity is aborted when its orchestration is terminated, and its result counts no more",
+    async (world) => {
+      const entered = signal<AbortSignal>();
+      const aborted = signal();
+      const works = activity("works", async (ctx) => {
+        entered.give(ctx.signal);
+        await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+        aborted.give();
+        return "too late";
+      });
+      const calls = orchestrator("calls", async (ctx) => await ctx.callActivity(works));
+      await world.work({ orchestrators: [calls], activities: [works] });
+      const instance = await world.hub.start(calls);
+      const running = await entered.given;
+      assert.equal(running.aborted, false);
+      await instance.terminate({ output: "enough" });
+      const error = await world.failure(instance);
+      assert.deepEqual([error.code, error.output], ["ORCHESTRATION_TERMINATED", "enough"]);
+      await world.until(aborted.given);
+      assert.equal(running.aborted, true);
+      assert.deepEqual(ofKind(await historyOf(instance), "TaskCompleted"), []);
+    },
+  );
 
   story("A6 after the end of an orchestration none of its waiting activities begins", async (world) => {
     const begun: number[] = [];
@@ -293,7 +299,7 @@ export const activities: Chapter = (story) => {
       let type = "";
       try {
         await ctx.callActivity(never, undefined, {
-          timeout: { total: { milliseconds: 4 * world.unitMs } },
+          timeout: { total: { milliseconds: 10 * world.unitMs } },
           retry: { maxNumberOfAttempts: 10, firstRetryInterval: { milliseconds: world.unitMs } },
         });
       } catch (error) {
@@ -304,7 +310,7 @@ export const activities: Chapter = (story) => {
     await world.work({ orchestrators: [calls], activities: [never] });
     const { type, waited } = await world.output(await world.hub.start(calls));
     assert.equal(type, "ActivityTimeoutError");
-    assert.ok(waited >= 4 * world.unitMs, `it was given up after ${waited} ms of ${4 * world.unitMs}`);
+    assert.ok(waited >= 10 * world.unitMs, `it was given up after ${waited} ms of ${10 * world.unitMs}`);
     assert.deepEqual(attempts, [1, 2]);
   });
 

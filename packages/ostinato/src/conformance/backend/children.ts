@@ -15,8 +15,17 @@ function told(error: unknown): readonly [string, string] {
 
 export const children: Chapter = (story) => {
   story("S1 a child's output is the call's result; the child knows its parent, the listing too", async (world) => {
-    const child = orchestrator("child", async (ctx, n: number) => ({ n: n + 1, parent: ctx.parent, id: ctx.instanceId, tags: ctx.tags, version: ctx.version }));
-    const parent = orchestrator("parent", async (ctx) => await ctx.callSubOrchestrator(child, 1, { tags: { of: "parent" }, version: "1.5" }));
+    const child = orchestrator("child", async (ctx, n: number) => ({
+      n: n + 1,
+      parent: ctx.parent,
+      id: ctx.instanceId,
+      tags: ctx.tags,
+      version: ctx.version,
+    }));
+    const parent = orchestrator(
+      "parent",
+      async (ctx) => await ctx.callSubOrchestrator(child, 1, { tags: { of: "parent" }, version: "1.5" }),
+    );
     await world.work({ orchestrators: [parent, child] });
     const instance = await world.hub.start(parent, undefined, { instanceId: "the parent", version: "9" });
     const executionId = (await instance.status())?.executionId;
@@ -132,7 +141,9 @@ export const children: Chapter = (story) => {
       throw Object.assign(new Error(`run ${runs}`), { isNonRetriable: forGood });
     });
     const parent = orchestrator("parent", async (ctx, forGood: boolean) => {
-      await ctx.callSubOrchestrator(fails, forGood, { retry: { maxNumberOfAttempts: 3, firstRetryInterval: { milliseconds: world.unitMs } } });
+      await ctx.callSubOrchestrator(fails, forGood, {
+        retry: { maxNumberOfAttempts: 3, firstRetryInterval: { milliseconds: world.unitMs } },
+      });
     });
     await world.work({ orchestrators: [parent, fails] });
     assert.match((await world.failure(await world.hub.start(parent, false))).failure?.inner?.message ?? "", /run 3/);
@@ -141,28 +152,34 @@ export const children: Chapter = (story) => {
   });
 
   for (const ended of [false, true]) {
-    story(`S1 an id that belongs to somebody else (${ended ? "finished" : "running"}) is a failure in the parent; the other one is left alone`, async (world) => {
-      const parent = orchestrator("parent", async (ctx) => {
-        try {
-          return await ctx.callSubOrchestrator(waits, "mine", { instanceId: "taken", retry: { maxNumberOfAttempts: 3, firstRetryInterval: { milliseconds: world.unitMs } } });
-        } catch (error) {
-          return told(error);
+    story(
+      `S1 an id that belongs to somebody else (${ended ? "finished" : "running"}) is a failure in the parent; the other one is left alone`,
+      async (world) => {
+        const parent = orchestrator("parent", async (ctx) => {
+          try {
+            return await ctx.callSubOrchestrator(waits, "mine", {
+              instanceId: "taken",
+              retry: { maxNumberOfAttempts: 3, firstRetryInterval: { milliseconds: world.unitMs } },
+            });
+          } catch (error) {
+            return told(error);
+          }
+        });
+        await world.work({ orchestrators: [parent, waits] });
+        const other = await world.hub.start(waits, "theirs", { instanceId: "taken" });
+        if (ended) {
+          await other.raiseEvent("go", "on");
+          await world.output(other);
         }
-      });
-      await world.work({ orchestrators: [parent, waits] });
-      const other = await world.hub.start(waits, "theirs", { instanceId: "taken" });
-      if (ended) {
-        await other.raiseEvent("go", "on");
-        await world.output(other);
-      }
-      const before = await other.status();
-      const [type, message] = await world.output(await world.hub.start(parent));
-      assert.match(String(type), /OrchestrationAlreadyExists/);
-      assert.match(String(message), /taken/);
-      assert.equal((await other.status())?.executionId, before?.executionId);
-      if (!ended) await other.raiseEvent("go", "on");
-      assert.equal(await world.output(other), "theirs on");
-    });
+        const before = await other.status();
+        const [type, message] = await world.output(await world.hub.start(parent));
+        assert.match(String(type), /OrchestrationAlreadyExists/);
+        assert.match(String(message), /taken/);
+        assert.equal((await other.status())?.executionId, before?.executionId);
+        if (!ended) await other.raiseEvent("go", "on");
+        assert.equal(await world.output(other), "theirs on");
+      },
+    );
   }
 
   story("S1 of two calls with one id the second one fails, and the first one gets its child's result", async (world) => {
@@ -263,6 +280,9 @@ export const children: Chapter = (story) => {
       return codes;
     });
     await world.work({ orchestrators: [parent, doubled] });
-    assert.deepEqual(await world.output(await world.hub.start(parent)), Array.from({ length: 4 }, () => "INVALID_ARGUMENT"));
+    assert.deepEqual(
+      await world.output(await world.hub.start(parent)),
+      Array.from({ length: 4 }, () => "INVALID_ARGUMENT"),
+    );
   });
 };

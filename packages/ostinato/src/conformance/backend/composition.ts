@@ -98,7 +98,13 @@ export const composition: Chapter = (story) => {
         const slow = ctx.callActivity(cued, "slow");
         const fast = ctx.callActivity(cued, "fast");
         const winner = await ctx.whenAny([slow, fast]);
-        const first = { isFast: winner === fast, isSlow: winner === slow, result: winner.result, completed: winner.isCompleted, slowCompleted: slow.isCompleted };
+        const first = {
+          isFast: winner === fast,
+          isSlow: winner === slow,
+          result: winner.result,
+          completed: winner.isCompleted,
+          slowCompleted: slow.isCompleted,
+        };
         return { ...first, slow: await slow };
       });
       await world.work({ orchestrators: [any], activities: [cued], warm });
@@ -106,7 +112,14 @@ export const composition: Chapter = (story) => {
       cueOf(cues, "fast").give("F");
       await completed(world, instance, 2);
       cueOf(cues, "slow").give("S");
-      assert.deepEqual(await world.output(instance), { isFast: true, isSlow: false, result: "F", completed: true, slowCompleted: false, slow: "S" });
+      assert.deepEqual(await world.output(instance), {
+        isFast: true,
+        isSlow: false,
+        result: "F",
+        completed: true,
+        slowCompleted: false,
+        slow: "S",
+      });
     });
   }
 
@@ -175,7 +188,7 @@ export const composition: Chapter = (story) => {
     const how = "bytes" in warm ? ", replayed" : "";
     story(`Promise.all, Promise.race, Promise.any and Promise.allSettled work on tasks${how}`, async (world) => {
       const native = orchestrator("native", async (ctx) => {
-        const all = await Promise.all([ctx.callActivity(upper, "a"), ctx.callActivity(upper, "b"), "plain"]);
+        const all = await Promise.all([ctx.callActivity(upper, "a"), ctx.callActivity(upper, "b"), Promise.resolve("plain")]);
         const raced = await Promise.race([ctx.waitForExternalEvent<string>("never"), ctx.callActivity(upper, "c")]);
         const any = await Promise.any([ctx.callActivity(fails, "no"), ctx.callActivity(upper, "d")]);
         const settled = await Promise.allSettled([ctx.callActivity(fails, "no"), ctx.callActivity(upper, "e")]);

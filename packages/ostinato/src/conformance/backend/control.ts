@@ -101,13 +101,14 @@ export const control: Chapter = (story) => {
       return ctx.currentUtcDateTime.getTime() - begun;
     });
     await world.work({ orchestrators: [naps] });
-    const instance = await world.hub.start(naps, 1);
-    await world.seen(instance, (status) => status.waitingFor.length > 0 && status.status === "RUNNING");
+    const instance = await world.hub.start(naps, 10);
+    await world.seen(instance, (status) => status.waitingFor.some((line) => line.includes("timer")));
     await instance.suspend();
-    await world.output(await world.hub.start(naps, 3)); // time passes
+    await world.output(await world.hub.start(naps, 12)); // time passes
     assert.equal((await instance.status())?.status, "SUSPENDED");
+    assert.equal(ofKind(await historyOf(instance), "TimerFired").length, 0);
     await instance.resume();
-    assert.ok((await world.output(instance)) >= 3 * world.unitMs);
+    assert.ok((await world.output(instance)) >= 12 * world.unitMs);
   });
 
   story("C1 a turn in flight is refused: nothing that it asked for happens before the instance is resumed", async (world) => {
@@ -199,26 +200,30 @@ export const control: Chapter = (story) => {
   // ---- terminate
 
   for (const state of ["running", "suspended", "pending"] as const) {
-    story(`an instance that is ${state}${state === "pending" ? ", and that no worker serves," : ""} is ended with the output given`, async (world) => {
-      if (state !== "pending") await world.work({ orchestrators: [waits] });
-      const instance = await world.hub.start(waits, "x");
-      if (state !== "pending") await world.seen(instance, (status) => status.status === "RUNNING");
-      if (state === "suspended") await instance.suspend();
-      await instance.terminate({ output: { reason: "enough" } });
-      const error = await world.failure(instance);
-      assert.deepEqual([error.code, error.output], ["ORCHESTRATION_TERMINATED", { reason: "enough" }]);
-      const status = await instance.status();
-      assert.deepEqual([status?.status, status?.output, status?.waitingFor], ["TERMINATED", { reason: "enough" }, []]);
-      assert.ok(status?.completedAt);
-      const kinds = (await historyOf(instance)).map((event) => event.kind);
-      if (state === "pending") assert.deepEqual(kinds, ["OrchestratorStarted", "ExecutionStarted", "ExecutionTerminated", "ExecutionCompleted"]);
-      else assert.deepEqual(kinds.slice(-3), ["OrchestratorStarted", "ExecutionTerminated", "ExecutionCompleted"]);
-    });
+    story(
+      `an instance that is ${state}${state === "pending" ? ", and that no worker serves," : ""} is ended with the output given`,
+      async (world) => {
+        if (state !== "pending") await world.work({ orchestrators: [waits] });
+        const instance = await world.hub.start(waits, "x");
+        if (state !== "pending") await world.seen(instance, (status) => status.status === "RUNNING");
+        if (state === "suspended") await instance.suspend();
+        await instance.terminate({ output: { reason: "enough" } });
+        const error = await world.failure(instance);
+        assert.deepEqual([error.code, error.output], ["ORCHESTRATION_TERMINATED", { reason: "enough" }]);
+        const status = await instance.status();
+        assert.deepEqual([status?.status, status?.output, status?.waitingFor], ["TERMINATED", { reason: "enough" }, []]);
+        assert.ok(status?.completedAt);
+        const kinds = (await historyOf(instance)).map((event) => event.kind);
+        if (state === "pending")
+          assert.deepEqual(kinds, ["OrchestratorStarted", "ExecutionStarted", "ExecutionTerminated", "ExecutionCompleted"]);
+        else assert.deepEqual(kinds.slice(-3), ["OrchestratorStarted", "ExecutionTerminated", "ExecutionCompleted"]);
+      },
+    );
   }
 
   story("an instance that was started for later is ended as well, and does not begin when its time comes", async (world) => {
     await world.work({ orchestrators: [waits] });
-    const instance = await world.hub.start(waits, "x", { startAt: new Date((await world.now()) + 2 * world.unitMs) });
+    const instance = await world.hub.start(waits, "x", { startAt: new Date((await world.now()) + 100 * world.unitMs) });
     await instance.terminate();
     assert.equal((await world.failure(instance)).code, "ORCHESTRATION_TERMINATED");
     assert.equal((await instance.status())?.status, "TERMINATED");
@@ -233,7 +238,13 @@ export const control: Chapter = (story) => {
     await instance.terminate({ recursive: true });
     assert.equal(await world.output(instance), "x on");
     const nobody = world.hub.instance("nobody");
-    for (const operation of [() => nobody.terminate(), () => nobody.suspend(), () => nobody.resume(), () => nobody.result(), () => nobody.waitForStart()]) {
+    for (const operation of [
+      () => nobody.terminate(),
+      () => nobody.suspend(),
+      () => nobody.resume(),
+      () => nobody.result(),
+      () => nobody.waitForStart(),
+    ]) {
       await refused(operation(), "INSTANCE_NOT_FOUND");
     }
     assert.equal(await nobody.status(), undefined);
@@ -330,16 +341,13 @@ export const control: Chapter = (story) => {
   });
 
   story("C5 what was under way for a purged instance never reaches the next one of its id", async (world) => {
-    const runs: { readonly entered: () => void; readonly go: Promise<string> }[] = [];
-    const firstEntered = signal();
-    const secondEntered = signal();
-    const firstGo = signal<string>();
-    const secondGo = signal<string>();
-    runs.push({ entered: firstEntered.give, go: firstGo.given }, { entered: secondEntered.give, go: secondGo.given });
+    const oldRun = { entered: signal(), go: signal<string>() };
+    const newRun = { entered: signal(), go: signal<string>() };
+    const runs = [oldRun, newRun];
     const slow = activity("slow", async () => {
       const run = runs.shift();
-      run?.entered();
-      return await run?.go;
+      run?.entered.give();
+      return await run?.go.given;
     });
     const calls = orchestrator("calls", async (ctx) => {
       const late = ctx.createTimer({ milliseconds: 2 * world.unitMs });
@@ -349,14 +357,14 @@ export const control: Chapter = (story) => {
     });
     await world.work({ orchestrators: [calls], activities: [slow] });
     const first = await world.hub.start(calls, undefined, { instanceId: "again" });
-    await world.until(firstEntered.given);
+    await world.until(oldRun.entered.given);
     await first.terminate();
     await world.failure(first);
     assert.equal(await first.purge(), 1);
     const second = await world.hub.start(calls, undefined, { instanceId: "again" });
-    await world.until(secondEntered.given);
-    firstGo.give("the old result");
-    secondGo.give("the new result");
+    await world.until(newRun.entered.given);
+    oldRun.go.give("the old result");
+    newRun.go.give("the new result");
     assert.equal(await world.output(second), "the new result");
   });
 
@@ -408,7 +416,8 @@ export const control: Chapter = (story) => {
     const instance = await world.hub.start(busy);
     const status = await world.seen(instance, (each) => each.status === "RUNNING");
     const lines = status.waitingFor.join("\n");
-    for (const word of [/activity 'slow'/, /timer.*2999-01-01/, /event 'approval'/, /sub-orchestration 'waits'.*'the child'/]) assert.match(lines, word);
+    for (const word of [/activity 'slow'/, /timer.*2999-01-01/, /event 'approval'/, /sub-orchestration 'waits'.*'the child'/])
+      assert.match(lines, word);
     assert.equal(status.waitingFor.length, 4);
     go.give();
     await instance.raiseEvent("approval");

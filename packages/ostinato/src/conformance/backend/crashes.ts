@@ -68,54 +68,57 @@ export const crashes: Chapter = (story) => {
     assert.deepEqual(await world.output(world.hub.instance("early")), [3]);
   });
 
-  crashing("A1, H2 a chain of activities goes on where it was; the step under way is delivered again: same attempt, same key", async (world) => {
-    const deliveries: { n: number; attempt: number; delivery: number; key: string }[] = [];
-    let entered: Signal<number> = signal();
-    let hangs = true;
-    const step = activity("step", async (ctx, n: number) => {
-      deliveries.push({ n, attempt: ctx.attempt, delivery: ctx.delivery, key: ctx.idempotencyKey });
-      if (hangs && ctx.delivery === 1) {
-        entered.give(n);
-        await new Promise(() => undefined);
+  crashing(
+    "A1, H2 a chain of activities goes on where it was; the step under way is delivered again: same attempt, same key",
+    async (world) => {
+      const deliveries: { n: number; attempt: number; delivery: number; key: string }[] = [];
+      let entered: Signal<number> = signal();
+      let hangs = true;
+      const step = activity("step", async (ctx, n: number) => {
+        deliveries.push({ n, attempt: ctx.attempt, delivery: ctx.delivery, key: ctx.idempotencyKey });
+        if (hangs && ctx.delivery === 1) {
+          entered.give(n);
+          await new Promise(() => undefined);
+        }
+        return n * 10;
+      });
+      const chain = orchestrator("chain", async (ctx) => {
+        const got: number[] = [];
+        for (let n = 0; n < 5; n++) got.push(await ctx.callActivity(step, n));
+        return got;
+      });
+      await world.hub.start(chain, undefined, { instanceId: "chain" });
+      for (let n = 0; n < 5; n++) {
+        await world.work({ orchestrators: [chain], activities: [step] });
+        assert.equal(await world.until(entered.given), n);
+        entered = signal();
+        await world.restart();
+        if (n === 3) hangs = false;
+        if (n === 3) break;
       }
-      return n * 10;
-    });
-    const chain = orchestrator("chain", async (ctx) => {
-      const got: number[] = [];
-      for (let n = 0; n < 5; n++) got.push(await ctx.callActivity(step, n));
-      return got;
-    });
-    await world.hub.start(chain, undefined, { instanceId: "chain" });
-    for (let n = 0; n < 5; n++) {
       await world.work({ orchestrators: [chain], activities: [step] });
-      assert.equal(await world.until(entered.given), n);
-      entered = signal();
-      await world.restart();
-      if (n === 3) hangs = false;
-      if (n === 3) break;
-    }
-    await world.work({ orchestrators: [chain], activities: [step] });
-    const instance = world.hub.instance(chain, "chain");
-    assert.deepEqual(await world.output(instance), [0, 10, 20, 30, 40]);
-    assert.deepEqual(
-      deliveries.map(({ n, attempt, delivery }) => [n, attempt, delivery]),
-      [
-        [0, 1, 1],
-        [0, 1, 2],
-        [1, 1, 1],
-        [1, 1, 2],
-        [2, 1, 1],
-        [2, 1, 2],
-        [3, 1, 1],
-        [3, 1, 2],
-        [4, 1, 1],
-      ],
-    );
-    assert.equal(new Set(deliveries.map((each) => each.key)).size, 5);
-    const history = await historyOf(instance);
-    assert.equal(ofKind(history, "TaskScheduled").length, 5);
-    assert.equal(ofKind(history, "TaskCompleted").length, 5);
-  });
+      const instance = world.hub.instance(chain, "chain");
+      assert.deepEqual(await world.output(instance), [0, 10, 20, 30, 40]);
+      assert.deepEqual(
+        deliveries.map(({ n, attempt, delivery }) => [n, attempt, delivery]),
+        [
+          [0, 1, 1],
+          [0, 1, 2],
+          [1, 1, 1],
+          [1, 1, 2],
+          [2, 1, 1],
+          [2, 1, 2],
+          [3, 1, 1],
+          [3, 1, 2],
+          [4, 1, 1],
+        ],
+      );
+      assert.equal(new Set(deliveries.map((each) => each.key)).size, 5);
+      const history = await historyOf(instance);
+      assert.equal(ofKind(history, "TaskScheduled").length, 5);
+      assert.equal(ofKind(history, "TaskCompleted").length, 5);
+    },
+  );
 
   crashing("A3, L2 the result of an activity that a dead process finishes later is nobody's", async (world) => {
     const entered = signal();
@@ -137,38 +140,41 @@ export const crashes: Chapter = (story) => {
     assert.deepEqual(await world.output(instance), ["the second delivery", 1]);
   });
 
-  crashing("A1, H2 a fan-out of two hundred loses nothing and counts nothing twice, crashed again and again in the middle", async (world) => {
-    const ends = new Map<number, number>();
-    let allowed = 0;
-    let halfWay: Signal = signal();
-    const work = activity("work", async (_ctx, n: number) => {
-      if (allowed === 0) {
-        halfWay.give();
-        await new Promise(() => undefined);
+  crashing(
+    "A1, H2 a fan-out of two hundred loses nothing and counts nothing twice, crashed again and again in the middle",
+    async (world) => {
+      const ends = new Map<number, number>();
+      let allowed = 0;
+      let halfWay: Signal = signal();
+      const work = activity("work", async (_ctx, n: number) => {
+        if (allowed === 0) {
+          halfWay.give();
+          await new Promise(() => undefined);
+        }
+        allowed--;
+        ends.set(n, (ends.get(n) ?? 0) + 1);
+        return n;
+      });
+      const fanOut = orchestrator("fanOut", async (ctx) => {
+        const all = await ctx.whenAll(Array.from({ length: 200 }, (_, n) => ctx.callActivity(work, n)));
+        return all.reduce((a, b) => a + b, 0);
+      });
+      await world.hub.start(fanOut, undefined, { instanceId: "fan-out" });
+      for (let crash = 0; crash < 4; crash++) {
+        allowed = 40;
+        halfWay = signal();
+        await world.work({ orchestrators: [fanOut], activities: [work], concurrency: { activities: 16 } });
+        await world.until(halfWay.given);
+        await world.restart();
       }
-      allowed--;
-      ends.set(n, (ends.get(n) ?? 0) + 1);
-      return n;
-    });
-    const fanOut = orchestrator("fanOut", async (ctx) => {
-      const all = await ctx.whenAll(Array.from({ length: 200 }, (_, n) => ctx.callActivity(work, n)));
-      return all.reduce((a, b) => a + b, 0);
-    });
-    await world.hub.start(fanOut, undefined, { instanceId: "fan-out" });
-    for (let crash = 0; crash < 4; crash++) {
-      allowed = 40;
-      halfWay = signal();
-      await world.work({ orchestrators: [fanOut], activities: [work], concurrency: { activities: 16 } });
-      await world.until(halfWay.given);
-      await world.restart();
-    }
-    allowed = Number.POSITIVE_INFINITY;
-    await world.work({ orchestrators: [fanOut], activities: [work] });
-    const instance = world.hub.instance(fanOut, "fan-out");
-    assert.equal(await world.output(instance), (200 * 199) / 2);
-    assert.equal(ofKind(await historyOf(instance), "TaskCompleted").length, 200);
-    assert.equal(ends.size, 200);
-  });
+      allowed = Number.POSITIVE_INFINITY;
+      await world.work({ orchestrators: [fanOut], activities: [work] });
+      const instance = world.hub.instance(fanOut, "fan-out");
+      assert.equal(await world.output(instance), (200 * 199) / 2);
+      assert.equal(ofKind(await historyOf(instance), "TaskCompleted").length, 200);
+      assert.equal(ends.size, 200);
+    },
+  );
 
   crashing("T2 a timer that was due while nobody was there fires once, when somebody is; one that is not due waits on", async (world) => {
     const naps = orchestrator("naps", async (ctx, units: number) => {
@@ -177,8 +183,9 @@ export const crashes: Chapter = (story) => {
       return ctx.currentUtcDateTime.getTime() - begun >= units * world.unitMs;
     });
     await world.work({ orchestrators: [naps] });
-    for (const [id, units] of Object.entries({ short: 1, middle: 4, long: 8 })) await world.hub.start(naps, units, { instanceId: id });
-    for (const id of ["short", "middle", "long"]) await world.recorded(world.hub.instance(id), (history) => ofKind(history, "TimerCreated").length === 1);
+    for (const [id, units] of Object.entries({ short: 1, middle: 8, long: 16 })) await world.hub.start(naps, units, { instanceId: id });
+    for (const id of ["short", "middle", "long"])
+      await world.recorded(world.hub.instance(id), (history) => ofKind(history, "TimerCreated").length === 1);
     await world.restart();
     await world.work({ orchestrators: [naps] });
     await world.restart();
@@ -192,7 +199,7 @@ export const crashes: Chapter = (story) => {
 
   crashing("a start for later is kept over a crash, and runs not before its time (T1)", async (world) => {
     const times = orchestrator("times", async (ctx) => ctx.currentUtcDateTime.getTime());
-    const startAt = new Date((await world.now()) + 3 * world.unitMs);
+    const startAt = new Date((await world.now()) + 50 * world.unitMs);
     await world.hub.start(times, undefined, { instanceId: "later", startAt });
     await world.restart();
     await world.work({ orchestrators: [times] });
@@ -304,75 +311,81 @@ export const crashes: Chapter = (story) => {
     for (const id of all) assert.equal((await world.failure(world.hub.instance(id))).code, "ORCHESTRATION_TERMINATED", id);
   });
 
-  crashing("R4 an activity at which its process ends every time is set aside, visibly; others go on, and it can be terminated", async (world) => {
-    let entered: Signal = signal();
-    const poison = activity("poison", async () => {
-      entered.give();
-      await new Promise(() => undefined);
-    });
-    const healthy = activity("healthy", async () => "healthy");
-    const swallows = orchestrator("swallows", async (ctx) => void (await ctx.callActivity(poison)));
-    const lives = orchestrator("lives", async (ctx) => await ctx.callActivity(healthy));
-    const all = { orchestrators: [swallows, lives], activities: [poison, healthy] };
-    await world.hub.start(swallows, undefined, { instanceId: "poisoned" });
-    for (let delivery = 1; delivery <= 10; delivery++) {
-      await world.work(all);
-      await world.until(entered.given);
-      entered = signal();
-      await world.restart();
-    }
-    await world.work(all);
-    const status = await world.seen(world.hub.instance("poisoned"), (each) => each.stall !== undefined);
-    assert.equal(status.stall?.kind, "set-aside");
-    assert.match(status.stall.reason, /'poison'/);
-    assert.match(status.waitingFor.join("\n"), /operator/);
-    assert.equal(await world.output(await world.hub.start(lives)), "healthy");
-    await world.hub.instance("poisoned").terminate();
-    assert.equal((await world.failure(world.hub.instance("poisoned"))).code, "ORCHESTRATION_TERMINATED");
-  });
-
-  crashing("H5, D1 crashed after any of the first steps, a program with everything in it ends as if nothing had happened", async (world) => {
-    const step = activity("step", async (_ctx, n: number) => n);
-    const child = orchestrator("child", async (ctx, n: number) => (await ctx.callActivity(step, n)) * 2);
-    let length = 0;
-    const everything = orchestrator("everything", async (ctx, again: number): Promise<unknown> => {
-      const [a, b] = await ctx.whenAll([ctx.callActivity(step, 1), ctx.callSubOrchestrator(child, 2)]);
-      ctx.setCustomStatus(`round ${again}`);
-      await ctx.createTimer({ milliseconds: world.unitMs });
-      ctx.sendEvent(ctx.instanceId, "self", a + b);
-      const sum = await ctx.waitForExternalEvent<number>("SELF");
-      const got = await ctx.first({ late: ctx.createTimer("900d"), work: ctx.callActivity(step, sum) });
-      if (again > 0) ctx.continueAsNew(again - 1);
-      return { got, guid: ctx.newGuid().length };
-    });
-    const all = { orchestrators: [everything, child], activities: [step] };
-    const expected = { got: { key: "work", value: 5 }, guid: 36 };
-    for (let crash = 1; crash <= 12; crash++) {
-      const id = `crashed after ${crash}`;
-      await world.work(all);
-      await world.hub.start(everything, 1, { instanceId: id });
-      // The crash comes at the first sight of so many events, wherever the program is then.
-      let seen: readonly HistoryEvent[] = [];
-      await world.recorded(
-        world.hub.instance(id),
-        (history) => {
-          seen = history;
-          return history.length >= crash || ofKind(history, "ExecutionCompleted").length > 0;
-        },
-        "passes",
-      );
-      length = Math.max(length, seen.length);
-      await world.restart();
-      await world.work(all);
-      const instance = world.hub.instance(everything, id);
-      assert.deepEqual(await world.output(instance), expected, id);
-      assert.equal((await instance.status())?.customStatus, "round 0");
-      for (const { id: childId } of await world.hub.query({ parentInstanceId: id })) {
-        const history = await world.hub.instance(childId).history();
-        assertSound(history);
-        assert.equal(ofKind(history, "ExecutionCompleted").length, 1, childId);
+  crashing(
+    "R4 an activity at which its process ends every time is set aside, visibly; others go on, and it can be terminated",
+    async (world) => {
+      let entered: Signal = signal();
+      const poison = activity("poison", async () => {
+        entered.give();
+        await new Promise(() => undefined);
+      });
+      const healthy = activity("healthy", async () => "healthy");
+      const swallows = orchestrator("swallows", async (ctx) => void (await ctx.callActivity(poison)));
+      const lives = orchestrator("lives", async (ctx) => await ctx.callActivity(healthy));
+      const all = { orchestrators: [swallows, lives], activities: [poison, healthy] };
+      await world.hub.start(swallows, undefined, { instanceId: "poisoned" });
+      for (let delivery = 1; delivery <= 10; delivery++) {
+        await world.work(all);
+        await world.until(entered.given);
+        entered = signal();
+        await world.restart();
       }
-    }
-    assert.ok(length > 5, "the crashes came at different moments");
-  });
+      await world.work(all);
+      const status = await world.seen(world.hub.instance("poisoned"), (each) => each.stall !== undefined);
+      assert.equal(status.stall?.kind, "set-aside");
+      assert.match(status.stall.reason, /'poison'/);
+      assert.match(status.waitingFor.join("\n"), /operator/);
+      assert.equal(await world.output(await world.hub.start(lives)), "healthy");
+      await world.hub.instance("poisoned").terminate();
+      assert.equal((await world.failure(world.hub.instance("poisoned"))).code, "ORCHESTRATION_TERMINATED");
+    },
+  );
+
+  crashing(
+    "H5, D1 crashed after any of the first steps, a program with everything in it ends as if nothing had happened",
+    async (world) => {
+      const step = activity("step", async (_ctx, n: number) => n);
+      const child = orchestrator("child", async (ctx, n: number) => (await ctx.callActivity(step, n)) * 2);
+      let length = 0;
+      const everything = orchestrator("everything", async (ctx, again: number): Promise<unknown> => {
+        const [a, b] = await ctx.whenAll([ctx.callActivity(step, 1), ctx.callSubOrchestrator(child, 2)]);
+        ctx.setCustomStatus(`round ${again}`);
+        await ctx.createTimer({ milliseconds: world.unitMs });
+        ctx.sendEvent(ctx.instanceId, "self", a + b);
+        const sum = await ctx.waitForExternalEvent<number>("SELF");
+        const got = await ctx.first({ late: ctx.createTimer("900d"), work: ctx.callActivity(step, sum) });
+        if (again > 0) ctx.continueAsNew(again - 1);
+        return { got, guid: ctx.newGuid().length };
+      });
+      const all = { orchestrators: [everything, child], activities: [step] };
+      const expected = { got: { key: "work", value: 5 }, guid: 36 };
+      for (let crash = 1; crash <= 12; crash++) {
+        const id = `crashed after ${crash}`;
+        await world.work(all);
+        await world.hub.start(everything, 1, { instanceId: id });
+        // The crash comes at the first sight of so many events, wherever the program is then.
+        let seen: readonly HistoryEvent[] = [];
+        await world.recorded(
+          world.hub.instance(id),
+          (history) => {
+            seen = history;
+            return history.length >= crash || ofKind(history, "ExecutionCompleted").length > 0;
+          },
+          "passes",
+        );
+        length = Math.max(length, seen.length);
+        await world.restart();
+        await world.work(all);
+        const instance = world.hub.instance(everything, id);
+        assert.deepEqual(await world.output(instance), expected, id);
+        assert.equal((await instance.status())?.customStatus, "round 0");
+        for (const { id: childId } of await world.hub.query({ parentInstanceId: id })) {
+          const history = await world.hub.instance(childId).history();
+          assertSound(history);
+          assert.equal(ofKind(history, "ExecutionCompleted").length, 1, childId);
+        }
+      }
+      assert.ok(length > 5, "the crashes came at different moments");
+    },
+  );
 };

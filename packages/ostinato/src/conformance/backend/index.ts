@@ -57,7 +57,7 @@ const STORY_LIMIT_MS = 30_000;
  */
 export function backendConformance(name: string, make: MakeHub): void {
   for (const [title, chapter] of Object.entries(CHAPTERS)) {
-    describe(`${name}: ${title}`, () => {
+    describe(`${name}: ${title}`, { concurrency: 6 }, () => {
       chapter((promise, tell, request = {}) => {
         test(promise, { timeout: STORY_LIMIT_MS }, (context) => tellStory(make, request, context, tell));
       });

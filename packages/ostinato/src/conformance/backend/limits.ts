@@ -26,20 +26,23 @@ const BAD_IDS: Readonly<Record<string, string>> = {
 };
 
 export const limits: Chapter = (story) => {
-  story("an input, an event or an output of a terminate over the limit is refused, with the limit named, and nothing is written", async (world) => {
-    await world.work({ orchestrators: [echo] });
-    const big = textOf(PAYLOAD_BYTES + 1);
-    const error = await refused(world.hub.start(echo, big, { instanceId: "big" }), "PAYLOAD_TOO_LARGE");
-    assert.match(error.message, new RegExp(String(PAYLOAD_BYTES)));
-    assert.equal(await world.hub.instance("big").status(), undefined);
-    const waits = orchestrator("waits", async (ctx) => await ctx.waitForExternalEvent("n"));
-    const instance = await world.hub.start(waits);
-    await refused(instance.raiseEvent("n", big), "PAYLOAD_TOO_LARGE");
-    await refused(instance.terminate({ output: big }), "PAYLOAD_TOO_LARGE");
-    await world.work({ orchestrators: [waits] });
-    await instance.raiseEvent("n", "small");
-    assert.equal(await world.output(instance), "small");
-  });
+  story(
+    "an input, an event or an output of a terminate over the limit is refused, with the limit named, and nothing is written",
+    async (world) => {
+      await world.work({ orchestrators: [echo] });
+      const big = textOf(PAYLOAD_BYTES + 1);
+      const error = await refused(world.hub.start(echo, big, { instanceId: "big" }), "PAYLOAD_TOO_LARGE");
+      assert.match(error.message, new RegExp(String(PAYLOAD_BYTES)));
+      assert.equal(await world.hub.instance("big").status(), undefined);
+      const waits = orchestrator("waits", async (ctx) => await ctx.waitForExternalEvent("n"));
+      const instance = await world.hub.start(waits);
+      await refused(instance.raiseEvent("n", big), "PAYLOAD_TOO_LARGE");
+      await refused(instance.terminate({ output: big }), "PAYLOAD_TOO_LARGE");
+      await world.work({ orchestrators: [waits] });
+      await instance.raiseEvent("n", "small");
+      assert.equal(await world.output(instance), "small");
+    },
+  );
 
   story("a payload of exactly the limit passes, through input, activity, event, child and output (A4)", async (world) => {
     const same = activity("same", async (_ctx, text: string) => text);
@@ -121,7 +124,7 @@ export const limits: Chapter = (story) => {
 
   story("an id may have every other character, up to 256 of them", async (world) => {
     await world.work({ orchestrators: [echo] });
-    for (const id of ["x".repeat(256), "a/b?c#d%e&f", "o'brien \"x\" \\ ;--", "ü𝄞👩‍👩‍👧", "a:b@c", "../..", "CON", " inner  blanks"]) {
+    for (const id of ["x".repeat(256), "a/b?c#d%e&f", 'o\'brien "x" \\ ;--', "ü𝄞👩‍👩‍👧", "a:b@c", "../..", "CON", " inner  blanks"]) {
       const instance = await world.hub.start(echo, id, { instanceId: id });
       assert.equal(await world.output(instance), id);
       assert.equal((await world.hub.instance(id).status())?.id, id);

@@ -53,7 +53,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   "a list with gaps in meaning": [null, undefined, 0, ""],
   "an empty object": {},
   "an object with a key $o": { $o: ["Date", 1] },
-  "a key __proto__": JSON.parse('{"__proto__": {"a": 1}}'),
+  "a key __proto__": JSON.parse('{"__proto__": {"a": 1}}') as unknown,
   "a date": new Date(1_700_000_000_123),
   "a map": new Map<unknown, unknown>([
     ["a", 1],
@@ -85,25 +85,28 @@ export const orchestrations: Chapter = (story) => {
 
   for (const form of forms) {
     for (const warm of [{}, { bytes: 0 }]) {
-      story(`an orchestrator written as ${form.name} runs the same${"bytes" in warm ? ", replayed at every turn (H6)" : ""}`, async (world) => {
-        await world.work({ orchestrators: forms, activities: [add, hello], warm });
-        const instance = await world.hub.start(form, 21);
-        assert.equal(await world.output(instance), "Hello you! 42");
-        assert.deepEqual(
-          (await historyOf(instance)).map((event) => [event.kind, event.eventId]),
-          [
-            ["OrchestratorStarted", -1],
-            ["ExecutionStarted", -1],
-            ["TaskScheduled", 1],
-            ["OrchestratorStarted", -1],
-            ["TaskCompleted", -1],
-            ["TaskScheduled", 2],
-            ["OrchestratorStarted", -1],
-            ["TaskCompleted", -1],
-            ["ExecutionCompleted", -1],
-          ],
-        );
-      });
+      story(
+        `an orchestrator written as ${form.name} runs the same${"bytes" in warm ? ", replayed at every turn (H6)" : ""}`,
+        async (world) => {
+          await world.work({ orchestrators: forms, activities: [add, hello], warm });
+          const instance = await world.hub.start(form, 21);
+          assert.equal(await world.output(instance), "Hello you! 42");
+          assert.deepEqual(
+            (await historyOf(instance)).map((event) => [event.kind, event.eventId]),
+            [
+              ["OrchestratorStarted", -1],
+              ["ExecutionStarted", -1],
+              ["TaskScheduled", 1],
+              ["OrchestratorStarted", -1],
+              ["TaskCompleted", -1],
+              ["TaskScheduled", 2],
+              ["OrchestratorStarted", -1],
+              ["TaskCompleted", -1],
+              ["ExecutionCompleted", -1],
+            ],
+          );
+        },
+      );
     }
   }
 
@@ -164,28 +167,31 @@ export const orchestrations: Chapter = (story) => {
     assert.deepEqual([end?.status, end?.result], ["COMPLETED", '"done"']);
   });
 
-  story("A4 values come out as they went in: through inputs, outputs, activities, children, events and the custom status", async (world) => {
-    const echoActivity = activity("echoActivity", async (_ctx, value: unknown) => value);
-    const echoChild = orchestrator("echoChild", async (_ctx, value: unknown) => value);
-    const echo = orchestrator("echo", async (ctx, value: unknown) => {
-      ctx.setCustomStatus({ value });
-      const throughActivity = await ctx.callActivity(echoActivity, value);
-      const throughChild = await ctx.callSubOrchestrator(echoChild, value);
-      const throughEvent = await ctx.waitForExternalEvent("value");
-      return { value, throughActivity, throughChild, throughEvent };
-    });
-    const bare = orchestrator("bare", async (_ctx, value: unknown) => value);
-    await world.work({ orchestrators: [echo, echoChild, bare], activities: [echoActivity], warm: { bytes: 0 } });
-    for (const [what, value] of Object.entries(VALUES)) {
-      const instance = await world.hub.start(echo, value);
-      await instance.raiseEvent("value", value);
-      assert.deepEqual(await world.output(instance), { value, throughActivity: value, throughChild: value, throughEvent: value }, what);
-      const status = await instance.status();
-      assert.deepEqual(status?.input, value, what);
-      assert.deepEqual(status?.customStatus, { value }, what);
-      assert.deepEqual(await world.output(await world.hub.start(bare, value)), value, what);
-    }
-  });
+  story(
+    "A4 values come out as they went in: through inputs, outputs, activities, children, events and the custom status",
+    async (world) => {
+      const echoActivity = activity("echoActivity", async (_ctx, value: unknown) => value);
+      const echoChild = orchestrator("echoChild", async (_ctx, value: unknown) => value);
+      const echo = orchestrator("echo", async (ctx, value: unknown) => {
+        ctx.setCustomStatus({ value });
+        const throughActivity = await ctx.callActivity(echoActivity, value);
+        const throughChild = await ctx.callSubOrchestrator(echoChild, value);
+        const throughEvent = await ctx.waitForExternalEvent("value");
+        return { value, throughActivity, throughChild, throughEvent };
+      });
+      const bare = orchestrator("bare", async (_ctx, value: unknown) => value);
+      await world.work({ orchestrators: [echo, echoChild, bare], activities: [echoActivity], warm: { bytes: 0 } });
+      for (const [what, value] of Object.entries(VALUES)) {
+        const instance = await world.hub.start(echo, value);
+        await instance.raiseEvent("value", value);
+        assert.deepEqual(await world.output(instance), { value, throughActivity: value, throughChild: value, throughEvent: value }, what);
+        const status = await instance.status();
+        assert.deepEqual(status?.input, value, what);
+        assert.deepEqual(status?.customStatus, { value }, what);
+        assert.deepEqual(await world.output(await world.hub.start(bare, value)), value, what);
+      }
+    },
+  );
 
   story("an input that is left out is undefined, and null is null", async (world) => {
     const kindOf = orchestrator("kindOf", async (_ctx, value?: null) => (value === null ? "null" : typeof value));
@@ -433,7 +439,7 @@ export const orchestrations: Chapter = (story) => {
   story("a start for later runs not before its time (T1)", async (world) => {
     const times = orchestrator("times", async (ctx) => ctx.currentUtcDateTime.getTime());
     await world.work({ orchestrators: [times] });
-    const startAt = new Date((await world.now()) + 3 * world.unitMs);
+    const startAt = new Date((await world.now()) + 30 * world.unitMs);
     const instance = await world.hub.start(times, undefined, { startAt });
     const status = await instance.status();
     assert.equal(status?.status, "PENDING");

@@ -81,12 +81,15 @@ export const retries: Chapter = (story) => {
     await world.failure(instance);
     assert.equal(notes.length, 3);
     const [started] = ofKind(await historyOf(instance), "OrchestratorStarted");
-    for (const timer of ofKind(await historyOf(instance), "TimerCreated")) assert.ok(timer.fireAt <= (started?.timestamp ?? 0) + 2.5 * unit);
+    for (const timer of ofKind(await historyOf(instance), "TimerCreated"))
+      assert.ok(timer.fireAt <= (started?.timestamp ?? 0) + 2.5 * unit);
   });
 
   story("handleFailure says of each failure whether to try again", async (world) => {
     const types: string[] = [];
-    const { run, notes } = flaky(99, (attempt) => (attempt < 3 ? new RangeError("again") : new TypeError("enough", { cause: new Error("root") })));
+    const { run, notes } = flaky(99, (attempt) =>
+      attempt < 3 ? new RangeError("again") : new TypeError("enough", { cause: new Error("root") }),
+    );
     const calls = orchestrator("calls", async (ctx) => {
       await ctx.callActivity(run, undefined, {
         retry: {
@@ -125,35 +128,38 @@ export const retries: Chapter = (story) => {
   });
 
   for (const warm of [{}, { bytes: 0 }]) {
-    story(`a handler decides after each failure: at once, after a number, after a duration, or no more${"bytes" in warm ? ", replayed" : ""}`, async (world) => {
-      const { run, notes } = flaky(99);
-      const unit = world.unitMs;
-      const told: Record<number, { type: string; total: number }> = {};
-      const handler: RetryHandler = async ({ lastAttemptNumber, lastFailure, totalRetryTimeMs, currentUtcDateTime }) => {
-        assert.ok(currentUtcDateTime instanceof Date);
-        told[lastAttemptNumber] = { type: lastFailure.message, total: totalRetryTimeMs };
-        return [true, 2 * unit, { milliseconds: 3 * unit } as const, 0, false][lastAttemptNumber - 1];
-      };
-      const calls = orchestrator("calls", async (ctx) => {
-        await ctx.callActivity(run, undefined, { retry: handler });
-      });
-      await world.work({ orchestrators: [calls], activities: [run], warm });
-      const instance = await world.hub.start(calls);
-      assert.equal((await world.failure(instance)).failure?.inner?.message, "attempt 5");
-      assert.deepEqual(
-        notes.map((note) => note.attempt),
-        [1, 2, 3, 4, 5],
-      );
-      assert.deepEqual(
-        delaysOf(await historyOf(instance)).filter((delay) => delay > 0),
-        [2 * unit, 3 * unit],
-      );
-      assert.deepEqual(
-        Object.values(told).map((each) => each.type),
-        ["attempt 1", "attempt 2", "attempt 3", "attempt 4", "attempt 5"],
-      );
-      assert.ok((told[5]?.total ?? 0) >= 5 * unit);
-    });
+    story(
+      `a handler decides after each failure: at once, after a number, after a duration, or no more${"bytes" in warm ? ", replayed" : ""}`,
+      async (world) => {
+        const { run, notes } = flaky(99);
+        const unit = world.unitMs;
+        const told: Record<number, { type: string; total: number }> = {};
+        const handler: RetryHandler = async ({ lastAttemptNumber, lastFailure, totalRetryTimeMs, currentUtcDateTime }) => {
+          assert.ok(currentUtcDateTime instanceof Date);
+          told[lastAttemptNumber] = { type: lastFailure.message, total: totalRetryTimeMs };
+          return [true, 2 * unit, { milliseconds: 3 * unit } as const, 0, false][lastAttemptNumber - 1];
+        };
+        const calls = orchestrator("calls", async (ctx) => {
+          await ctx.callActivity(run, undefined, { retry: handler });
+        });
+        await world.work({ orchestrators: [calls], activities: [run], warm });
+        const instance = await world.hub.start(calls);
+        assert.equal((await world.failure(instance)).failure?.inner?.message, "attempt 5");
+        assert.deepEqual(
+          notes.map((note) => note.attempt),
+          [1, 2, 3, 4, 5],
+        );
+        assert.deepEqual(
+          delaysOf(await historyOf(instance)).filter((delay) => delay > 0),
+          [2 * unit, 3 * unit],
+        );
+        assert.deepEqual(
+          Object.values(told).map((each) => each.type),
+          ["attempt 1", "attempt 2", "attempt 3", "attempt 4", "attempt 5"],
+        );
+        assert.ok((told[5]?.total ?? 0) >= 5 * unit);
+      },
+    );
   }
 
   story("A5 what is marked as non-retriable is never retried, and no handler is asked", async (world) => {

@@ -25,10 +25,12 @@ const FITS: readonly Fit[] = [
 
 export const versions: Chapter = (story) => {
   for (const { versioning, runs, refuses } of FITS) {
-    const words = versioning.version === undefined ? "without versioning" : `by '${versioning.matchStrategy ?? "none"}' with ${versioning.version}`;
+    const words =
+      versioning.version === undefined ? "without versioning" : `by '${versioning.matchStrategy ?? "none"}' with ${versioning.version}`;
     story(`a worker ${words} runs ${runs.map((each) => `'${each}'`).join(", ")}; what does not fit fails, if it says so`, async (world) => {
       await world.work({ orchestrators: [plain], versioning: { ...versioning, failureStrategy: "fail" } });
-      for (const version of runs) assert.equal(await world.output(await world.hub.start(plain, undefined, { version })), `plain, for '${version}'`);
+      for (const version of runs)
+        assert.equal(await world.output(await world.hub.start(plain, undefined, { version })), `plain, for '${version}'`);
       for (const version of refuses) {
         const { failure } = await world.failure(await world.hub.start(plain, undefined, { version }));
         assert.equal(failure?.errorType, "VersionMismatch");
@@ -58,7 +60,13 @@ export const versions: Chapter = (story) => {
       orchestrators: [versioned("1.0.0"), versioned("2.0.0"), versioned("3.0.0"), plain],
       versioning: { version: "3.0.0", matchStrategy: "currentOrOlder" },
     });
-    const served: Readonly<Record<string, string>> = { "1.0.0": "1.0.0", "2.0": "2.0.0", "1.5.0": "2.0.0", "0.1": "1.0.0", "3.0.0": "3.0.0" };
+    const served: Readonly<Record<string, string>> = {
+      "1.0.0": "1.0.0",
+      "2.0": "2.0.0",
+      "1.5.0": "2.0.0",
+      "0.1": "1.0.0",
+      "3.0.0": "3.0.0",
+    };
     for (const [version, by] of Object.entries(served)) {
       assert.equal(await world.output(await world.hub.start("app", undefined, { version })), `${by}, for '${version}'`);
     }
@@ -141,7 +149,10 @@ export const versions: Chapter = (story) => {
       [plain, orchestrator("app", async () => "another")],
       [versioned("1"), versioned("1")],
     ]) {
-      await assert.rejects(world.hub.startWorker({ orchestrators }), (error: Error & { code?: unknown }) => error.code === "INVALID_ARGUMENT");
+      await assert.rejects(
+        world.hub.startWorker({ orchestrators }),
+        (error: Error & { code?: unknown }) => error.code === "INVALID_ARGUMENT",
+      );
     }
   });
 
@@ -184,7 +195,10 @@ export const versions: Chapter = (story) => {
   story("two workers of one hub, each with its own names, serve one orchestration together", async (world) => {
     const here = activity("here", async () => "here");
     const there = activity("there", async () => "there");
-    const both = orchestrator("both", async (ctx) => await ctx.whenAll([ctx.callActivity(here), ctx.callActivity(there), ctx.callSubOrchestrator(plain)]));
+    const both = orchestrator(
+      "both",
+      async (ctx) => await ctx.whenAll([ctx.callActivity(here), ctx.callActivity(there), ctx.callSubOrchestrator(plain)]),
+    );
     await world.work({ orchestrators: [both], activities: [here] });
     await world.work({ orchestrators: [plain], activities: [there] });
     assert.deepEqual(await world.output(await world.hub.start(both)), ["here", "there", "plain, for ''"]);

@@ -55,7 +55,11 @@ export interface World {
   /** The error with which an instance ended, whose history is checked on the way. */
   failure(handle: OrchestrationHandle): Promise<OrchestrationFailedError>;
   /** The first status that is as wanted; asked for again and again while time stands, or passes. */
-  seen<O>(handle: OrchestrationHandle<O>, wanted: (status: DetailedStatus<O>) => boolean, time?: "stands" | "passes"): Promise<DetailedStatus<O>>;
+  seen<O>(
+    handle: OrchestrationHandle<O>,
+    wanted: (status: DetailedStatus<O>) => boolean,
+    time?: "stands" | "passes",
+  ): Promise<DetailedStatus<O>>;
   /** The first history that is as wanted; asked for again and again while time stands, or passes. */
   recorded(
     handle: OrchestrationHandle,
@@ -86,11 +90,16 @@ const ASKED_BEFORE_TIME_PASSES = 20;
 const PATIENCE_MS = 8_000;
 
 /** Tells one story in a world of its own. */
-export async function tellStory(make: MakeHub, request: HubRequest, test: TestContext, tell: (world: World) => Promise<void>): Promise<void> {
+export async function tellStory(
+  make: MakeHub,
+  request: HubRequest,
+  test: TestContext,
+  tell: (world: World) => Promise<void>,
+): Promise<void> {
   const under = await make(request);
   let { hub } = under;
   let workers: Worker[] = [];
-  const { advance, restart } = under;
+  const advance = under.advance && ((ms: number) => under.advance?.(ms));
   const unitMs = advance === undefined ? REAL_UNIT_MS : VIRTUAL_UNIT_MS;
 
   const until = async <T>(wanted: PromiseLike<T>): Promise<T> => {
@@ -102,7 +111,7 @@ export async function tellStory(make: MakeHub, request: HubRequest, test: TestCo
     try {
       while (pending && !patience.over && advance !== undefined) {
         await turnOfTheLoop();
-        if (pending) await advance.call(under, unitMs);
+        if (pending) await advance(unitMs);
       }
       const first = await Promise.race([settled.then((value) => ({ value })), patience.end]);
       if (first === "over") throw new Error(await describeHang(hub));
@@ -113,14 +122,18 @@ export async function tellStory(make: MakeHub, request: HubRequest, test: TestCo
   };
 
   /** Asks again until the answer is as wanted. */
-  const askAgain = async <T>(ask: () => PromiseLike<T>, wanted: (answer: T) => boolean, time: "stands" | "passes" = "stands"): Promise<T> => {
+  const askAgain = async <T>(
+    ask: () => PromiseLike<T>,
+    wanted: (answer: T) => boolean,
+    time: "stands" | "passes" = "stands",
+  ): Promise<T> => {
     const patience = startPatience();
     try {
       for (let asked = 1; !patience.over; asked++) {
         const answer = await ask();
         if (wanted(answer)) return answer;
         await turnOfTheLoop();
-        if (time === "passes" && asked % ASKED_BEFORE_TIME_PASSES === 0) await advance?.call(under, unitMs);
+        if (time === "passes" && asked % ASKED_BEFORE_TIME_PASSES === 0) await advance?.(unitMs);
       }
       throw new Error(await describeHang(hub));
     } finally {
@@ -168,7 +181,7 @@ export async function tellStory(make: MakeHub, request: HubRequest, test: TestCo
     recorded: (handle, wanted, time) => askAgain(() => handle.history(), wanted, time),
     async pass(ms) {
       assert.ok(advance, "only virtual time can be moved");
-      await advance.call(under, ms);
+      await advance(ms);
     },
     async now() {
       const reading = await hub.start("what time it is");
@@ -178,10 +191,10 @@ export async function tellStory(make: MakeHub, request: HubRequest, test: TestCo
       return status.createdAt.getTime();
     },
     restart:
-      restart &&
+      under.restart &&
       (async () => {
         workers = [];
-        hub = await restart.call(under);
+        hub = (await under.restart?.()) ?? hub;
       }),
     skip: (reason) => test.skip(reason),
   };

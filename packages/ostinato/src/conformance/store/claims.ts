@@ -3,7 +3,20 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { Opener } from "./conformance.ts";
-import { activityOf, claimAll, claimOne, commitOf, done, idsOf, messageTo, recordOf, startAndClaim, startOf, turnOf } from "./stories.ts";
+import {
+  activityOf,
+  claimAll,
+  claimOne,
+  commitOf,
+  done,
+  idsOf,
+  messageTo,
+  recordOf,
+  some,
+  startAndClaim,
+  startOf,
+  turnOf,
+} from "./stories.ts";
 
 export function claims(open: Opener): void {
   it("I1 a start that was accepted is there at once, and is claimed", async (t) => {
@@ -61,7 +74,10 @@ export function claims(open: Opener): void {
   it("a finished instance with messages is claimed like any other, whatever its name", async (t) => {
     const { store } = await open(t);
     const claim = await startAndClaim(store, "a");
-    await done(store, turnOf(claim.record, claim.messages, { change: { status: "COMPLETED", completedAt: claim.record.createdAt }, keep: false }));
+    await done(
+      store,
+      turnOf(claim.record, claim.messages, { change: { status: "COMPLETED", completedAt: claim.record.createdAt }, keep: false }),
+    );
     assert.deepEqual((await claimAll(store)).instances, []);
     await done(store, commitOf({ messages: [messageTo("a", "late")] }));
     assert.deepEqual(idsOf((await claimOne(store, { orchestrators: [] })).messages), ["late"]);
@@ -136,7 +152,17 @@ export function claims(open: Opener): void {
   it("activities are claimed by name and count; each claim raises the epoch and counts the delivery", async (t) => {
     const { store } = await open(t);
     const { record, messages } = await startAndClaim(store, "a");
-    const rows = [1, 2, 3].map((id) => activityOf(record, id, { epoch: 10, input: `${id}`, version: "1", tags: { a: "b" }, attemptTimeoutMs: 5, expiresAt: 6, traceContext: "t" }));
+    const rows = [1, 2, 3].map((id) =>
+      activityOf(record, id, {
+        epoch: 10,
+        input: `${id}`,
+        version: "1",
+        tags: { a: "b" },
+        attemptTimeoutMs: 5,
+        expiresAt: 6,
+        traceContext: "t",
+      }),
+    );
     await done(store, turnOf(record, messages, { activities: [...rows, activityOf(record, 4, { name: "other" })] }));
     const first = await claimAll(store, { activityCount: 2 });
     assert.deepEqual(
@@ -144,7 +170,7 @@ export function claims(open: Opener): void {
       rows.slice(0, 2).map((row) => ({ row, epoch: 11, delivery: 1 })),
     );
     assert.equal(first.activities[0]?.at, first.at);
-    await store.release([{ key: rows[0]!, epoch: 11 }], 0);
+    await store.release([{ key: some(rows[0]), epoch: 11 }], 0);
     const second = await claimAll(store);
     assert.deepEqual(second.activities.map(({ row, epoch, delivery }) => [row.taskId, epoch, delivery]).sort(), [
       [1, 12, 2],
@@ -179,11 +205,18 @@ export function claims(open: Opener): void {
   it("a message that creates its addressee makes it once, claimed when asked", async (t) => {
     const { store } = await open(t);
     const { record, messages } = await startAndClaim(store, "a");
-    const child = (id: string, claimed: boolean) => ({ creates: { record: recordOf(id, { attempts: claimed ? 1 : 0 }), payloads: { input: id }, claimed } });
+    const child = (id: string, claimed: boolean) => ({
+      creates: { record: recordOf(id, { attempts: claimed ? 1 : 0 }), payloads: { input: id }, claimed },
+    });
     const result = await done(
       store,
       turnOf(record, messages, {
-        messages: [messageTo("b", "b1", child("b", true)), messageTo("c", "c1", child("c", false)), messageTo("b", "b2", child("b", true)), messageTo("nobody", "n1")],
+        messages: [
+          messageTo("b", "b1", child("b", true)),
+          messageTo("c", "c1", child("c", false)),
+          messageTo("b", "b2", child("b", true)),
+          messageTo("nobody", "n1"),
+        ],
       }),
     );
     assert.deepEqual(result.undelivered, ["n1"]);
@@ -194,7 +227,7 @@ export function claims(open: Opener): void {
     const claim = await claimOne(store);
     assert.deepEqual([claim.id, idsOf(claim.messages)], ["c", ["c1"]]);
     assert.deepEqual((await store.read("b"))?.payloads, { input: "b" });
-    await done(store, turnOf(result.claims[0]!.record, result.claims[0]!.messages));
+    await done(store, turnOf(some(result.claims[0]).record, some(result.claims[0]).messages));
     const more = await done(store, commitOf({ messages: [messageTo("c", "c2", child("c", true))] }));
     assert.deepEqual(more.claims, []);
     assert.deepEqual(idsOf((await claimOne(store)).messages), ["c2"]);

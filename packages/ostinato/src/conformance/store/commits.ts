@@ -5,7 +5,24 @@ import { it } from "node:test";
 import type { HistoryEvent } from "../../contract/events.ts";
 import type { InstanceRecord } from "../../contract/instance.ts";
 import type { Opener } from "./conformance.ts";
-import { activityOf, claimAll, claimOne, commitOf, done, historyOf, idsOf, messageTo, recordOf, refused, START, startAndClaim, started, startOf, turnOf } from "./stories.ts";
+import {
+  activityOf,
+  claimAll,
+  claimOne,
+  commitOf,
+  done,
+  historyOf,
+  idsOf,
+  messageTo,
+  recordOf,
+  refused,
+  START,
+  some,
+  startAndClaim,
+  started,
+  startOf,
+  turnOf,
+} from "./stories.ts";
 
 export function commits(open: Opener): void {
   it("H5 a turn writes all of its parts at once", async (t) => {
@@ -51,8 +68,15 @@ export function commits(open: Opener): void {
     };
     const { number } = await done(store, commitOf({ fences: [{ kind: "absent", id: "a" }], record: recordOf("a", full) }));
     assert.deepEqual((await store.read("a"))?.record, recordOf("a", { ...full, number }));
-    const failure = { errorType: "E", message: "m", stack: "s", inner: { errorType: "F", message: "" }, nonRetriable: true, properties: { a: [1, null] } };
-    const bare = recordOf("a", { number, kind: "entity", parent: full.parent!, turn: 1, generation: 2 });
+    const failure = {
+      errorType: "E",
+      message: "m",
+      stack: "s",
+      inner: { errorType: "F", message: "" },
+      nonRetriable: true,
+      properties: { a: [1, null] },
+    };
+    const bare = recordOf("a", { number, kind: "entity", parent: some(full.parent), turn: 1, generation: 2 });
     const fences = [{ kind: "instance", number, epoch: 1 }] as const;
     await done(store, commitOf({ fences, number, record: bare, payloads: { input: "", output: "null", customStatus: "0", failure } }));
     assert.deepEqual(await store.read("a"), { record: bare, payloads: { input: "", output: "null", customStatus: "0", failure } });
@@ -92,8 +116,11 @@ export function commits(open: Opener): void {
     await done(store, turn);
     await done(store, startOf("b"));
     const fold = (epochs: readonly number[]) =>
-      turnOf(turn.record!, [], {
-        fences: [{ kind: "instance", number: record.number, epoch: record.epoch }, ...rows.map((key, i) => ({ kind: "activity", key, epoch: epochs[i]! }) as const)],
+      turnOf(some(turn.record), [], {
+        fences: [
+          { kind: "instance", number: record.number, epoch: record.epoch },
+          ...rows.map((key, i) => ({ kind: "activity", key, epoch: some(epochs[i]) }) as const),
+        ],
         finished: rows,
         messages: [messageTo("b", "m")],
       });
@@ -113,10 +140,10 @@ export function commits(open: Opener): void {
     const { record, messages } = await startAndClaim(store, "a");
     const turn = turnOf(record, messages, { activities: [activityOf(record, 1)], messages: [messageTo("a", "m")] });
     await done(store, turn);
-    assert.equal(await refused(store, turnOf(turn.record!, messages, { activities: [activityOf(record, 2)] })), "fenced");
-    assert.equal(await refused(store, turnOf(turn.record!, [{ id: "m" }, { id: "gone" }])), "fenced");
+    assert.equal(await refused(store, turnOf(some(turn.record), messages, { activities: [activityOf(record, 2)] })), "fenced");
+    assert.equal(await refused(store, turnOf(some(turn.record), [{ id: "m" }, { id: "gone" }])), "fenced");
     assert.equal((await claimAll(store)).activities.length, 1);
-    await done(store, turnOf(turn.record!, [{ id: "m" }]));
+    await done(store, turnOf(some(turn.record), [{ id: "m" }]));
   });
 
   it("E2 the same message id to the same instance again is a no-op", async (t) => {
@@ -145,11 +172,15 @@ export function commits(open: Opener): void {
     let { record, messages } = (await startAndClaim(store, "a")) as { record: InstanceRecord; messages: readonly { id: string }[] };
     const all: HistoryEvent[] = [];
     for (let turn = 1; turn <= 700; turn++) {
-      const events: HistoryEvent[] = [started(turn), { kind: "EventRaised", eventId: -1, timestamp: START, name: "e", input: "x".repeat(turn) }, started(-turn)];
+      const events: HistoryEvent[] = [
+        started(turn),
+        { kind: "EventRaised", eventId: -1, timestamp: START, name: "e", input: "x".repeat(turn) },
+        started(-turn),
+      ];
       const commit = turnOf(record, messages, { events });
       await done(store, commit);
       all.push(...events);
-      record = commit.record!;
+      record = some(commit.record);
       messages = [];
     }
     assert.deepEqual(await historyOf(store, "a"), all);
@@ -160,13 +191,23 @@ export function commits(open: Opener): void {
   it("H9 continue-as-new: the old execution's messages and activities go, the rest stays in place and in order", async (t) => {
     const { store } = await open(t);
     const { record, messages } = await startAndClaim(store, "a");
-    const first = turnOf(record, messages, { activities: [activityOf(record, 1), activityOf(record, 2, { claimed: true, epoch: 9 })], events: [started(1), started(1)] });
+    const first = turnOf(record, messages, {
+      activities: [activityOf(record, 1), activityOf(record, 2, { claimed: true, epoch: 9 })],
+      events: [started(1), started(1)],
+    });
     await done(store, first);
     await done(
       store,
-      commitOf({ messages: [messageTo("a", "e1"), messageTo("a", "old", { execution: "a-1" }), messageTo("a", "e2"), messageTo("a", "t-old", { execution: "a-1", visibleAt: START + 1e12 })] }),
+      commitOf({
+        messages: [
+          messageTo("a", "e1"),
+          messageTo("a", "old", { execution: "a-1" }),
+          messageTo("a", "e2"),
+          messageTo("a", "t-old", { execution: "a-1", visibleAt: START + 1e12 }),
+        ],
+      }),
     );
-    const next = turnOf(first.record!, [], {
+    const next = turnOf(some(first.record), [], {
       events: [started(2)],
       history: { mode: "replace", events: [started(2)] },
       change: { executionId: "a-2", generation: 2, historyLength: 1 },
@@ -177,7 +218,11 @@ export function commits(open: Opener): void {
     const result = await done(store, next);
     assert.deepEqual(idsOf(result.arrived), ["e1", "e2", "start:a-2"]);
     assert.deepEqual(await historyOf(store, "a"), [started(2)]);
-    const late = commitOf({ fences: [{ kind: "activity", key: activityOf(record, 2), epoch: 9 }], finished: [activityOf(record, 2)], messages: [messageTo("a", "result", { execution: "a-1" })] });
+    const late = commitOf({
+      fences: [{ kind: "activity", key: activityOf(record, 2), epoch: 9 }],
+      finished: [activityOf(record, 2)],
+      messages: [messageTo("a", "result", { execution: "a-1" })],
+    });
     assert.equal(await refused(store, late), "fenced");
     const { activities, instances } = await claimAll(store);
     assert.deepEqual(instances, []);
@@ -190,20 +235,32 @@ export function commits(open: Opener): void {
   it("C5 dropping everything leaves nothing: late work finds nobody, and the id begins anew under a new number", async (t) => {
     const { store } = await open(t);
     const { record, messages } = await startAndClaim(store, "a", { input: "1" });
-    const turn = turnOf(record, messages, { activities: [activityOf(record, 1), activityOf(record, 2, { claimed: true, epoch: 3 })], messages: [messageTo("a", "m")] });
+    const turn = turnOf(record, messages, {
+      activities: [activityOf(record, 1), activityOf(record, 2, { claimed: true, epoch: 3 })],
+      messages: [messageTo("a", "m")],
+    });
     await done(store, turn);
-    await done(store, commitOf({ fences: [{ kind: "instance", number: record.number, epoch: record.epoch }], number: record.number, drop: "everything" }));
+    await done(
+      store,
+      commitOf({ fences: [{ kind: "instance", number: record.number, epoch: record.epoch }], number: record.number, drop: "everything" }),
+    );
     assert.equal(await store.read("a"), undefined);
     assert.deepEqual(await historyOf(store, "a"), []);
     assert.deepEqual((await store.query({}, {})).items, []);
     const { instances, activities, nextDueAt } = await claimAll(store);
     assert.deepEqual([instances, activities, nextDueAt], [[], [], undefined]);
-    assert.equal(await refused(store, turnOf(turn.record!, [])), "fenced");
-    assert.equal(await refused(store, commitOf({ fences: [{ kind: "activity", key: activityOf(record, 2), epoch: 3 }], finished: [activityOf(record, 2)] })), "fenced");
+    assert.equal(await refused(store, turnOf(some(turn.record), [])), "fenced");
+    assert.equal(
+      await refused(
+        store,
+        commitOf({ fences: [{ kind: "activity", key: activityOf(record, 2), epoch: 3 }], finished: [activityOf(record, 2)] }),
+      ),
+      "fenced",
+    );
     assert.deepEqual((await done(store, commitOf({ messages: [messageTo("a", "m2")] }))).undelivered, ["m2"]);
     const { number } = await done(store, startOf("a"));
     assert.ok(number > record.number);
-    assert.equal(await refused(store, turnOf(turn.record!, [])), "fenced");
+    assert.equal(await refused(store, turnOf(some(turn.record), [])), "fenced");
     assert.deepEqual(idsOf((await claimOne(store)).messages), ["start:a-1"]);
     assert.deepEqual((await store.read("a"))?.payloads, {});
     assert.deepEqual(await historyOf(store, "a"), []);
@@ -237,17 +294,24 @@ export function commits(open: Opener): void {
   it("H4 a record that is written again and again reads back as it was written last", async (t) => {
     const { store } = await open(t);
     let { record, messages } = (await startAndClaim(store, "a")) as { record: InstanceRecord; messages: readonly { id: string }[] };
-    const changes: Partial<InstanceRecord>[] = [{ updatedAt: START + 1 }, { awaitedEvents: ["x"] }, { lastTurnAt: START + 2 }, { awaitedEvents: ["x"], dropped: 1 }, { tags: { a: "b" } }, {}];
+    const changes: Partial<InstanceRecord>[] = [
+      { updatedAt: START + 1 },
+      { awaitedEvents: ["x"] },
+      { lastTurnAt: START + 2 },
+      { awaitedEvents: ["x"], dropped: 1 },
+      { tags: { a: "b" } },
+      {},
+    ];
     for (const change of changes) {
       const commit = turnOf(record, messages, { change });
       await done(store, commit);
-      record = commit.record!;
+      record = some(commit.record);
       messages = [];
       assert.deepEqual((await store.read("a"))?.record, record);
     }
     const pending = changes.map((change) => {
       const commit = turnOf(record, [], { change });
-      record = commit.record!;
+      record = some(commit.record);
       return store.commit([commit]);
     });
     await Promise.all(pending);

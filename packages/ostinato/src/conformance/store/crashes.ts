@@ -3,14 +3,34 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { Opener } from "./conformance.ts";
-import { activityOf, claimAll, claimOne, commitOf, done, historyOf, idsOf, messageTo, refused, START, startAndClaim, started, startOf, turnOf } from "./stories.ts";
+import {
+  activityOf,
+  claimAll,
+  claimOne,
+  commitOf,
+  done,
+  historyOf,
+  idsOf,
+  messageTo,
+  refused,
+  START,
+  some,
+  startAndClaim,
+  started,
+  startOf,
+  turnOf,
+} from "./stories.ts";
 
 export function crashes(open: Opener): void {
   it("D1 I4 everything that was answered is there after a crash", async (t) => {
     const { store, reopen } = await open(t);
     if (reopen === undefined) return t.skip("does not outlive its process");
     const claim = await startAndClaim(store, "a", { input: "1" });
-    const turn = turnOf(claim.record, claim.messages, { activities: [activityOf(claim.record, 1)], messages: [messageTo("a", "t", { visibleAt: START + 1e12 })], payloads: { output: "2" } });
+    const turn = turnOf(claim.record, claim.messages, {
+      activities: [activityOf(claim.record, 1)],
+      messages: [messageTo("a", "t", { visibleAt: START + 1e12 })],
+      payloads: { output: "2" },
+    });
     await done(store, turn);
     const after = await reopen();
     const read = await after.read("a");
@@ -26,7 +46,10 @@ export function crashes(open: Opener): void {
     const { store, reopen } = await open(t);
     if (reopen === undefined) return t.skip("does not outlive its process");
     const claim = await startAndClaim(store, "a");
-    const turn = turnOf(claim.record, claim.messages, { activities: [activityOf(claim.record, 1, { claimed: true, epoch: 7 })], messages: [messageTo("a", "m")] });
+    const turn = turnOf(claim.record, claim.messages, {
+      activities: [activityOf(claim.record, 1, { claimed: true, epoch: 7 })],
+      messages: [messageTo("a", "m")],
+    });
     await done(store, turn);
     await done(store, startOf("b", { keep: true }));
     const after = await reopen();
@@ -34,9 +57,9 @@ export function crashes(open: Opener): void {
     const [a, b] = [...instances].sort((one, other) => (one.id < other.id ? -1 : 1));
     assert.deepEqual([a?.id, a?.attempts, a?.held, idsOf(a?.messages ?? [])], ["a", 1, false, ["m"]]);
     assert.deepEqual([b?.id, b?.attempts, b?.held, idsOf(b?.messages ?? [])], ["b", 2, false, ["start:b-1"]]);
-    assert.ok(a!.epoch > claim.epoch && b!.epoch > 1);
+    assert.ok(some(a).epoch > claim.epoch && some(b).epoch > 1);
     assert.deepEqual([activities[0]?.epoch, activities[0]?.delivery], [8, 2]);
-    assert.equal(await refused(after, turnOf(turn.record!, [])), "fenced");
+    assert.equal(await refused(after, turnOf(some(turn.record), [])), "fenced");
   });
 
   it("C5 S2 a number is never used again, not even after a purge and a crash", async (t) => {

@@ -3,7 +3,20 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { Opener } from "./conformance.ts";
-import { activityOf, claimAll, claimOne, commitOf, done, idsOf, messageTo, refused, startAndClaim, startOf, turnOf } from "./stories.ts";
+import {
+  activityOf,
+  claimAll,
+  claimOne,
+  commitOf,
+  done,
+  idsOf,
+  messageTo,
+  refused,
+  some,
+  startAndClaim,
+  startOf,
+  turnOf,
+} from "./stories.ts";
 
 export function fencing(open: Opener): void {
   it("L1 only the current epoch commits", async (t) => {
@@ -21,7 +34,13 @@ export function fencing(open: Opener): void {
     await store.release([old], 0);
     await claimOne(store);
     await store.release([old], 0);
-    await store.release([{ number: 999_999, epoch: 1 }, { key: activityOf(old.record, 1), epoch: 1 }], 0);
+    await store.release(
+      [
+        { number: 999_999, epoch: 1 },
+        { key: activityOf(old.record, 1), epoch: 1 },
+      ],
+      0,
+    );
     assert.deepEqual((await claimAll(store)).instances, []);
   });
 
@@ -30,12 +49,17 @@ export function fencing(open: Opener): void {
     const { record, messages } = await startAndClaim(store, "a");
     await done(store, turnOf(record, messages, { activities: [activityOf(record, 1)], keep: false }));
     const [first] = (await claimAll(store)).activities;
-    await store.release([{ key: first!.row, epoch: first!.epoch }], 0);
+    await store.release([{ key: some(first).row, epoch: some(first).epoch }], 0);
     const [second] = (await claimAll(store)).activities;
-    const complete = (epoch: number, id: string) => commitOf({ fences: [{ kind: "activity", key: first!.row, epoch }], finished: [first!.row], messages: [messageTo("a", id)] });
-    assert.equal(await refused(store, complete(first!.epoch, "late")), "fenced");
-    await done(store, complete(second!.epoch, "result"));
-    assert.equal(await refused(store, complete(second!.epoch, "twice")), "fenced");
+    const complete = (epoch: number, id: string) =>
+      commitOf({
+        fences: [{ kind: "activity", key: some(first).row, epoch }],
+        finished: [some(first).row],
+        messages: [messageTo("a", id)],
+      });
+    assert.equal(await refused(store, complete(some(first).epoch, "late")), "fenced");
+    await done(store, complete(some(second).epoch, "result"));
+    assert.equal(await refused(store, complete(some(second).epoch, "twice")), "fenced");
     assert.deepEqual(idsOf((await claimOne(store)).messages), ["result"]);
   });
 
@@ -43,7 +67,7 @@ export function fencing(open: Opener): void {
     const { store } = await open(t);
     const claim = await startAndClaim(store, "a");
     const result = await store.update("a", (current) => {
-      const { record } = current!;
+      const { record } = some(current);
       const fences = [{ kind: "instance", number: record.number, epoch: record.epoch }] as const;
       return commitOf({ fences, number: record.number, record: { ...record, epoch: record.epoch + 1, status: "SUSPENDED", held: true } });
     });
@@ -84,11 +108,17 @@ export function fencing(open: Opener): void {
     const other = await connectAnother();
     await done(other, startOf("a"));
     const theirs = await claimOne(other);
-    await done(other, turnOf(theirs.record, theirs.messages, { activities: [activityOf(theirs.record, 1, { claimed: true })], messages: [messageTo("a", "m")] }));
+    await done(
+      other,
+      turnOf(theirs.record, theirs.messages, {
+        activities: [activityOf(theirs.record, 1, { claimed: true })],
+        messages: [messageTo("a", "m")],
+      }),
+    );
     await other.close();
     const { instances, activities } = await claimAll(store);
-    assert.deepEqual(idsOf(instances[0]!.messages), ["m"]);
-    assert.ok(instances[0]!.epoch > theirs.epoch);
+    assert.deepEqual(idsOf(some(instances[0]).messages), ["m"]);
+    assert.ok(some(instances[0]).epoch > theirs.epoch);
     assert.equal(activities[0]?.delivery, 2);
   });
 
@@ -113,7 +143,10 @@ export function fencing(open: Opener): void {
   });
 }
 
-async function losesLeases(store: { renew(leaseMs: number): Promise<{ readonly alive: boolean }> }, clock: { advance(ms: number): void }): Promise<boolean> {
+async function losesLeases(
+  store: { renew(leaseMs: number): Promise<{ readonly alive: boolean }> },
+  clock: { advance(ms: number): void },
+): Promise<boolean> {
   clock.advance(10_001);
   return !(await store.renew(10_000)).alive;
 }

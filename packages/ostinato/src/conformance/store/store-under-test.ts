@@ -9,8 +9,8 @@ export interface StoreUnderTest {
   /** The store's clock, when it can be moved. Without it the chapters about time are left out. */
   readonly clock?: { now(): Instant; advance(ms: number): void; set(at: Instant): void };
   /** Ends the store as a crash would (or, where that is not possible, by closing it) and opens what is left. Only for stores that outlive it. */
-  reopen?(): Promise<Store>;
+  readonly reopen?: () => Promise<Store>;
   /** Another owner of the same hub. */
-  connectAnother?(): Promise<Store>;
-  dispose(): Promise<void>;
+  readonly connectAnother?: () => Promise<Store>;
+  readonly dispose: () => Promise<void>;
 }

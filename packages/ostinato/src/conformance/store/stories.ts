@@ -41,7 +41,14 @@ export function recordOf(id: string, more: Partial<InstanceRecord> = {}): Instan
 
 /** A message with an event of the simplest kind. */
 export function messageTo(to: string, id: string, more: Partial<Message> = {}): Message {
-  return { id, to, wakes: "unless-held", needs: "program", event: { kind: "EventRaised", eventId: -1, timestamp: START, name: id }, ...more };
+  return {
+    id,
+    to,
+    wakes: "unless-held",
+    needs: "program",
+    event: { kind: "EventRaised", eventId: -1, timestamp: START, name: id },
+    ...more,
+  };
 }
 
 /** An activity of an instance. */
@@ -67,7 +74,15 @@ export function commitOf(parts: Partial<Commit>): Commit {
 }
 
 /** A new instance with its start in its inbox. */
-export function startOf(id: string, more: { readonly record?: Partial<InstanceRecord>; readonly message?: Partial<Message>; readonly keep?: boolean; readonly input?: string } = {}): Commit {
+export function startOf(
+  id: string,
+  more: {
+    readonly record?: Partial<InstanceRecord>;
+    readonly message?: Partial<Message>;
+    readonly keep?: boolean;
+    readonly input?: string;
+  } = {},
+): Commit {
   const keep = more.keep ?? false;
   const record = recordOf(id, { attempts: keep ? 1 : 0, ...more.record });
   return commitOf({
@@ -77,7 +92,14 @@ export function startOf(id: string, more: { readonly record?: Partial<InstanceRe
     messages: [
       messageTo(id, `start:${record.executionId}`, {
         wakes: "always",
-        event: { kind: "ExecutionStarted", eventId: -1, timestamp: START, instanceId: id, executionId: record.executionId, name: record.name },
+        event: {
+          kind: "ExecutionStarted",
+          eventId: -1,
+          timestamp: START,
+          instanceId: id,
+          executionId: record.executionId,
+          name: record.name,
+        },
         ...more.message,
       }),
     ],
@@ -159,4 +181,10 @@ export async function historyOf(store: Store, id: string, from?: number): Promis
 /** The ids of messages, in order. */
 export function idsOf(messages: readonly { readonly id: string }[]): string[] {
   return messages.map((message) => message.id);
+}
+
+/** What must be there. */
+export function some<T>(value: T | undefined): T {
+  assert.ok(value !== undefined, "Something that should be there is missing.");
+  return value;
 }

@@ -5,7 +5,7 @@ import { it } from "node:test";
 import type { InstanceRecord } from "../../contract/instance.ts";
 import type { Decision } from "../../engine/store.ts";
 import type { Opener } from "./conformance.ts";
-import { claimOne, commitOf, done, idsOf, messageTo, startAndClaim, startOf, turnOf } from "./stories.ts";
+import { claimOne, commitOf, done, idsOf, messageTo, some, startAndClaim, startOf, turnOf } from "./stories.ts";
 
 export function updates(open: Opener): void {
   it("I2 of many starts of one id one is done, the others are told that it is taken", async (t) => {
@@ -34,7 +34,7 @@ export function updates(open: Opener): void {
     const { store } = await open(t);
     await done(store, startOf("a"));
     const count: Decision = (current) => {
-      const record = current!.record;
+      const record = some(current).record;
       const next: InstanceRecord = { ...record, epoch: record.epoch + 1, dropped: record.dropped + 1 };
       return commitOf({ fences: [{ kind: "instance", number: record.number, epoch: record.epoch }], number: record.number, record: next });
     };
@@ -51,12 +51,16 @@ export function updates(open: Opener): void {
     const turn = turnOf(claim.record, claim.messages);
     const result = await store.update("a", (current) => {
       if (asked++ === 0) racing = store.commit([turn]);
-      const record = current!.record;
-      return commitOf({ fences: [{ kind: "instance", number: record.number, epoch: record.epoch }], number: record.number, record: { ...record, epoch: record.epoch + 1 } });
+      const record = some(current).record;
+      return commitOf({
+        fences: [{ kind: "instance", number: record.number, epoch: record.epoch }],
+        number: record.number,
+        record: { ...record, epoch: record.epoch + 1 },
+      });
     });
     assert.ok("ok" in result && result.ok);
     const [raced] = (await racing) as { ok: boolean }[];
-    const { record } = (await store.read("a"))!;
+    const { record } = some(await store.read("a"));
     assert.equal(record.turn, raced?.ok === true ? 1 : 0);
     assert.equal(record.epoch, claim.epoch + 1);
   });

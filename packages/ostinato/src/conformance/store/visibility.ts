@@ -3,7 +3,21 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { Opener } from "./conformance.ts";
-import { activityOf, claimAll, claimOne, commitOf, done, idsOf, messageTo, recordOf, refused, startAndClaim, startOf, turnOf } from "./stories.ts";
+import {
+  activityOf,
+  claimAll,
+  claimOne,
+  commitOf,
+  done,
+  idsOf,
+  messageTo,
+  recordOf,
+  refused,
+  some,
+  startAndClaim,
+  startOf,
+  turnOf,
+} from "./stories.ts";
 
 export function visibility(open: Opener): void {
   it("T1 a timer is not seen before it is due by the store's clock, not by 1 ms", async (t) => {
@@ -16,7 +30,7 @@ export function visibility(open: Opener): void {
     clock.advance(999);
     const early = await claimAll(store);
     assert.deepEqual([early.instances, early.nextDueAt], [[], due]);
-    assert.equal(await refused(store, turnOf(turn.record!, [{ id: "t" }])), "fenced");
+    assert.equal(await refused(store, turnOf(some(turn.record), [{ id: "t" }])), "fenced");
     clock.advance(1);
     const late = await claimOne(store);
     assert.deepEqual([idsOf(late.messages), late.messages[0]?.visibleAt], [["t"], due]);
@@ -27,13 +41,15 @@ export function visibility(open: Opener): void {
     if (clock === undefined) return t.skip("a clock of its own");
     const claim = await startAndClaim(store, "a");
     const due = clock.now() + 1_000;
-    const turn = turnOf(claim.record, claim.messages, { messages: [messageTo("a", "t2", { visibleAt: due + 1 }), messageTo("a", "t1", { visibleAt: due })] });
+    const turn = turnOf(claim.record, claim.messages, {
+      messages: [messageTo("a", "t2", { visibleAt: due + 1 }), messageTo("a", "t1", { visibleAt: due })],
+    });
     assert.deepEqual((await done(store, turn)).arrived, []);
     assert.equal((await claimAll(store, { instances: 0 })).nextDueAt, due);
     clock.advance(1_000);
     assert.deepEqual(idsOf((await claimOne(store)).messages), ["t1"]);
     clock.advance(1);
-    assert.deepEqual(idsOf((await done(store, turnOf(turn.record!, [{ id: "t1" }]))).arrived), ["t2"]);
+    assert.deepEqual(idsOf((await done(store, turnOf(some(turn.record), [{ id: "t1" }]))).arrived), ["t2"]);
     assert.equal((await claimAll(store)).nextDueAt, undefined);
   });
 
@@ -43,7 +59,11 @@ export function visibility(open: Opener): void {
     const claim = await startAndClaim(store, "a");
     const now = clock.now();
     const turn = turnOf(claim.record, claim.messages, {
-      messages: [messageTo("a", "t30", { visibleAt: now + 30 }), messageTo("a", "t10", { visibleAt: now + 10 }), messageTo("a", "t0", { visibleAt: 0 })],
+      messages: [
+        messageTo("a", "t30", { visibleAt: now + 30 }),
+        messageTo("a", "t10", { visibleAt: now + 10 }),
+        messageTo("a", "t0", { visibleAt: 0 }),
+      ],
       keep: false,
     });
     await done(store, turn);
@@ -61,7 +81,7 @@ export function visibility(open: Opener): void {
     const timers = [messageTo("a", "t1", { visibleAt: 253_402_300_799_999 }), messageTo("a", "t2", { visibleAt: (clock?.now() ?? 0) + 5 })];
     const turn = turnOf(claim.record, claim.messages, { messages: timers });
     await done(store, turn);
-    await done(store, turnOf(turn.record!, [], { cancelled: ["t1", "t2", "t3"], keep: false }));
+    await done(store, turnOf(some(turn.record), [], { cancelled: ["t1", "t2", "t3"], keep: false }));
     clock?.advance(10);
     const { instances, nextDueAt } = await claimAll(store);
     assert.deepEqual([instances, nextDueAt], [[], undefined]);
@@ -78,7 +98,7 @@ export function visibility(open: Opener): void {
     clock.set(due - 3_600_000);
     const after = await claimAll(store);
     assert.ok(after.at >= before.at);
-    assert.deepEqual(idsOf(after.instances[0]!.messages), ["t"]);
+    assert.deepEqual(idsOf(some(after.instances[0]).messages), ["t"]);
     clock.set(due + 86_400_000);
     assert.equal((await store.renew(10_000)).at, due + 86_400_000);
   });
@@ -86,7 +106,10 @@ export function visibility(open: Opener): void {
   it("C1 a held instance is woken by what wakes always and by nothing else; the rest waits, in order", async (t) => {
     const { store } = await open(t);
     const claim = await startAndClaim(store, "a");
-    await done(store, turnOf(claim.record, claim.messages, { change: { held: true, status: "SUSPENDED" }, messages: [messageTo("a", "m1")], keep: false }));
+    await done(
+      store,
+      turnOf(claim.record, claim.messages, { change: { held: true, status: "SUSPENDED" }, messages: [messageTo("a", "m1")], keep: false }),
+    );
     await done(store, commitOf({ messages: [messageTo("a", "m2")] }));
     assert.deepEqual((await claimAll(store)).instances, []);
     await done(store, commitOf({ messages: [messageTo("a", "resume", { wakes: "always" })] }));
@@ -147,7 +170,7 @@ export function visibility(open: Opener): void {
     const claim = await startAndClaim(store, "a");
     await done(store, turnOf(claim.record, claim.messages, { activities: [activityOf(claim.record, 1)] }));
     const [activity] = (await claimAll(store)).activities;
-    await store.release([{ key: activity!.row, epoch: activity!.epoch }], 1_000);
+    await store.release([{ key: some(activity).row, epoch: some(activity).epoch }], 1_000);
     const early = await claimAll(store);
     assert.deepEqual([early.activities, early.nextDueAt], [[], clock.now() + 1_000]);
     clock.advance(1_000);
@@ -181,10 +204,13 @@ export function visibility(open: Opener): void {
     assert.deepEqual(await heard(), { ready: false, ended: [], due: true });
     await done(store, commitOf({ messages: [messageTo("a", "m")] }));
     assert.equal((await heard()).ready, true);
-    const end = turnOf(turn.record!, [], { change: { status: "COMPLETED", completedAt: 1 }, cancelled: ["t", "m"], keep: false });
+    const end = turnOf(some(turn.record), [], { change: { status: "COMPLETED", completedAt: 1 }, cancelled: ["t", "m"], keep: false });
     await done(store, end);
     assert.deepEqual((await heard()).ended, ["a"]);
-    await done(store, commitOf({ fences: [{ kind: "instance", number: claim.number, epoch: claim.epoch }], number: claim.number, drop: "everything" }));
+    await done(
+      store,
+      commitOf({ fences: [{ kind: "instance", number: claim.number, epoch: claim.epoch }], number: claim.number, drop: "everything" }),
+    );
     assert.deepEqual((await heard()).ended, ["a"]);
     stop();
     await done(store, startOf("b"));

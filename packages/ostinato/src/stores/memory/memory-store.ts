@@ -15,7 +15,18 @@ import type { Instant } from "../../contract/instant.ts";
 import { byDelivery } from "../../contract/messages.ts";
 import type { InboxMessage, Message } from "../../contract/messages.ts";
 import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
-import type { ActivityClaim, ActivityKey, ActivityLease, ActivityRow, Claim, Commit, CommitResult, Lease, PayloadChanges, Refusal } from "../../engine/commit.ts";
+import type {
+  ActivityClaim,
+  ActivityKey,
+  ActivityLease,
+  ActivityRow,
+  Claim,
+  Commit,
+  CommitResult,
+  Lease,
+  PayloadChanges,
+  Refusal,
+} from "../../engine/commit.ts";
 import type { ChangeHint, ClaimRequest, Claims, Decision, Renewal, Store } from "../../engine/store.ts";
 import { cursorOf, matches, numberOfCursor, pageSize } from "../paging.ts";
 import { risingClock } from "../store-clock.ts";
@@ -301,7 +312,13 @@ function handOut(entry: Entry, at: Instant): readonly InboxMessage[] {
   return messages.length > 1 ? messages.sort(byDelivery) : messages;
 }
 
-function drain(entry: Entry, one: DueHeap<Slot> | undefined, other: DueHeap<Slot> | undefined, at: Instant, messages: InboxMessage[]): void {
+function drain(
+  entry: Entry,
+  one: DueHeap<Slot> | undefined,
+  other: DueHeap<Slot> | undefined,
+  at: Instant,
+  messages: InboxMessage[],
+): void {
   while (messages.length < HAND_OUT_LIMIT) {
     const slot = sooner(one?.first(), other?.first());
     if (slot === undefined || slot.dueAt > at) return;

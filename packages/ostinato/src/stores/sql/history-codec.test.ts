@@ -4,7 +4,14 @@ import type { HistoryEvent } from "../../contract/events.ts";
 import { decodeEvents, encodeEvents, EVENT_FORMAT } from "./history-codec.ts";
 
 const at = 1_700_000_000_000;
-const failure = { errorType: "TypeError", message: 'x;"y"', stack: "at z", inner: { errorType: "E", message: "" }, nonRetriable: true, properties: { a: [1, "ü"] } };
+const failure = {
+  errorType: "TypeError",
+  message: 'x;"y"',
+  stack: "at z",
+  inner: { errorType: "E", message: "" },
+  nonRetriable: true,
+  properties: { a: [1, "ü"] },
+};
 const parent = { instanceId: "p;1", executionId: "e", name: "n", taskScheduledId: 7 };
 const EVERY_KIND: readonly HistoryEvent[] = [
   { kind: "OrchestratorStarted", eventId: -1, timestamp: at },
@@ -24,6 +31,10 @@ const EVERY_KIND: readonly HistoryEvent[] = [
     lineage: "l",
     validated: true,
     traceContext: "t",
+    carriedEvents: [
+      { kind: "EventRaised", eventId: -1, timestamp: at, name: "n" },
+      { kind: "EventRaised", eventId: -1, timestamp: at, name: "n;", input: '{"a":";"}' },
+    ],
   },
   { kind: "ExecutionStarted", eventId: -1, timestamp: at, instanceId: "i", executionId: "e", name: "n", parent, validated: false },
   { kind: "ExecutionCompleted", eventId: 3, timestamp: at, status: "COMPLETED", result: '"r"' },
@@ -41,7 +52,17 @@ const EVERY_KIND: readonly HistoryEvent[] = [
   { kind: "TaskFailed", eventId: -1, timestamp: at, taskScheduledId: 2, failure },
   { kind: "TimerCreated", eventId: 4, timestamp: at, fireAt: 253_402_300_799_999 },
   { kind: "TimerFired", eventId: -1, timestamp: at, timerId: 4, fireAt: 0 },
-  { kind: "SubOrchestrationInstanceCreated", eventId: 5, timestamp: at, instanceId: "c", name: "n", version: "1", input: "1", tags: { a: "b" }, traceContext: "x" },
+  {
+    kind: "SubOrchestrationInstanceCreated",
+    eventId: 5,
+    timestamp: at,
+    instanceId: "c",
+    name: "n",
+    version: "1",
+    input: "1",
+    tags: { a: "b" },
+    traceContext: "x",
+  },
   { kind: "SubOrchestrationInstanceCompleted", eventId: -1, timestamp: at, taskScheduledId: 5, result: "2" },
   { kind: "SubOrchestrationInstanceFailed", eventId: -1, timestamp: at, taskScheduledId: 5, failure },
   { kind: "EventSent", eventId: 6, timestamp: at, instanceId: "o", name: "e", input: "1" },
@@ -67,7 +88,16 @@ describe("history codec", () => {
 
   it("D5 refuses what is damaged or of a later format, with a reason", () => {
     const body = encodeEvents(EVERY_KIND);
-    for (const damaged of ["", ";", "x", body.slice(0, 40), body.slice(0, -1), `${body}x`, body.replace(",1,", ",99,"), body.replace(",7,", ",,")]) {
+    for (const damaged of [
+      "",
+      ";",
+      "x",
+      body.slice(0, 40),
+      body.slice(0, -1),
+      `${body}x`,
+      body.replace(",1,", ",99,"),
+      body.replace(",7,", ",,"),
+    ]) {
       if (damaged === ";") continue;
       assert.throws(() => decodeEvents(damaged, EVENT_FORMAT), { code: "STORE_FORMAT" });
     }

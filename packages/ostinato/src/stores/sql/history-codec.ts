@@ -7,7 +7,7 @@
 //          F3 lengths count UTF-16 units; texts are not escaped.
 
 import { StoreFormatError } from "../../contract/errors.ts";
-import type { EventKind, HistoryEvent } from "../../contract/events.ts";
+import type { EventKind, EventRaised, HistoryEvent } from "../../contract/events.ts";
 import type { Failure } from "../../contract/failure.ts";
 import type { ParentLink, Tags, TerminalStatus } from "../../contract/instance.ts";
 
@@ -135,6 +135,7 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
       out.textOrNone(event.lineage);
       out.numberOrNone(event.validated === undefined ? undefined : Number(event.validated));
       out.textOrNone(event.traceContext);
+      out.dataOrNone(event.carriedEvents);
     },
     read({ eventId, timestamp }, from) {
       const event: Loose<Extract<HistoryEvent, { kind: "ExecutionStarted" }>> = {
@@ -154,6 +155,7 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
       const validated = from.numberOrNone();
       set(event, "validated", validated === undefined ? undefined : validated === 1);
       set(event, "traceContext", from.textOrNone());
+      set(event, "carriedEvents", from.dataOrNone() as readonly EventRaised[] | undefined);
       return event;
     },
   },
@@ -167,7 +169,12 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
     read({ eventId, timestamp }, from) {
       const status = STATUSES[from.number()];
       if (status === undefined) throw new StoreFormatError("A stored event has an unknown status.");
-      const event: Loose<Extract<HistoryEvent, { kind: "ExecutionCompleted" }>> = { kind: "ExecutionCompleted", eventId, timestamp, status };
+      const event: Loose<Extract<HistoryEvent, { kind: "ExecutionCompleted" }>> = {
+        kind: "ExecutionCompleted",
+        eventId,
+        timestamp,
+        status,
+      };
       set(event, "result", from.textOrNone());
       set(event, "failure", from.dataOrNone() as Failure | undefined);
       return event;
@@ -201,7 +208,12 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
     read({ eventId, timestamp }, from) {
       const output = from.textOrNone();
       const recursive = from.number() === 1;
-      const event: Loose<Extract<HistoryEvent, { kind: "ExecutionTerminated" }>> = { kind: "ExecutionTerminated", eventId, timestamp, recursive };
+      const event: Loose<Extract<HistoryEvent, { kind: "ExecutionTerminated" }>> = {
+        kind: "ExecutionTerminated",
+        eventId,
+        timestamp,
+        recursive,
+      };
       set(event, "output", output);
       set(event, "after", from.textOrNone());
       return event;
@@ -217,7 +229,12 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
       out.textOrNone(event.traceContext);
     },
     read({ eventId, timestamp }, from) {
-      const event: Loose<Extract<HistoryEvent, { kind: "TaskScheduled" }>> = { kind: "TaskScheduled", eventId, timestamp, name: from.text() };
+      const event: Loose<Extract<HistoryEvent, { kind: "TaskScheduled" }>> = {
+        kind: "TaskScheduled",
+        eventId,
+        timestamp,
+        name: from.text(),
+      };
       set(event, "version", from.textOrNone());
       set(event, "input", from.textOrNone());
       set(event, "tags", from.dataOrNone() as Tags | undefined);
@@ -232,7 +249,12 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
       out.textOrNone(event.result);
     },
     read({ eventId, timestamp }, from) {
-      const event: Loose<Extract<HistoryEvent, { kind: "TaskCompleted" }>> = { kind: "TaskCompleted", eventId, timestamp, taskScheduledId: from.number() };
+      const event: Loose<Extract<HistoryEvent, { kind: "TaskCompleted" }>> = {
+        kind: "TaskCompleted",
+        eventId,
+        timestamp,
+        taskScheduledId: from.number(),
+      };
       set(event, "result", from.textOrNone());
       return event;
     },
@@ -243,7 +265,13 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
       out.number(event.taskScheduledId);
       out.dataOrNone(event.failure);
     },
-    read: ({ eventId, timestamp }, from) => ({ kind: "TaskFailed", eventId, timestamp, taskScheduledId: from.number(), failure: readFailure(from) }),
+    read: ({ eventId, timestamp }, from) => ({
+      kind: "TaskFailed",
+      eventId,
+      timestamp,
+      taskScheduledId: from.number(),
+      failure: readFailure(from),
+    }),
   },
   TimerCreated: {
     code: 10,
@@ -322,7 +350,13 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
       out.textOrNone(event.input);
     },
     read({ eventId, timestamp }, from) {
-      const event: Loose<Extract<HistoryEvent, { kind: "EventSent" }>> = { kind: "EventSent", eventId, timestamp, instanceId: from.text(), name: from.text() };
+      const event: Loose<Extract<HistoryEvent, { kind: "EventSent" }>> = {
+        kind: "EventSent",
+        eventId,
+        timestamp,
+        instanceId: from.text(),
+        name: from.text(),
+      };
       set(event, "input", from.textOrNone());
       return event;
     },
@@ -342,7 +376,7 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
 };
 
 const BY_CODE: (Form<HistoryEvent> | undefined)[] = [];
-for (const form of Object.values(FORMS)) BY_CODE[form.code] = form as unknown as Form<HistoryEvent>;
+for (const form of Object.values(FORMS)) BY_CODE[form.code] = form;
 
 function writeParent(parent: ParentLink | undefined, out: PartWriter): void {
   out.textOrNone(parent?.instanceId);
@@ -388,7 +422,8 @@ export function encodeEvents(events: readonly HistoryEvent[]): string {
  * @throws StoreFormatError when the text is damaged or of a format of a later version.
  */
 export function decodeEvents(body: string, format: number): HistoryEvent[] {
-  if (format !== EVENT_FORMAT) throw new StoreFormatError(`Stored events have format ${format}; this version reads format ${EVENT_FORMAT}. Update ostinato.`);
+  if (format !== EVENT_FORMAT)
+    throw new StoreFormatError(`Stored events have format ${format}; this version reads format ${EVENT_FORMAT}. Update ostinato.`);
   const events: HistoryEvent[] = [];
   try {
     const from = new PartReader(body);

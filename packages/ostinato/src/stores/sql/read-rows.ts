@@ -81,7 +81,10 @@ export function readRecord(from: ColumnReader): InstanceRecord {
   const dropped = from.number();
   const retainUntil = from.numberOrNone();
   const format = from.number();
-  if (format !== RECORD_FORMAT) throw new StoreFormatError(`The record of instance ${id} has format ${format}; this version reads format ${RECORD_FORMAT}. Update ostinato.`);
+  if (format !== RECORD_FORMAT)
+    throw new StoreFormatError(
+      `The record of instance ${id} has format ${format}; this version reads format ${RECORD_FORMAT}. Update ostinato.`,
+    );
   const record: Loose<InstanceRecord> = {
     number,
     id,

@@ -20,7 +20,17 @@ export const STATUSES: readonly InstanceStatus[] = ["PENDING", "RUNNING", "SUSPE
 export const FIRST_TERMINAL = 3;
 
 /** Columns of `instances` that never change, after `number` and `hub`. */
-export const FIXED_COLUMNS = ["id", "kind", "name", "created_at", "parent_id", "parent_execution", "parent_name", "parent_version", "parent_task"] as const;
+export const FIXED_COLUMNS = [
+  "id",
+  "kind",
+  "name",
+  "created_at",
+  "parent_id",
+  "parent_execution",
+  "parent_name",
+  "parent_version",
+  "parent_task",
+] as const;
 /** Columns that every turn writes; none of them is in an index. */
 export const HOT_COLUMNS = ["epoch", "turn", "history_length", "updated_at", "last_turn_at", "attempts"] as const;
 /** Columns that few turns change. */

@@ -47,7 +47,13 @@ export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to
   const { record, drop, history, payloads, fences } = commit;
   const first = fences[0];
   const isNew = record !== undefined && (commit.number === 0 || drop === "everything");
-  const hot = record !== undefined && !isNew && known !== undefined && first?.kind === "instance" && known.epoch === first.epoch && coldEquals(known, record);
+  const hot =
+    record !== undefined &&
+    !isNew &&
+    known !== undefined &&
+    first?.kind === "instance" &&
+    known.epoch === first.epoch &&
+    coldEquals(known, record);
   check(commit, isNew ? undefined : first);
   to.push(
     commit.number,

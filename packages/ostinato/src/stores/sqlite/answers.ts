@@ -27,7 +27,11 @@ function within<T>(from: ColumnReader, width: number, read: () => T): T {
   }
 }
 
-function readInbox(from: ColumnReader, number: number, to: string): { readonly messages: readonly InboxMessage[]; readonly damage: string | undefined } {
+function readInbox(
+  from: ColumnReader,
+  number: number,
+  to: string,
+): { readonly messages: readonly InboxMessage[]; readonly damage: string | undefined } {
   const messages: InboxMessage[] = [];
   let damage: string | undefined;
   for (let count = from.number(); count > 0; count--) {
@@ -51,7 +55,16 @@ function readClaim(from: ColumnReader): Claim | undefined {
   const held = from.number() === 1;
   const { messages, damage } = readInbox(from, record?.number ?? 0, record?.id ?? "");
   if (record === undefined) return undefined;
-  return { number: record.number, id: record.id, epoch: record.epoch, attempts: record.attempts, record, messages, held, ...(damage === undefined ? {} : { damage }) };
+  return {
+    number: record.number,
+    id: record.id,
+    epoch: record.epoch,
+    attempts: record.attempts,
+    record,
+    messages,
+    held,
+    ...(damage === undefined ? {} : { damage }),
+  };
 }
 
 function readClaimList(from: ColumnReader): Claim[] {
@@ -124,6 +137,7 @@ export function readPage(from: ColumnReader, pageKind: number): StoredPage {
   const generation = from.number();
   const more = from.number() === 1;
   const rows = [];
-  for (let count = from.number(); count > 0; count--) rows.push({ turn: from.number(), first: from.number(), format: from.number(), body: from.text() });
+  for (let count = from.number(); count > 0; count--)
+    rows.push({ turn: from.number(), first: from.number(), format: from.number(), body: from.text() });
   return { kind, number, generation, more, rows };
 }

@@ -239,7 +239,11 @@ function take(from: ColumnReader, count: number): Column[] {
   return from.columns.slice(position, position + count);
 }
 
-function insert(session: Session, me: OwnerOfLeases, from: ColumnReader): { readonly number: number; readonly epoch: number; readonly held: boolean } {
+function insert(
+  session: Session,
+  me: OwnerOfLeases,
+  from: ColumnReader,
+): { readonly number: number; readonly epoch: number; readonly held: boolean } {
   const row = take(from, FIXED_COLUMNS.length + HOT_COLUMNS.length + COLD_COLUMNS.length);
   const number = session.mintNumber();
   session.sql.insertInstance.run(number, me.hub, ...row);

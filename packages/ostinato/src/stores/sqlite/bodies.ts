@@ -9,7 +9,8 @@ import { Worker } from "node:worker_threads";
 import { FileLockedError, InvalidArgumentError, StoreFormatError, StoreUnavailableError } from "../../contract/errors.ts";
 import { openConnection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection.ts";
-import type { Wire } from "./wire.ts";
+import { pack, unpack } from "./wire.ts";
+import type { Parcel, Wire } from "./wire.ts";
 
 /** Which body carries out groups. */
 export type BodyKind = "inline" | "thread";
@@ -45,18 +46,28 @@ export async function openInline(options: ConnectionOptions, listener: BodyListe
 }
 
 /** What crosses to the main thread. */
-export type FromThread = { readonly kind: "ready" } | { readonly kind: "closed" } | { readonly kind: "refused"; readonly error: string; readonly message: string } | readonly Wire[];
+export type FromThread =
+  | { readonly kind: "ready" }
+  | { readonly kind: "closed" }
+  | { readonly kind: "refused"; readonly error: string; readonly message: string }
+  | readonly Parcel[];
 /** What crosses to the connection's thread. */
-export type ToThread = { readonly kind: "close" } | Wire;
+export type ToThread = { readonly kind: "close" } | Parcel;
 
 const REFUSALS: Readonly<Record<string, new (message: string) => Error>> = { FileLockedError, InvalidArgumentError, StoreFormatError };
 
 /** The connection in a thread of its own: a slow disk does not hold the event loop. */
 export async function openThread(options: ConnectionOptions, listener: BodyListener): Promise<Body> {
-  const worker = new Worker(new URL(import.meta.url.endsWith(".ts") ? "./connection-thread.ts" : "./connection-thread.js", import.meta.url), {
-    workerData: options,
-    name: "ostinato-sqlite",
-  });
+  const source = import.meta.url.endsWith(".ts");
+  const worker = new Worker(
+    source ? new URL("./connection-thread.ts", import.meta.url) : new URL("./connection-thread.js", import.meta.url),
+    {
+      workerData: options,
+      // Flags that say how the user's own program is to be read (--input-type, ...) are not meant for this file.
+      execArgv: [],
+      name: "ostinato-sqlite",
+    },
+  );
   let out = 0;
   let closed: (() => void) | undefined;
   let lost: Error | undefined;
@@ -70,7 +81,7 @@ export async function openThread(options: ConnectionOptions, listener: BodyListe
     }
     out -= message.length;
     if (out === 0) worker.unref();
-    for (const reply of message) listener.onReply(reply);
+    for (const reply of message) listener.onReply(unpack(reply));
   });
   const onEnd = (why: string, cause?: unknown): void => {
     if (closed !== undefined) return closed();
@@ -94,7 +105,8 @@ export async function openThread(options: ConnectionOptions, listener: BodyListe
     send(group) {
       if (lost !== undefined) return listener.onLost(lost);
       if (out++ === 0) worker.ref();
-      worker.postMessage(group satisfies ToThread);
+      const parcel = pack(group);
+      worker.postMessage(parcel satisfies ToThread, [parcel.numbers.buffer]);
     },
     close: () =>
       new Promise<void>((resolve) => {

@@ -4,6 +4,7 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import type { FromThread, ToThread } from "./bodies.ts";
 import { openConnection } from "./connection.ts";
 import type { Connection, ConnectionOptions } from "./connection.ts";
+import { pack, unpack } from "./wire.ts";
 import type { Wire } from "./wire.ts";
 
 const port = parentPort;
@@ -22,11 +23,15 @@ try {
 port.on("message", (first: ToThread) => {
   const groups: Wire[] = [];
   let closing = false;
-  for (let message: ToThread | undefined = first; message !== undefined; message = (receiveMessageOnPort(port) as { message: ToThread } | undefined)?.message) {
-    if (Array.isArray(message)) groups.push(message);
-    else closing = true;
+  for (
+    let message: ToThread | undefined = first;
+    message !== undefined;
+    message = (receiveMessageOnPort(port) as { message: ToThread } | undefined)?.message
+  ) {
+    if ("kind" in message) closing = true;
+    else groups.push(unpack(message));
   }
-  if (groups.length > 0 && connection !== undefined) tell(connection.execute(groups));
+  if (groups.length > 0 && connection !== undefined) tell(connection.execute(groups).map(pack));
   if (closing) {
     connection?.close();
     tell({ kind: "closed" });

@@ -236,7 +236,11 @@ export function openConnection(options: ConnectionOptions): Connection {
       replies = alone(groups, reading);
     }
     const telling = session?.telling;
-    const head: Wire = [reading, telling?.ready === true ? 1 : 0, telling === undefined || telling.dueAt === Number.POSITIVE_INFINITY ? null : telling.dueAt];
+    const head: Wire = [
+      reading,
+      telling?.ready === true ? 1 : 0,
+      telling === undefined || telling.dueAt === Number.POSITIVE_INFINITY ? null : telling.dueAt,
+    ];
     const ended = telling?.ended ?? [];
     checkpoint();
     // Hints are for everybody: they stand in the first reply alone.

@@ -19,7 +19,8 @@ const CORRUPT = 11;
 
 /** One file has one name, whatever path leads to it. */
 export function canonicalPath(path: string): string {
-  if (path === "" || path.includes("\0")) throw new InvalidArgumentError("The path of an SQLite store must be a file name that is not empty.");
+  if (path === "" || path.includes("\0"))
+    throw new InvalidArgumentError("The path of an SQLite store must be a file name that is not empty.");
   const full = resolve(path);
   try {
     return existsSync(full) ? realpathSync(full) : join(realpathSync(dirname(full)), basename(full));
@@ -57,7 +58,10 @@ export function lockFile(path: string): FileLock {
     db.close();
     if (codeOf(error) !== BUSY) throw unavailable(path, error);
     const who = pid === undefined ? "another process" : `process ${pid}`;
-    throw new FileLockedError(`${path} is held by ${who}. One process at a time can hold it; close it there, or open it here with { readOnly: true }.`, { cause: error });
+    throw new FileLockedError(
+      `${path} is held by ${who}. One process at a time can hold it; close it there, or open it here with { readOnly: true }.`,
+      { cause: error },
+    );
   }
 }
 
@@ -103,6 +107,8 @@ export function openForReading(path: string, migrations: readonly Migration[] = 
 /** Looks at a file without writing to it. */
 function inspect(path: string, migrations: readonly Migration[]): void {
   const newest = migrations.at(-1)?.format ?? 0;
+  // SQLite takes a file that is too short for a header for an empty database, and would write over it.
+  if (statSync(path).size < 512) throw new StoreFormatError(`${path} is no SQLite database. It was not touched; choose another path.`);
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(path, { readOnly: true });
@@ -110,9 +116,12 @@ function inspect(path: string, migrations: readonly Migration[]): void {
     const format = pragma(db, "user_version");
     const tables = Number(db.prepare("select count(*) as count from sqlite_schema").get()?.["count"]);
     if (application === 0 && format === 0 && tables === 0) return;
-    if (application !== APPLICATION_ID) throw new StoreFormatError(`${path} is an SQLite database of some other program. It was not touched; choose another path.`);
+    if (application !== APPLICATION_ID)
+      throw new StoreFormatError(`${path} is an SQLite database of some other program. It was not touched; choose another path.`);
     if (format > newest) {
-      throw new StoreFormatError(`${path} has format ${format}; this version of ostinato knows formats up to ${newest}. It was not touched; update ostinato.`);
+      throw new StoreFormatError(
+        `${path} has format ${format}; this version of ostinato knows formats up to ${newest}. It was not touched; update ostinato.`,
+      );
     }
     db.prepare("select * from meta").all();
     db.prepare("select * from hubs").all();
@@ -162,8 +171,10 @@ function pragma(db: DatabaseSync, name: string): number {
 
 function refused(path: string, error: unknown): Error {
   const code = codeOf(error);
-  if (code === NOT_A_DATABASE || code === CORRUPT) return new StoreFormatError(`${path} is damaged or no SQLite database (${messageOf(error)}). It was not touched.`, { cause: error });
-  if (code === 1) return new StoreFormatError(`${path} is no task hub that can be read (${messageOf(error)}). It was not touched.`, { cause: error });
+  if (code === NOT_A_DATABASE || code === CORRUPT)
+    return new StoreFormatError(`${path} is damaged or no SQLite database (${messageOf(error)}). It was not touched.`, { cause: error });
+  if (code === 1)
+    return new StoreFormatError(`${path} is no task hub that can be read (${messageOf(error)}). It was not touched.`, { cause: error });
   return unavailable(path, error);
 }
 

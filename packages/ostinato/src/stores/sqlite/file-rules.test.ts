@@ -11,7 +11,21 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import type { TestContext } from "node:test";
 import { movableClock } from "../../conformance/store/movable-clock.ts";
-import { claimAll, claimOne, commitOf, done, historyOf, idsOf, messageTo, refused, START, startAndClaim, startOf, turnOf } from "../../conformance/store/stories.ts";
+import {
+  activityOf,
+  claimAll,
+  claimOne,
+  commitOf,
+  done,
+  historyOf,
+  idsOf,
+  messageTo,
+  refused,
+  START,
+  startAndClaim,
+  startOf,
+  turnOf,
+} from "../../conformance/store/stories.ts";
 import type { Store } from "../../engine/store.ts";
 import { MIGRATIONS } from "../sql/schema.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
@@ -60,7 +74,9 @@ function holder(path: string, body: string): { readonly process: ChildProcess; r
     if (process.argv[1] !== "idle") for (let lane = 0; lane < 8; lane++) run(lane);
     else setInterval(() => {}, 1 << 30);
   `;
-  const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", program, body === "idle" ? "idle" : "busy"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", program, body === "idle" ? "idle" : "busy"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   return { process: child, lines: linesOf(child)[Symbol.asyncIterator]() };
 }
 
@@ -92,10 +108,14 @@ describe("sqlite file", () => {
     const other = holder(path, "thread");
     t.after(() => other.process.kill("SIGKILL"));
     let line = await other.lines.next();
-    while (!String(line.value).startsWith("turn")) line = await other.lines.next();
+    while (line.done !== true && !line.value.startsWith("turn")) line = await other.lines.next();
+    assert.equal(line.done, false, "the other process has ended");
     for (const body of ["inline", "thread"] as const) {
       const store = openSqliteStore({ path, body });
-      await assert.rejects(store.open(), (error: Error & { code: string }) => error.code === "FILE_LOCKED" && error.message.includes(`process ${other.process.pid}`));
+      await assert.rejects(
+        store.open(),
+        (error: Error & { code: string }) => error.code === "FILE_LOCKED" && error.message.includes(`process ${other.process.pid}`),
+      );
     }
     const reader = await opened(t, { path, readOnly: true });
     const { items } = await reader.query({}, { size: 1 });
@@ -166,7 +186,11 @@ describe("sqlite file", () => {
     await first.close();
     const bad = [...MIGRATIONS, { format: 2, statements: "create table extra(a int); insert into nowhere values(1)" }];
     await assert.rejects(openSqliteStore({ path, body: "inline", testing: { migrations: bad } }).open(), { code: "STORE_FORMAT" });
-    const good = [...MIGRATIONS, { format: 2, statements: "create table extra(a int)" }, { format: 3, statements: "insert into extra values(1)" }];
+    const good = [
+      ...MIGRATIONS,
+      { format: 2, statements: "create table extra(a int)" },
+      { format: 3, statements: "insert into extra values(1)" },
+    ];
     const upgraded = openSqliteStore({ path, body: "inline", testing: { migrations: good } });
     await upgraded.open();
     assert.equal((await claimOne(upgraded)).id, "a");
@@ -198,44 +222,55 @@ describe("sqlite file", () => {
     assert.equal(await again.read("b"), undefined);
   });
 
-  it("D1 I3 I4 H5 after a kill at any moment everything acknowledged is there, whole, and work goes on", { timeout: 120_000 }, async (t) => {
-    const path = join(folderOf(t), "hub.db");
-    const acknowledged = new Map<string, number>();
-    for (let round = 0; round < 3; round++) {
-      const body = round % 2 === 0 ? "thread" : "inline";
-      const child = holder(path, body);
-      let count = 0;
-      for (let line = await child.lines.next(); line.done !== true; line = await child.lines.next()) {
-        const [what, id, turn] = line.value.split(" ");
-        if (what === "started") acknowledged.set(id!, 0);
-        if (what === "turn") acknowledged.set(id!, Number(turn));
-        if (++count === 400 + round * 137) child.process.kill("SIGKILL");
-      }
-      await gone(child.process);
+  it(
+    "D1 I3 I4 H5 after a kill at any moment everything acknowledged is there, whole, and work goes on",
+    { timeout: 120_000 },
+    async (t) => {
+      const path = join(folderOf(t), "hub.db");
+      const acknowledged = new Map<string, number>();
+      for (let round = 0; round < 3; round++) {
+        const body = round % 2 === 0 ? "thread" : "inline";
+        const child = holder(path, body);
+        let count = 0;
+        for (let line = await child.lines.next(); line.done !== true; line = await child.lines.next()) {
+          const [what, id, turn] = line.value.split(" ");
+          if (what === "started") acknowledged.set(id!, 0);
+          if (what === "turn") acknowledged.set(id!, Number(turn));
+          if (++count === 400 + round * 137) child.process.kill("SIGKILL");
+        }
+        await gone(child.process);
 
-      const store = openSqliteStore({ path, body: "inline" });
-      await store.open();
-      for (const [id, turn] of acknowledged) {
-        const read = await store.read(id);
-        assert.ok(read !== undefined && read.record.turn >= turn, `${id} was acknowledged up to turn ${turn}`);
-        assert.equal(read.payloads.input, id);
-        assert.equal((await historyOf(store, id)).length, read.record.historyLength, id);
+        const store = openSqliteStore({ path, body: "inline" });
+        await store.open();
+        for (const [id, turn] of acknowledged) {
+          const read = await store.read(id);
+          assert.ok(read !== undefined && read.record.turn >= turn, `${id} was acknowledged up to turn ${turn}`);
+          assert.equal(read.payloads.input, id);
+          assert.equal((await historyOf(store, id)).length, read.record.historyLength, id);
+        }
+        const { items } = await store.query({}, { size: 1_000 });
+        const { instances, activities } = await claimAll(store, { instances: 1_000, activityCount: 5_000 });
+        const missing = items.filter((item) => !instances.some((one) => one.id === item.record.id));
+        assert.deepEqual(missing, []);
+        assert.equal(
+          activities.length,
+          items.reduce((sum, item) => sum + item.record.turn, 0),
+        );
+        for (const claim of instances)
+          assert.deepEqual(idsOf(claim.messages), [claim.record.turn === 0 ? `start:${claim.id}-1` : `m${claim.record.turn}`]);
+        const { record, messages } = instances[0]!;
+        const turn = record.turn + 1;
+        await done(
+          store,
+          turnOf(record, messages, { messages: [messageTo(record.id, `m${turn}`)], activities: [activityOf(record, turn)] }),
+        );
+        await store.close();
+        const check = new DatabaseSync(path);
+        assert.equal(check.prepare("pragma integrity_check").get()?.["integrity_check"], "ok");
+        check.close();
       }
-      const { items } = await store.query({}, { size: 1_000 });
-      const { instances, activities } = await claimAll(store, { instances: 1_000, activityCount: 5_000 });
-      assert.equal(instances.length, items.length);
-      assert.equal(
-        activities.length,
-        items.reduce((sum, item) => sum + item.record.turn, 0),
-      );
-      for (const claim of instances) assert.deepEqual(idsOf(claim.messages), [claim.record.turn === 0 ? `start:${claim.id}-1` : `m${claim.record.turn}`]);
-      await done(store, turnOf(instances[0]!.record, instances[0]!.messages, { messages: [messageTo(instances[0]!.id, `m${instances[0]!.record.turn + 1}`)] }));
-      await store.close();
-      const check = new DatabaseSync(path);
-      assert.equal(check.prepare("pragma integrity_check").get()?.["integrity_check"], "ok");
-      check.close();
-    }
-  });
+    },
+  );
 
   it("D4 when there is no room, what does not fit is refused alone; reads go on, and so does work when there is room", async (t) => {
     const path = join(folderOf(t), "hub.db");

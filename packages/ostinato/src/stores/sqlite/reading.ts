@@ -33,7 +33,8 @@ export function applyHistory(session: Session, hub: number, from: ColumnReader, 
   const after = from.number();
   const start = from.number();
   const head = session.sql.historyHead.get(hub, id) as unknown as [number, number] | undefined;
-  if (expected[0] !== 0 && (head === undefined || head[0] !== expected[0] || head[1] !== expected[1])) return void reply.push(DONE, HISTORY_REPLACED);
+  if (expected[0] !== 0 && (head === undefined || head[0] !== expected[0] || head[1] !== expected[1]))
+    return void reply.push(DONE, HISTORY_REPLACED);
   if (head === undefined) return void reply.push(DONE, HISTORY_NONE);
   reply.push(DONE, HISTORY_PAGE, ...head, 0, 0);
   const moreAt = reply.length - 2;
@@ -72,7 +73,8 @@ export function applyQuery(session: Session, hub: number, from: ColumnReader, qu
   if (createdTo !== undefined) where("created_at < ?", createdTo);
   if (completedFrom !== undefined) where("completed_at >= ?", completedFrom);
   if (completedTo !== undefined) where("completed_at < ?", completedTo);
-  for (const [key, value] of Object.entries(tags ?? {})) where("exists (select 1 from json_each(tags) t where t.key = ? and t.value = ?)", key, value);
+  for (const [key, value] of Object.entries(tags ?? {}))
+    where("exists (select 1 from json_each(tags) t where t.key = ? and t.value = ?)", key, value);
   const last = (session.sql.lastNumber.get() as unknown as [number])[0];
   const until = parent === undefined ? after + WINDOW : last;
   if (until < last) where("number <= ?", until);

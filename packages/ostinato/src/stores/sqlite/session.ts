@@ -7,7 +7,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { FIRST_TERMINAL } from "../sql/rows.ts";
 import type { Column } from "../sql/rows.ts";
-import { Leases } from "./leases.ts";
+import type { Leases } from "./leases.ts";
 import type { LeaseOfInstance } from "./leases.ts";
 import { prepare } from "./statements.ts";
 import type { Statements } from "./statements.ts";
@@ -73,7 +73,12 @@ export class Session {
     this.db = db;
     this.sql = prepare(db);
     this.leases = leases;
-    const meta = new Map(db.prepare("select key, value from meta").all().map((row) => [row["key"], Number(row["value"])]));
+    const meta = new Map(
+      db
+        .prepare("select key, value from meta")
+        .all()
+        .map((row) => [row["key"], Number(row["value"])]),
+    );
     this.#numbers = new Mint("next_number", NUMBER_BLOCK, meta.get("next_number") ?? 1);
     this.#sequences = new Mint("next_sequence", SEQUENCE_BLOCK, meta.get("next_sequence") ?? 1);
   }
@@ -133,7 +138,8 @@ export class Session {
   free(lease: LeaseOfInstance, somethingNew = false): void {
     this.leases.end(lease);
     // Unless it is held back, a lease knows of everything in the inbox: when that is nothing, there is nothing to look for.
-    if (somethingNew || lease.held || lease.dueAt !== Number.POSITIVE_INFINITY || lease.handed.size > 0) this.placeReady(lease.number, true);
+    if (somethingNew || lease.held || lease.dueAt !== Number.POSITIVE_INFINITY || lease.handed.size > 0)
+      this.placeReady(lease.number, true);
   }
 
   /** Something has come for an instance that is leased. */

@@ -51,7 +51,9 @@ export async function joinConnection(options: ConnectionOptions, body: BodyKind)
   const key = options.readOnly ? `read-only:${options.path}` : options.path;
   let entry = held.get(key);
   if (entry !== undefined && entry.body !== body) {
-    throw new InvalidArgumentError(`${options.path} is open in this process already with body "${entry.body}"; open it with the same body.`);
+    throw new InvalidArgumentError(
+      `${options.path} is open in this process already with body "${entry.body}"; open it with the same body.`,
+    );
   }
   if (entry === undefined) {
     entry = { body, readOnly: options.readOnly, opened: open(options, body), users: 0 };

@@ -6,7 +6,14 @@
 // Always:  I3 an operation resolves after its transaction is durable.
 //          One file is held by one process; several stores of it share the connection, each of them an owner.
 
-import { HubClosedError, InvalidArgumentError, InvalidStateError, StoreFormatError, StoreUnavailableError, UnsupportedError } from "../../contract/errors.ts";
+import {
+  HubClosedError,
+  InvalidArgumentError,
+  InvalidStateError,
+  StoreFormatError,
+  StoreUnavailableError,
+  UnsupportedError,
+} from "../../contract/errors.ts";
 import type { HistoryEvent } from "../../contract/events.ts";
 import type { InstanceId, InstanceNumber } from "../../contract/ids.ts";
 import type { InstanceRecord, StoredInstance } from "../../contract/instance.ts";
@@ -25,7 +32,20 @@ import type { ConnectionOptions } from "./connection.ts";
 import { canonicalPath } from "./database-file.ts";
 import { joinConnection } from "./shared-connection.ts";
 import type { Asker, Hint, SharedConnection } from "./shared-connection.ts";
-import { CLAIM, CLOCK, CLOSE, COMMIT, HISTORY_NONE, HISTORY_PAGE, HISTORY_REPLACED, OPEN, PAGE_OF_HISTORY, QUERY, READ, RELEASE } from "./wire.ts";
+import {
+  CLAIM,
+  CLOCK,
+  CLOSE,
+  COMMIT,
+  HISTORY_NONE,
+  HISTORY_PAGE,
+  HISTORY_REPLACED,
+  OPEN,
+  PAGE_OF_HISTORY,
+  QUERY,
+  READ,
+  RELEASE,
+} from "./wire.ts";
 import type { Wire } from "./wire.ts";
 
 /** What an SQLite store is opened with. */
@@ -45,7 +65,11 @@ export interface SqliteStoreOptions {
   /** How long the write-ahead log may grow before it is carried over, in pages of 4 KiB. */
   readonly walPages?: number;
   /** Tests only, and with body "inline" only: the clock, other migrations, a failing disk. */
-  readonly testing?: { readonly clock?: StoreClock; readonly migrations?: readonly Migration[]; readonly beforeCommit?: NonNullable<ConnectionOptions["beforeCommit"]> };
+  readonly testing?: {
+    readonly clock?: StoreClock;
+    readonly migrations?: readonly Migration[];
+    readonly beforeCommit?: NonNullable<ConnectionOptions["beforeCommit"]>;
+  };
 }
 
 /** How often a decision is asked again when others are faster. */
@@ -61,7 +85,8 @@ const TRIES = 100;
 export function openSqliteStore(options: SqliteStoreOptions): Store {
   const readOnly = options.readOnly ?? false;
   const kind: BodyKind = options.body ?? (options.testing === undefined && !readOnly ? "thread" : "inline");
-  if (options.testing !== undefined && kind !== "inline") throw new InvalidArgumentError('The options for tests need body "inline": they cannot be sent to a thread.');
+  if (options.testing !== undefined && kind !== "inline")
+    throw new InvalidArgumentError('The options for tests need body "inline": they cannot be sent to a thread.');
   const watchers = new Set<(hint: ChangeHint) => void>();
   if (options.onHint !== undefined) watchers.add(options.onHint);
   /** Records that their rows are known to hold: of instances that this store keeps, no others. */
@@ -78,8 +103,10 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   // ---------------------------------------------------------------------------------------------------- asking
 
   function ask(code: number, write: (to: Wire) => void, asker: Asker): void {
-    if (connection === undefined) asker.onLost(new HubClosedError(closing === undefined ? "The store is not open yet: call open() first." : "The store is closed."));
-    else if (readOnly && code < READ && code !== OPEN) asker.onLost(new UnsupportedError(`${options.path} was opened to read. Open it without { readOnly: true } to write.`));
+    if (connection === undefined)
+      asker.onLost(new HubClosedError(closing === undefined ? "The store is not open yet: call open() first." : "The store is closed."));
+    else if (readOnly && code < READ && code !== OPEN)
+      asker.onLost(new UnsupportedError(`${options.path} was opened to read. Open it without { readOnly: true } to write.`));
     else connection.ask(code, owner, write, asker);
   }
 
@@ -90,7 +117,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
           try {
             resolve(read(from, at));
           } catch (error) {
-            reject(error as Error);
+            reject(error instanceof Error ? error : new StoreUnavailableError(String(error)));
           }
         },
         onFailure: (message) => reject(new StoreUnavailableError(`${options.path}: ${message}`)),
@@ -135,7 +162,12 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     await opening?.catch(() => undefined);
     const leaving = connection;
     if (leaving === undefined) return;
-    if (!readOnly) await asked(CLOSE, () => undefined, () => undefined).catch(() => undefined);
+    if (!readOnly)
+      await asked(
+        CLOSE,
+        () => undefined,
+        () => undefined,
+      ).catch(() => undefined);
     unwatch();
     connection = undefined;
     known.clear();
@@ -152,29 +184,60 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
 
   // ---------------------------------------------------------------------------------------------------- commits
 
-  function send(commit: Commit, resolve: (result: CommitResult) => void, reject: (error: Error) => void, readTurn?: number): void {
-    const { record, number } = commit;
-    const out = underWay.get(number);
-    const settle = (result: CommitResult): void => {
-      if (record !== undefined) {
+  /** A commit on its way: one object, since there is one for every step of every instance. */
+  class Sent implements Asker {
+    readonly commit: Commit;
+    readonly #resolve: (result: CommitResult, index: number) => void;
+    readonly #reject: (error: Error) => void;
+    readonly #index: number;
+
+    constructor(commit: Commit, index: number, resolve: (result: CommitResult, index: number) => void, reject: (error: Error) => void) {
+      this.commit = commit;
+      this.#index = index;
+      this.#resolve = resolve;
+      this.#reject = reject;
+    }
+
+    onAnswer(code: number, from: ColumnReader, at: number): void {
+      this.#settle(readResult(code, from, at, this.commit));
+    }
+
+    onFailure(message: string): void {
+      this.#settle({ ok: false, why: "failed", failure: { errorType: "StoreUnavailableError", message } });
+    }
+
+    onLost(error: Error): void {
+      this.#reject(error);
+    }
+
+    #settle(result: CommitResult): void {
+      const { record, number } = this.commit;
+      if (record !== undefined && number !== 0) {
         const left = (underWay.get(number) ?? 1) - 1;
         if (left === 0) underWay.delete(number);
         else underWay.set(number, left);
       }
-      learn(commit, result);
-      resolve(result);
-    };
+      learn(this.commit, result);
+      this.#resolve(result, this.#index);
+    }
+  }
+
+  function send(
+    commit: Commit,
+    index: number,
+    resolve: (result: CommitResult, index: number) => void,
+    reject: (error: Error) => void,
+    readTurn?: number,
+  ): void {
+    const { record, number } = commit;
+    const out = underWay.get(number);
     try {
-      ask(COMMIT, (to) => pushCommit(commit, out === undefined ? known.get(number) : undefined, to, readTurn), {
-        onAnswer: (code, from, at) => settle(readResult(code, from, at, commit)),
-        onFailure: (message) => settle({ ok: false, why: "failed", failure: { errorType: "StoreUnavailableError", message } }),
-        onLost: reject,
-      });
+      ask(COMMIT, (to) => pushCommit(commit, out === undefined ? known.get(number) : undefined, to, readTurn), new Sent(commit, index, resolve, reject));
     } catch (error) {
       const { name, message } = error as Error;
-      return resolve({ ok: false, why: "failed", failure: { errorType: name, message } });
+      return resolve({ ok: false, why: "failed", failure: { errorType: name, message } }, index);
     }
-    if (record !== undefined) underWay.set(number, (out ?? 0) + 1);
+    if (record !== undefined && number !== 0) underWay.set(number, (out ?? 0) + 1);
   }
 
   function learn(commit: Commit, result: CommitResult): void {
@@ -190,24 +253,19 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   }
 
   function commitOne(commit: Commit, readTurn?: number): Promise<CommitResult> {
-    return new Promise((resolve, reject) => send(commit, resolve, reject, readTurn));
+    return new Promise((resolve, reject) => send(commit, 0, resolve, reject, readTurn));
   }
 
   function commitAll(batch: readonly Commit[]): Promise<readonly CommitResult[]> {
     return new Promise((resolve, reject) => {
-      const results: CommitResult[] = new Array<CommitResult>(batch.length);
+      const results = new Array<CommitResult>(batch.length);
       let left = batch.length;
       if (left === 0) return resolve(results);
-      for (let i = 0; i < batch.length; i++) {
-        send(
-          batch[i] as Commit,
-          (result) => {
-            results[i] = result;
-            if (--left === 0) resolve(results);
-          },
-          reject,
-        );
-      }
+      const settle = (result: CommitResult, index: number): void => {
+        results[index] = result;
+        if (--left === 0) resolve(results);
+      };
+      batch.forEach((commit, index) => send(commit, index, settle, reject));
     });
   }
 
@@ -221,7 +279,9 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       const decision = decide(current, at);
       if ("refused" in decision) return decision;
       const result = await commitOne(fencedByWhatWasRead(decision, current), current?.record.turn);
-      const lost = result.ok ? current !== undefined && decision.messages.some((message) => message.to === id && result.undelivered.includes(message.id)) : result.why !== "failed";
+      const lost = result.ok
+        ? current !== undefined && decision.messages.some((message) => message.to === id && result.undelivered.includes(message.id))
+        : result.why !== "failed";
       if (!lost || tries === TRIES) return result;
     }
   }
@@ -270,7 +330,8 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
         (reader) => readPage(reader, HISTORY_PAGE),
       );
       if (next.kind === HISTORY_NONE) return;
-      if (next.kind === HISTORY_REPLACED) throw new InvalidStateError(`The history of instance ${id} was replaced while it was being read. Read it again.`);
+      if (next.kind === HISTORY_REPLACED)
+        throw new InvalidStateError(`The history of instance ${id} was replaced while it was being read. Read it again.`);
       const events: HistoryEvent[] = [];
       for (const row of next.rows) {
         const decoded = decodeRow(id, row);
@@ -331,6 +392,8 @@ function decodeRow(id: InstanceId, row: { readonly turn: number; readonly format
   try {
     return decodeEvents(row.body, row.format);
   } catch (error) {
-    throw new StoreFormatError(`The history of instance ${id} cannot be read at turn ${row.turn}: ${(error as Error).message}`, { cause: error });
+    throw new StoreFormatError(`The history of instance ${id} cannot be read at turn ${row.turn}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

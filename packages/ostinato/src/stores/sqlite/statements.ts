@@ -11,7 +11,8 @@ const PAYLOADS = [0, 1, 2, 3].map((slot) => `(select value from payloads p where
 export const STORED = `select ${RECORD.replaceAll(/\b(\w+)/g, "i.$1")}, ${PAYLOADS} from instances i`;
 const MESSAGE = "due_at, lane, sequence, id, execution, visible_at, arrived_at, format, body";
 const ACTIVITY_KEY = "number = ? and generation = ? and task_id = ?";
-const dueInLane = (lane: number): string => `(select due_at from messages m where m.number = i.number and lane = ${lane} order by due_at limit 1)`;
+const dueInLane = (lane: number): string =>
+  `(select due_at from messages m where m.number = i.number and lane = ${lane} order by due_at limit 1)`;
 
 /** The statements of one connection. */
 export interface Statements {
@@ -126,7 +127,9 @@ export function prepare(db: DatabaseSync): Statements {
     unclaimedOf: sql(
       "select visible_at, number, generation, task_id from activities where hub = ? and name = ? and owner is null and visible_at <= ? order by visible_at limit ?",
     ),
-    nextUnclaimedOf: sql("select visible_at from activities where hub = ? and name = ? and owner is null and visible_at > ? order by visible_at limit 1"),
+    nextUnclaimedOf: sql(
+      "select visible_at from activities where hub = ? and name = ? and owner is null and visible_at > ? order by visible_at limit 1",
+    ),
     claimActivity: sql(
       `update activities set owner = ?, epoch = epoch + 1, delivery = delivery + 1 where ${ACTIVITY_KEY}
         returning (select id from instances i where i.number = activities.number), number, generation, task_id, name, execution_id, version, input, tags,
@@ -136,7 +139,9 @@ export function prepare(db: DatabaseSync): Statements {
     releaseActivitiesOf: sql("update activities set owner = null, visible_at = ? where owner = ?"),
     releaseActivities: sql("update activities set owner = null, visible_at = ? where owner is not null"),
     stranded: sql("select distinct number from messages where number not in (select number from ready)"),
-    dropRows: ["instances", "payloads", "history", "messages", "ready", "activities"].map((table) => sql(`delete from ${table} where number = ?`)),
+    dropRows: ["instances", "payloads", "history", "messages", "ready", "activities"].map((table) =>
+      sql(`delete from ${table} where number = ?`),
+    ),
     lastNumber: sql("select coalesce(max(number), 0) from instances"),
   };
 }

@@ -1,0 +1,91 @@
+// ostinato/contract: the words of the first seam, for those who build a backend, a transport or a tool: plain data and the few pure functions
+// that define it. The error classes are at the main door.
+
+export type {
+  Action,
+  ActionKind,
+  CancelTimer,
+  CompleteOrchestration,
+  CreateSubOrchestration,
+  CreateTimer,
+  ScheduleTask,
+  SendEvent,
+} from "./contract/actions.ts";
+export type {
+  Backend,
+  BackendCounters,
+  ClientOperations,
+  InstanceSnapshot,
+  PurgeRequest,
+  RaiseEventRequest,
+  StartRequest,
+  TerminateRequest,
+  WorkerConnection,
+  WorkerInterest,
+  WorkerOperations,
+} from "./contract/backend.ts";
+export type {
+  EventKind,
+  EventRaised,
+  EventSent,
+  ExecutionCompleted,
+  ExecutionResumed,
+  ExecutionStarted,
+  ExecutionSuspended,
+  ExecutionTerminated,
+  HistoryEvent,
+  OrchestratorStarted,
+  SubOrchestrationInstanceCompleted,
+  SubOrchestrationInstanceCreated,
+  SubOrchestrationInstanceFailed,
+  TaskCompleted,
+  TaskFailed,
+  TaskScheduled,
+  TimerCreated,
+  TimerFired,
+} from "./contract/events.ts";
+export { RecordedError, toFailure, type Failure } from "./contract/failure.ts";
+export {
+  checkInstanceId,
+  checkName,
+  childInstanceId,
+  MAX_ID_LENGTH,
+  type ExecutionId,
+  type InstanceId,
+  type InstanceKind,
+  type InstanceNumber,
+  type MessageId,
+} from "./contract/ids.ts";
+export {
+  isTerminal,
+  type InstancePayloads,
+  type InstanceRecord,
+  type InstanceStatus,
+  type ParentLink,
+  type Stall,
+  type StoredInstance,
+  type Tags,
+  type TerminalStatus,
+} from "./contract/instance.ts";
+export { durationMs, LATEST_INSTANT, type Duration, type DurationParts, type DurationText, type Instant } from "./contract/instant.ts";
+export { byDelivery, dueTime, type InboxMessage, type Message, type NewInstance } from "./contract/messages.ts";
+export type { InstanceFilter, Page, PageRequest } from "./contract/queries.ts";
+export { recordedAs } from "./contract/recorded-as.ts";
+export {
+  chooseVersion,
+  compareVersions,
+  versionMismatch,
+  type VersionFailureStrategy,
+  type VersionMatchStrategy,
+} from "./contract/versions.ts";
+export type {
+  ActivityOutcome,
+  ActivityWorkItem,
+  CancelNotice,
+  ForgetNotice,
+  OrchestrationOutcome,
+  OrchestrationWorkItem,
+  Past,
+  WorkItem,
+  WorkToken,
+} from "./contract/work-items.ts";
