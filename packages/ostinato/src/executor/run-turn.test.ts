@@ -749,6 +749,23 @@ describe("mistakes", () => {
     );
   });
 
+  test("a rejection that comes to light after the end is told too; of a forgotten program none is", async () => {
+    const story = rehearse(orchestrator("hasty", async () => "ok"));
+    await story.start();
+    story.kept.close();
+    story.kept.reportUnhandled(new Error("lost"));
+    assert.deepEqual(
+      story.logs.map(({ message }) => message),
+      ["A rejection in orchestrator 'hasty' was handled by nobody."],
+    );
+
+    const forgotten = rehearse(orchestrator("forgotten", async (ctx) => await ctx.waitForExternalEvent("go")));
+    await forgotten.start();
+    forgotten.kept.close();
+    forgotten.kept.reportUnhandled(new Error("lost"));
+    assert.equal(forgotten.logs.length, 0);
+  });
+
   test("after close nothing settles and calls throw into the program alone (X3)", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     let code: unknown;

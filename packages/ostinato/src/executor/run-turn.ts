@@ -13,7 +13,7 @@ import type { CompleteOrchestration } from "../contract/actions.ts";
 import { InvalidStateError } from "../contract/errors.ts";
 import type { ExecutionStarted, HistoryEvent } from "../contract/events.ts";
 import { toFailure } from "../contract/failure.ts";
-import { given } from "../contract/recorded-as.ts";
+import { given, type Writable } from "../contract/recorded-as.ts";
 import { decodeWith, validate } from "../authoring/schema.ts";
 import { runBody } from "./bodies.ts";
 import { newTrace, reasonOf } from "./determinism.ts";
@@ -218,15 +218,14 @@ async function closeTurn(turn: Turn): Promise<TurnResult> {
     actions.push(completion);
     if (completion.status !== "CONTINUED_AS_NEW") turn.actionsRecorded++;
   }
-  const awaitedEvents = turn.over ? [] : turn.awaitedEvents();
-  return {
-    kind: "turn",
-    actions,
-    ...(turn.customStatus === undefined ? {} : { customStatus: turn.customStatus }),
-    ...(turn.acceptedInput === undefined ? {} : { acceptedInput: turn.acceptedInput }),
-    ...(awaitedEvents.length === 0 ? {} : { awaitedEvents }),
-    ended: turn.over,
-  };
+  const result: Writable<Extract<TurnResult, { kind: "turn" }>> = { kind: "turn", actions, ended: turn.over };
+  if (turn.customStatus !== undefined) result.customStatus = turn.customStatus;
+  if (turn.acceptedInput !== undefined) result.acceptedInput = turn.acceptedInput;
+  if (!turn.over) {
+    const awaitedEvents = turn.awaitedEvents();
+    if (awaitedEvents.length > 0) result.awaitedEvents = awaitedEvents;
+  }
+  return result;
 }
 
 async function completionOf(turn: Turn): Promise<CompleteOrchestration> {

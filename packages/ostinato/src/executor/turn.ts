@@ -320,7 +320,8 @@ export class Turn {
 
   /** A rejection of the program's own that nobody has handled: its own affair while it goes on, told at its end. */
   reportUnhandled(reason: unknown): void {
-    if (this.closed || this.overInReplay) return;
+    // A program that was forgotten goes on elsewhere; one that has ended is closed at once, and what comes to light then is told all the same.
+    if (this.overInReplay || (this.closed && !this.over)) return;
     if (!this.over) {
       this.#unhandled ??= [];
       if (this.#unhandled.length < MAX_UNHANDLED) this.#unhandled.push(reason);

@@ -10,7 +10,7 @@
 import type { HistoryEvent } from "../contract/events.ts";
 import { toFailure, type Failure } from "../contract/failure.ts";
 import type { InstanceId } from "../contract/ids.ts";
-import { given } from "../contract/recorded-as.ts";
+import { given, type Writable } from "../contract/recorded-as.ts";
 import type { VersionFailureStrategy } from "../contract/versions.ts";
 import type { OrchestrationOutcome, OrchestrationWorkItem } from "../contract/work-items.ts";
 import type { OrchestratorDefinition } from "../authoring/define.ts";
@@ -100,13 +100,17 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
       execution.close();
       return { kind: "stalled", token, stall: result.stall };
     }
-    const { ended, ...asked } = result;
-    if (ended || turn.forgotten) {
+    const outcome: Writable<Extract<OrchestrationOutcome, { kind: "turn" }>> = { kind: "turn", token, actions: result.actions };
+    if (result.customStatus !== undefined) outcome.customStatus = result.customStatus;
+    if (result.acceptedInput !== undefined) outcome.acceptedInput = result.acceptedInput;
+    if (result.awaitedEvents !== undefined) outcome.awaitedEvents = result.awaitedEvents;
+    if (result.ended || turn.forgotten) {
       execution.close();
-      return { ...asked, token };
+      return outcome;
     }
     const keptBytes = cache.keep(item.instanceId, item.executionId, execution);
-    return keptBytes === undefined ? { ...asked, token } : { ...asked, token, keptBytes };
+    if (keptBytes !== undefined) outcome.keptBytes = keptBytes;
+    return outcome;
   };
 
   const turnDown = (

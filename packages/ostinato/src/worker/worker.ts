@@ -127,6 +127,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
       converter: world.converter,
       limits: world.limits,
       settle,
+      breathe,
       enter,
       log: writeProgramLog,
       ...given({ defaultVersion: versioning.defaultVersion }),
