@@ -65,7 +65,13 @@ export const start = (more: Partial<ExecutionStarted> = {}): ExecutionStarted =>
   ...more,
 });
 export const raised = (name: string): HistoryEvent => ({ kind: "EventRaised", eventId: -1, timestamp: 150, name });
-export const fired = (timerId: number, fireAt: number): HistoryEvent => ({ kind: "TimerFired", eventId: -1, timestamp: fireAt, timerId, fireAt });
+export const fired = (timerId: number, fireAt: number): HistoryEvent => ({
+  kind: "TimerFired",
+  eventId: -1,
+  timestamp: fireAt,
+  timerId,
+  fireAt,
+});
 export const done = (taskScheduledId: number, result = '"r"'): Extract<HistoryEvent, { kind: "TaskCompleted" }> => ({
   kind: "TaskCompleted",
   eventId: -1,
@@ -86,7 +92,17 @@ export function inbox(...arrivals: readonly (HistoryEvent | (Partial<InboxMessag
   return arrivals.map((arrival, i) => {
     const given = "event" in arrival ? arrival : { event: arrival };
     const bound = ["TimerFired", "TaskCompleted", "TaskFailed"].includes(given.event.kind) ? { execution: "x" } : {};
-    return { id: `m${i + 1}`, to: "i", wakes: "unless-held", needs: "program", number: NUMBER, sequence: i + 1, arrivedAt: 150 + i, ...bound, ...given };
+    return {
+      id: `m${i + 1}`,
+      to: "i",
+      wakes: "unless-held",
+      needs: "program",
+      number: NUMBER,
+      sequence: i + 1,
+      arrivedAt: 150 + i,
+      ...bound,
+      ...given,
+    };
   });
 }
 
@@ -136,14 +152,26 @@ export const kinds = (events: readonly HistoryEvent[] | undefined): string[] => 
 
 // ---- what a program asks for
 
-export const call = (id: number, more: Partial<ScheduleTask> = {}): ScheduleTask => ({ kind: "scheduleTask", id, name: "a", attempt: 1, firstId: id, ...more });
+export const call = (id: number, more: Partial<ScheduleTask> = {}): ScheduleTask => ({
+  kind: "scheduleTask",
+  id,
+  name: "a",
+  attempt: 1,
+  firstId: id,
+  ...more,
+});
 export const end = (status: CompleteOrchestration["status"], more: Partial<CompleteOrchestration> = {}): CompleteOrchestration => ({
   kind: "completeOrchestration",
   id: 99,
   status,
   ...more,
 });
-export const asks = (actions: readonly Action[], more: Partial<TurnOutcome> = {}): TurnOutcome => ({ kind: "turn", token: "1", actions, ...more });
+export const asks = (actions: readonly Action[], more: Partial<TurnOutcome> = {}): TurnOutcome => ({
+  kind: "turn",
+  token: "1",
+  actions,
+  ...more,
+});
 
 /** A process that serves everything and has room for two of each. */
 export const room = (more: Partial<Room> = {}): Room => ({

@@ -209,8 +209,9 @@ function brokenHistory(record: InstanceRecord, mode: "append" | "replace", event
   if (first.kind !== "OrchestratorStarted") return `H3 a turn of ${record.id} begins with ${first.kind}.`;
   if (first.timestamp !== record.lastTurnAt) return `T3 a turn of ${record.id} is written at ${first.timestamp}, and its record says ${record.lastTurnAt}.`;
   if (record.attempts !== 0) return `H4 ${record.id} counts ${record.attempts} claims since the turn that is written.`;
-  const terminated = record.status === "TERMINATED" && events[1]?.kind === "ExecutionTerminated";
-  if (begins !== (events[1]?.kind === "ExecutionStarted") && !(begins && terminated)) return `H3 the first turn of ${record.id}, and no other, has ExecutionStarted as its second event.`;
+  if (begins !== (events[1]?.kind === "ExecutionStarted")) {
+    return `H3 the first turn of ${record.id}, and no other, has ExecutionStarted as its second event.`;
+  }
   const last = events.length - 1;
   for (let i = 1; i < events.length; i++) {
     const event = events[i];

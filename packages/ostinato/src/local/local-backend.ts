@@ -82,6 +82,8 @@ const CHILDREN_PAGE = 500;
 const WRITE_RETRY_MS = 1_000;
 const SET_ASIDE_MS = 10 * 365 * 86_400_000;
 const ENGINE_TURNS = 100;
+/** By so much a held instance's clock can be behind the store's: both are rounded down. */
+const READING_SLACK_MS = 2;
 /** The failure of a commit that broke an invariant. No other has this name. */
 const BROKEN = "BrokenInvariant";
 /** A claim that broke one is looked at again so much later. */
@@ -1074,7 +1076,8 @@ class LocalBackend implements Backend {
 function timeoutOf(claim: ActivityClaim): number | undefined {
   const { attemptTimeoutMs, expiresAt } = claim.row;
   if (expiresAt === undefined) return attemptTimeoutMs;
-  const left = Math.max(1, expiresAt - claim.at);
+  // The store's clock decides (the expiry is a message of its own). This is for when nobody hears of it, and readings are whole milliseconds.
+  const left = Math.max(1, expiresAt - claim.at) + READING_SLACK_MS;
   return attemptTimeoutMs === undefined ? left : Math.min(attemptTimeoutMs, left);
 }
 

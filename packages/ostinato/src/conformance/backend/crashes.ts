@@ -1,7 +1,7 @@
 // crashes: a process ends without a goodbye, at any moment, and nothing is lost, and nothing is twice in the history.
 
 import assert from "node:assert/strict";
-import { activity, orchestrator, type HistoryEvent } from "../../index.ts";
+import { activity, orchestrator, type HistoryEvent, type StandardSchemaV1 } from "../../index.ts";
 import { assertSound } from "./history-rules.ts";
 import { historyOf, ofKind, refused, signal, type Chapter, type Signal, type Story, type World } from "./world.ts";
 
@@ -204,7 +204,8 @@ export const crashes: Chapter = (story) => {
     await world.restart();
     await world.work({ orchestrators: [times] });
     assert.deepEqual((await world.hub.instance("later").status())?.scheduledAt, startAt);
-    assert.ok(((await world.output(world.hub.instance(times, "later"))) as number) >= startAt.getTime());
+    const begun = await world.output(world.hub.instance(times, "later"));
+    assert.ok(begun >= startAt.getTime());
   });
 
   crashing("I5 events are received once each and in order, with a crash after every few", async (world) => {
@@ -340,6 +341,41 @@ export const crashes: Chapter = (story) => {
       assert.equal((await world.failure(world.hub.instance("poisoned"))).code, "ORCHESTRATION_TERMINATED");
     },
   );
+
+  crashing("R4 an instance in whose turn its process ends every time is set aside; resumed, it is tried again", async (world) => {
+    let entered: Signal = signal();
+    let hangs = true;
+    const poison: StandardSchemaV1<string, string> = {
+      "~standard": {
+        version: 1,
+        vendor: "kit",
+        // A start by name is checked in its first turn: that is where this process ends.
+        validate: async (value) => {
+          entered.give();
+          if (hangs) await new Promise(() => undefined);
+          return { value: value as string };
+        },
+      },
+    };
+    const swallows = orchestrator("swallows", { input: poison }, async (_ctx, text) => text);
+    const healthy = orchestrator("healthy", async () => "healthy");
+    await world.hub.start("swallows", "poison", { instanceId: "poisoned" });
+    for (let claim = 1; claim <= 10; claim++) {
+      await world.work({ orchestrators: [swallows, healthy] });
+      await world.until(entered.given);
+      entered = signal();
+      await world.restart();
+    }
+    await world.work({ orchestrators: [swallows, healthy] });
+    const status = await world.seen(world.hub.instance("poisoned"), (each) => each.stall !== undefined);
+    assert.equal(status.stall?.kind, "set-aside");
+    assert.match(status.stall.reason, /'swallows'/);
+    assert.equal(await world.output(await world.hub.start(healthy)), "healthy");
+    hangs = false;
+    await world.hub.instance("poisoned").suspend();
+    await world.hub.instance("poisoned").resume();
+    assert.equal(await world.output(world.hub.instance("poisoned")), "poison");
+  });
 
   crashing(
     "H5, D1 crashed after any of the first steps, a program with everything in it ends as if nothing had happened",

@@ -168,6 +168,19 @@ export const validation: Chapter = (story) => {
     assert.equal(await world.output(instance), 9);
   });
 
+  story("events that an orchestrator declares have the class or schema that it names", async (world) => {
+    const shop = orchestrator("shop", { events: { ordered: Order, counted: quantity() } }, async (ctx) => {
+      const order = await ctx.waitForExternalEvent("ordered");
+      const { quantity: count } = await ctx.waitForExternalEvent("counted");
+      return order.needsApproval ? count : 0;
+    });
+    await world.work({ orchestrators: [shop] });
+    const instance = await world.hub.start(shop);
+    await instance.raiseEvent(externalEvent("ordered", Order), new Order("laptop", 2_000));
+    await instance.raiseEvent(externalEvent("counted", quantity()), { quantity: "3" });
+    assert.equal(await world.output(instance), 3);
+  });
+
   story("business objects keep their class where a definition names it: inputs, outputs, lists, events", async (world) => {
     const received = externalEvent("received", Order);
     const dearest = activity("dearest", { input: [Order], output: Order }, async (_ctx, orders) => {

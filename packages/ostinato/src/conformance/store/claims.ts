@@ -202,6 +202,17 @@ export function claims(open: Opener): void {
     await done(store, turnOf(record, arrived));
   });
 
+  it("a commit that keeps an instance without changing its record leases it", async (t) => {
+    const { store } = await open(t);
+    const { number } = await done(store, startOf("a"));
+    const kept = await done(store, commitOf({ fences: [{ kind: "instance", number, epoch: 1 }], number, keep: true }));
+    assert.deepEqual(idsOf(kept.arrived), ["start:a-1"]);
+    assert.deepEqual((await claimAll(store)).instances, []);
+    await done(store, turnOf(recordOf("a", { number }), kept.arrived));
+    await store.release([{ number, epoch: 1 }], 0);
+    assert.deepEqual((await claimAll(store)).instances, []);
+  });
+
   it("a message that creates its addressee makes it once, claimed when asked", async (t) => {
     const { store } = await open(t);
     const { record, messages } = await startAndClaim(store, "a");

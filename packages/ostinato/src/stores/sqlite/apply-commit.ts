@@ -161,7 +161,10 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
         leases.end(lease);
         lease = leases.grant(number, me.owner, epoch, held);
       } else if (lease === undefined) {
-        if (!isNew) sql.dropReady.run(number);
+        if (!isNew) {
+          sql.dropReady.run(number);
+          ({ epoch, held } = standing(session, number));
+        }
         lease = leases.grant(number, me.owner, epoch, held);
       } else if (lease.held !== held) {
         leases.setHeld(lease, held);
@@ -227,6 +230,11 @@ function checksHold(session: Session, number: number, from: ColumnReader): boole
 
 function epochOf(session: Session, number: number): number | undefined {
   return session.leases.of(number)?.epoch ?? (session.sql.epochOf.get(number) as unknown as [number] | undefined)?.[0];
+}
+
+function standing(session: Session, number: number): { readonly epoch: number; readonly held: boolean } {
+  const [epoch, held] = session.sql.standing.get(number) as unknown as [number, number];
+  return { epoch, held: held === 1 };
 }
 
 function idOf(session: Session, number: number): string {

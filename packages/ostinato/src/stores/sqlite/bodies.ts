@@ -101,7 +101,7 @@ export async function openThread(options: ConnectionOptions, listener: BodyListe
   worker.unref();
   return {
     gather: (flush) => queueMicrotask(() => process.nextTick(flush)),
-    enough: 32,
+    enough: 128,
     send(group) {
       if (lost !== undefined) return listener.onLost(lost);
       if (out++ === 0) worker.ref();

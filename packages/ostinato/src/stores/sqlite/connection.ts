@@ -8,7 +8,6 @@
 //          D3 after a failed COMMIT no success is answered from that handle: the file is opened anew, written through, and every lease is void.
 //          D4 what cannot be written for want of room is refused, and tried again when it is asked again; reads go on.
 
-import { statSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { ColumnReader } from "../sql/read-rows.ts";
 import type { Migration } from "../sql/schema.ts";
@@ -57,10 +56,11 @@ export function openConnection(options: ConnectionOptions): Connection {
   const leases = new Leases();
   const queries = new Map<string, StatementSync>();
   let session: Session | undefined;
-  let walSeen = 0;
 
   function connect(): Session {
     const db = readOnly ? openForReading(path, options.migrations) : openForWriting(path, options.migrations);
+    // By frames of the log and not by the file's size, which stays when the log begins anew. It runs behind a COMMIT, so between two groups.
+    if (!readOnly) db.exec(`pragma wal_autocheckpoint = ${options.walPages}`);
     return new Session(db, leases);
   }
 
@@ -208,7 +208,7 @@ export function openConnection(options: ConnectionOptions): Connection {
           reply.length = 0;
           reply.push(FAILED, messageOf(error instanceof InDoubt ? error.cause : error));
         }
-        replyToAll.push(...reply);
+        for (const value of reply) replyToAll.push(value);
       }
       return replyToAll;
     });
@@ -242,7 +242,6 @@ export function openConnection(options: ConnectionOptions): Connection {
       telling === undefined || telling.dueAt === Number.POSITIVE_INFINITY ? null : telling.dueAt,
     ];
     const ended = telling?.ended ?? [];
-    checkpoint();
     // Hints are for everybody: they stand in the first reply alone.
     return replies.map((reply, index) => (index === 0 ? [...head, ended.length, ...ended, ...reply] : [reading, 0, null, 0, ...reply]));
   }
@@ -259,18 +258,6 @@ export function openConnection(options: ConnectionOptions): Connection {
     } catch (error) {
       giveUp(error);
       throw error;
-    }
-  }
-
-  /** Carries the write-ahead log over once it is long, here, where nothing else happens meanwhile. */
-  function checkpoint(): void {
-    if (readOnly || session === undefined || ++walSeen < 8) return;
-    walSeen = 0;
-    try {
-      const length = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-      if (length > options.walPages * 4_096) session.db.exec("pragma wal_checkpoint(passive)");
-    } catch {
-      // Nothing is lost: the log stays, and is carried over another time.
     }
   }
 

@@ -85,7 +85,7 @@ export function openForWriting(path: string, migrations: readonly Migration[] = 
   const db = new DatabaseSync(path);
   try {
     db.exec(
-      "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = off; pragma wal_autocheckpoint = 0; pragma journal_size_limit = 67108864; pragma cache_size = -32768; pragma busy_timeout = 5000",
+      "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = off; pragma journal_size_limit = 67108864; pragma cache_size = -32768; pragma busy_timeout = 5000",
     );
     upgrade(db, path, migrations);
     return db;

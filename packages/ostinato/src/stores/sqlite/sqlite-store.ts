@@ -232,7 +232,11 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     const { record, number } = commit;
     const out = underWay.get(number);
     try {
-      ask(COMMIT, (to) => pushCommit(commit, out === undefined ? known.get(number) : undefined, to, readTurn), new Sent(commit, index, resolve, reject));
+      ask(
+        COMMIT,
+        (to) => pushCommit(commit, out === undefined ? known.get(number) : undefined, to, readTurn),
+        new Sent(commit, index, resolve, reject),
+      );
     } catch (error) {
       const { name, message } = error as Error;
       return resolve({ ok: false, why: "failed", failure: { errorType: name, message } }, index);
@@ -245,10 +249,8 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       known.delete(commit.number);
       return;
     }
-    if (commit.record !== undefined) {
-      if (commit.keep) known.set(result.number, commit.record);
-      else known.delete(result.number);
-    }
+    if (commit.record !== undefined && commit.keep) known.set(result.number, commit.record);
+    else if (commit.fences[0]?.kind === "instance" && !commit.keep) known.delete(commit.number);
     for (const claim of result.claims) known.set(claim.number, claim.record);
   }
 

@@ -30,6 +30,7 @@ export interface Statements {
   readonly numberOf: StatementSync;
   readonly recordOf: StatementSync;
   readonly idOf: StatementSync;
+  readonly standing: StatementSync;
   readonly storedById: StatementSync;
   readonly claimInstance: StatementSync;
   readonly raiseEpoch: StatementSync;
@@ -92,6 +93,7 @@ export function prepare(db: DatabaseSync): Statements {
     epochOf: sql("select epoch from instances where number = ?"),
     numberOf: sql("select number from instances where hub = ? and id = ?"),
     recordOf: sql(`select ${RECORD} from instances where number = ?`),
+    standing: sql("select epoch, held from instances where number = ?"),
     idOf: sql("select id from instances where number = ?"),
     storedById: sql(`${STORED} where hub = ? and id = ?`),
     claimInstance: sql(`update instances set epoch = epoch + 1, attempts = attempts + 1 where number = ? returning ${RECORD}`),

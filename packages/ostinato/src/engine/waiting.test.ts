@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { done, finished, fired, pending, running, start } from "../../test/engine-story.ts";
+import type { HistoryEvent } from "../contract/events.ts";
+import { waitingFor, type ServedNames } from "./waiting.ts";
+
+const NOBODY: ServedNames = { orchestrators: new Set(), activities: new Set() };
+const SERVED: ServedNames = { orchestrators: new Set(["o"]), activities: new Set(["a"]) };
+const scheduled = (eventId: number, name = "a"): HistoryEvent => ({ kind: "TaskScheduled", eventId, timestamp: 1, name, input: '"secret"' });
+const timer = (eventId: number, fireAt: number): HistoryEvent => ({ kind: "TimerCreated", eventId, timestamp: 1, fireAt });
+const child = (eventId: number): HistoryEvent => ({ kind: "SubOrchestrationInstanceCreated", eventId, timestamp: 1, instanceId: "c", name: "kid" });
+
+test("what has ended waits for nothing", () => {
+  assert.deepEqual(waitingFor(finished("FAILED"), [start(), scheduled(1)], SERVED), []);
+});
+
+test("every open task is named once, what has completed is not, and no payload is shown", () => {
+  const childFailed: HistoryEvent = { kind: "SubOrchestrationInstanceFailed", eventId: -1, timestamp: 1, taskScheduledId: 5, failure: { errorType: "E", message: "" } };
+  const history = [start(), scheduled(1), scheduled(2), timer(3, 0), timer(4, 86_400_000), child(5), child(6), done(1), fired(3, 0), childFailed];
+  assert.deepEqual(waitingFor(running({ awaitedEvents: ["go"] }), history, SERVED), [
+    "external event 'go'",
+    "activity 'a' (#2)",
+    "timer (#4) until 1970-01-02T00:00:00.000Z",
+    "sub-orchestration 'kid' (#6, instance 'c')",
+  ]);
+});
+
+test("L9 what nobody here serves is said with the names that are served", () => {
+  assert.deepEqual(waitingFor(running(), [scheduled(1, "b")], SERVED), ["a worker that has activity 'b' (#1); registered here: 'a'"]);
+  assert.deepEqual(waitingFor(pending({ name: "other" }), [], SERVED), ["a worker that has orchestrator 'other'; registered here: 'o'"]);
+  assert.deepEqual(waitingFor(pending(), [], NOBODY), ["a worker to run orchestrator 'o'"], "without any worker there are no names to say");
+});
+
+test("a scheduled start is said until it has begun, not in later generations", () => {
+  assert.deepEqual(waitingFor(pending({ scheduledAt: 0 }), [], SERVED), ["its scheduled start at 1970-01-01T00:00:00.000Z"]);
+  assert.deepEqual(waitingFor(running({ scheduledAt: 0, historyLength: 0 }), [], SERVED), ["a worker to run orchestrator 'o'"]);
+});
+
+test("why it is not run comes first", () => {
+  const stall = { kind: "non-determinism", reason: "it differs", since: 1, attempts: 1 } as const;
+  assert.deepEqual(waitingFor(running({ status: "SUSPENDED", held: true, stall }), [scheduled(1)], SERVED), [
+    "to be resumed (it is suspended)",
+    "fitting code: it differs",
+    "activity 'a' (#1)",
+  ]);
+  assert.deepEqual(waitingFor(running({ stall: { ...stall, kind: "set-aside" } }), [], SERVED), ["an operator: it differs"]);
+});
+
+test("a long list is cut, and says how much", () => {
+  const lines = waitingFor(running(), Array.from({ length: 25 }, (_, i) => scheduled(i + 1)), SERVED);
+  assert.deepEqual([lines.length, lines.at(-2), lines.at(-1)], [21, "activity 'a' (#20)", "and 5 more"]);
+});
