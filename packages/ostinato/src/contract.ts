@@ -41,6 +41,7 @@ export type {
   TaskCompleted,
   TaskFailed,
   TaskScheduled,
+  TimerCancelled,
   TimerCreated,
   TimerFired,
 } from "./contract/events.ts";

@@ -49,7 +49,7 @@ export interface CreateTimer {
   readonly fireAt: Instant;
 }
 
-/** Take back a timer of this execution that has not fired. Leaves no event. */
+/** Take back a timer of this execution that has not fired. */
 export interface CancelTimer {
   readonly kind: "cancelTimer";
   /** The timer's own id. */

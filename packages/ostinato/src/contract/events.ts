@@ -98,6 +98,12 @@ export interface TimerFired extends EventBase {
   readonly fireAt: Instant;
 }
 
+/** The program took a timer back. Ours: the family's protocol leaves no trace of it. */
+export interface TimerCancelled extends EventBase {
+  readonly kind: "TimerCancelled";
+  readonly timerId: number;
+}
+
 export interface SubOrchestrationInstanceCreated extends EventBase {
   readonly kind: "SubOrchestrationInstanceCreated";
   readonly instanceId: InstanceId;
@@ -148,6 +154,7 @@ export type HistoryEvent =
   | TaskFailed
   | TimerCreated
   | TimerFired
+  | TimerCancelled
   | SubOrchestrationInstanceCreated
   | SubOrchestrationInstanceCompleted
   | SubOrchestrationInstanceFailed

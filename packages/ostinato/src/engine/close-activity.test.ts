@@ -23,8 +23,25 @@ test("two deliveries of one call have messages of different names", () => {
 });
 
 test("an outcome is an event that keeps what is there, and adds nothing", () => {
-  assert.deepEqual(completionEvent(4, { kind: "completed", token: "1", result: "" }, 300), { kind: "TaskCompleted", eventId: -1, timestamp: 300, taskScheduledId: 4, result: "" });
-  assert.deepEqual(completionEvent(4, { kind: "completed", token: "1" }, 300), { kind: "TaskCompleted", eventId: -1, timestamp: 300, taskScheduledId: 4 });
+  assert.deepEqual(completionEvent(4, { kind: "completed", token: "1", result: "" }, 300), {
+    kind: "TaskCompleted",
+    eventId: -1,
+    timestamp: 300,
+    taskScheduledId: 4,
+    result: "",
+  });
+  assert.deepEqual(completionEvent(4, { kind: "completed", token: "1" }, 300), {
+    kind: "TaskCompleted",
+    eventId: -1,
+    timestamp: 300,
+    taskScheduledId: 4,
+  });
   const failure = { errorType: "E", message: "m", nonRetriable: true };
-  assert.deepEqual(completionEvent(4, { kind: "failed", token: "1", failure }, 300), { kind: "TaskFailed", eventId: -1, timestamp: 300, taskScheduledId: 4, failure });
+  assert.deepEqual(completionEvent(4, { kind: "failed", token: "1", failure }, 300), {
+    kind: "TaskFailed",
+    eventId: -1,
+    timestamp: 300,
+    taskScheduledId: 4,
+    failure,
+  });
 });

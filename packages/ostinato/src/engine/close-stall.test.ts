@@ -22,7 +22,10 @@ function delays(kind: Stall["kind"], times: number): number[] {
 test("ST1 nothing is consumed and no history is written; the lease goes back, the reason stands in the record", () => {
   const commit = closeStall(held(running({ attempts: 3 }), inbox(raised("e"))), stall("non-determinism"), 1_000);
   assert.equal(checkCommit(commit), undefined);
-  assert.deepEqual([commit.consumed, commit.history, commit.keep, commit.fences], [[], undefined, false, [{ kind: "instance", number: NUMBER, epoch: EPOCH }]]);
+  assert.deepEqual(
+    [commit.consumed, commit.history, commit.keep, commit.fences],
+    [[], undefined, false, [{ kind: "instance", number: NUMBER, epoch: EPOCH }]],
+  );
   assert.deepEqual(commit.record?.stall, { kind: "non-determinism", reason: "because", since: 1_000, attempts: 1 });
   assert.deepEqual([commit.record?.status, commit.record?.attempts], ["RUNNING", 0], "a stall is no crash: it is not counted as one");
 });
@@ -34,8 +37,18 @@ test("it is tried again later each time, up to five minutes; what a worker turne
 
 test("another reason begins anew, the same one keeps since when", () => {
   const first = closeStall(held(running(), []), stall("non-determinism"), 1_000).record!;
-  assert.deepEqual(closeStall(held(first, []), stall("non-determinism"), 5_000).record?.stall, { kind: "non-determinism", reason: "because", since: 1_000, attempts: 2 });
-  assert.deepEqual(closeStall(held(first, []), stall("version"), 5_000).record?.stall, { kind: "version", reason: "because", since: 5_000, attempts: 1 });
+  assert.deepEqual(closeStall(held(first, []), stall("non-determinism"), 5_000).record?.stall, {
+    kind: "non-determinism",
+    reason: "because",
+    since: 1_000,
+    attempts: 2,
+  });
+  assert.deepEqual(closeStall(held(first, []), stall("version"), 5_000).record?.stall, {
+    kind: "version",
+    reason: "because",
+    since: 5_000,
+    attempts: 1,
+  });
 });
 
 test("I6 the record's time does not go back when the clock has", () => {

@@ -15,7 +15,7 @@ import { given, recordedAs, type Writable } from "../contract/recorded-as.ts";
 import type { OrchestrationOutcome } from "../contract/work-items.ts";
 import { applyAction, newDraft, type Draft, type Room } from "./action-appliers.ts";
 import type { ActivityKey, Commit, Fence, Lease, PayloadChanges } from "./commit.ts";
-import { finishedRecord, startedIn, tellParent, type OpenedTurn } from "./open-turn.ts";
+import { finishedRecord, startedIn, tellParent, type Fold, type OpenedTurn } from "./open-turn.ts";
 import { startMessage } from "./start.ts";
 
 /** The outcome that says what the program asked for. */
@@ -115,16 +115,19 @@ function assemble(
 
 function finishedBy(turn: OpenedTurn): readonly ActivityKey[] {
   if (turn.folds.length === 0) return turn.finished;
-  const keys = turn.finished.slice();
-  for (const fold of turn.folds) keys.push(fold.claim.row);
-  return keys;
+  if (turn.folds.length === 1 && turn.finished.length === 0) return [turn.folds[0]!.claim.row];
+  return [...turn.finished, ...turn.folds.map((fold) => fold.claim.row)];
 }
 
 /** The instance's epoch, and the epoch of every activity that is folded in: all hold or nothing is written. */
 function fencesOf(lease: Lease, turn: OpenedTurn): Fence[] {
-  const fences: Fence[] = [{ kind: "instance", number: lease.number, epoch: lease.epoch }];
-  for (const { claim } of turn.folds) fences.push({ kind: "activity", key: claim.row, epoch: claim.epoch });
-  return fences;
+  const own: Fence = { kind: "instance", number: lease.number, epoch: lease.epoch };
+  if (turn.folds.length === 1) return [own, fenceOf(turn.folds[0]!)];
+  return [own, ...turn.folds.map(fenceOf)];
+}
+
+function fenceOf({ claim }: Fold): Fence {
+  return { kind: "activity", key: claim.row, epoch: claim.epoch };
 }
 
 /**

@@ -18,14 +18,19 @@ const OPERATIONS: Readonly<Record<string, (current: StoredInstance | undefined) 
 const word = (decided: Commit | Refusal): string => ("refused" in decided ? decided.refused : "accepted");
 
 test("of what does not exist nothing can be asked", () => {
-  for (const [name, operation] of Object.entries({ ...OPERATIONS, purge: decidePurge })) assert.equal(word(operation(undefined)), "not-found", name);
+  for (const [name, operation] of Object.entries({ ...OPERATIONS, purge: decidePurge }))
+    assert.equal(word(operation(undefined)), "not-found", name);
 });
 
 test("K2 a finished instance is never changed, only purged", () => {
   for (const status of ENDS) {
-    for (const [name, operation] of Object.entries(OPERATIONS)) assert.equal(word(operation(stored(finished(status)))), "finished", `${name} of ${status}`);
+    for (const [name, operation] of Object.entries(OPERATIONS))
+      assert.equal(word(operation(stored(finished(status)))), "finished", `${name} of ${status}`);
     const purge = accepted(decidePurge(stored(finished(status))));
-    assert.deepEqual([purge.drop, purge.fences, purge.record, checkCommit(purge)], ["everything", [{ kind: "instance", number: NUMBER, epoch: EPOCH }], undefined, undefined]);
+    assert.deepEqual(
+      [purge.drop, purge.fences, purge.record, checkCommit(purge)],
+      ["everything", [{ kind: "instance", number: NUMBER, epoch: EPOCH }], undefined, undefined],
+    );
   }
 });
 
@@ -44,22 +49,42 @@ test("K1 an event only adds a message: no fence, no record, no lease; it waits w
   const commit = accepted(decideRaise({ id: "r", name: "go", input: "1" }, stored(running({ status: "SUSPENDED", held: true })), 300));
   assert.deepEqual([commit.fences, commit.record, commit.keep], [[], undefined, false]);
   assert.deepEqual(commit.messages, [
-    { id: "r", to: "i", wakes: "unless-held", needs: "program", event: { kind: "EventRaised", eventId: -1, timestamp: 300, name: "go", input: "1" } },
+    {
+      id: "r",
+      to: "i",
+      wakes: "unless-held",
+      needs: "program",
+      event: { kind: "EventRaised", eventId: -1, timestamp: 300, name: "go", input: "1" },
+    },
   ]);
 });
 
 test("K1 a terminate only adds a message, which wakes always and needs no program", () => {
-  const commit = accepted(decideTerminate({ id: "t", output: '"o"', recursive: true }, stored(running({ status: "SUSPENDED", held: true })), 300));
+  const commit = accepted(
+    decideTerminate({ id: "t", output: '"o"', recursive: true }, stored(running({ status: "SUSPENDED", held: true })), 300),
+  );
   assert.deepEqual([commit.fences, commit.record], [[], undefined]);
   assert.deepEqual(commit.messages, [
-    { id: "t", to: "i", wakes: "always", needs: "engine", event: { kind: "ExecutionTerminated", eventId: -1, timestamp: 300, recursive: true, output: '"o"' } },
+    {
+      id: "t",
+      to: "i",
+      wakes: "always",
+      needs: "engine",
+      event: { kind: "ExecutionTerminated", eventId: -1, timestamp: 300, recursive: true, output: '"o"' },
+    },
   ]);
 });
 
 test("C1 suspend raises the epoch, so that a turn in flight is refused, and holds the instance", () => {
   const commit = accepted(decideSuspend("why", stored(running()), 300));
-  assert.deepEqual([commit.record?.status, commit.record?.held, commit.record?.epoch, commit.record?.turn, commit.record?.historyLength], ["SUSPENDED", true, EPOCH + 1, 3, 6]);
-  assert.deepEqual(commit.history, { mode: "append", events: [{ kind: "ExecutionSuspended", eventId: -1, timestamp: 300, reason: "why" }] });
+  assert.deepEqual(
+    [commit.record?.status, commit.record?.held, commit.record?.epoch, commit.record?.turn, commit.record?.historyLength],
+    ["SUSPENDED", true, EPOCH + 1, 3, 6],
+  );
+  assert.deepEqual(commit.history, {
+    mode: "append",
+    events: [{ kind: "ExecutionSuspended", eventId: -1, timestamp: 300, reason: "why" }],
+  });
   assert.equal(checkCommit(commit), undefined);
   assert.equal(word(decideSuspend(undefined, stored(commit.record!), 310)), "no-change");
 });
@@ -67,7 +92,10 @@ test("C1 suspend raises the epoch, so that a turn in flight is refused, and hold
 test("resume lets it go on, and is nothing to what is not suspended", () => {
   const commit = accepted(decideResume(undefined, stored(running({ status: "SUSPENDED", held: true })), 300));
   assert.deepEqual([commit.record?.status, commit.record?.held, commit.record?.epoch], ["RUNNING", false, EPOCH + 1]);
-  assert.deepEqual(commit.history?.events.map((event) => event.kind), ["ExecutionResumed"]);
+  assert.deepEqual(
+    commit.history?.events.map((event) => event.kind),
+    ["ExecutionResumed"],
+  );
   assert.equal(checkCommit(commit), undefined);
   for (const record of [pending(), running()]) assert.equal(word(decideResume(undefined, stored(record), 300)), "no-change");
 });

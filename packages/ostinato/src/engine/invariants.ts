@@ -10,7 +10,7 @@
 import type { HistoryEvent } from "../contract/events.ts";
 import type { MessageId } from "../contract/ids.ts";
 import { isTerminal, type InstanceRecord } from "../contract/instance.ts";
-import { byDelivery, type Message } from "../contract/messages.ts";
+import type { Message } from "../contract/messages.ts";
 import { EPOCHS_PER_TURN, type ActivityKey, type ActivityRow, type Claim, type Commit, type Fence } from "./commit.ts";
 
 /** The sentence of the first rule that a commit breaks; `undefined` when all hold. */
@@ -27,17 +27,25 @@ export function checkCommit(commit: Commit): string | undefined {
 /** The sentence of the first rule that a claim breaks; `undefined` when all hold. */
 export function checkClaim(claim: Claim): string | undefined {
   const { record, messages } = claim;
-  if (record.number !== claim.number || record.id !== claim.id) return `A claim of ${claim.id} (${claim.number}) carries the record of ${record.id} (${record.number}).`;
+  if (record.number !== claim.number || record.id !== claim.id)
+    return `A claim of ${claim.id} (${claim.number}) carries the record of ${record.id} (${record.number}).`;
   if (record.epoch !== claim.epoch) return `A claim at epoch ${claim.epoch} carries a record at epoch ${record.epoch}.`;
-  if (record.attempts !== claim.attempts) return `A claim that is attempt ${claim.attempts} carries a record that counts ${record.attempts}.`;
+  if (record.attempts !== claim.attempts)
+    return `A claim that is attempt ${claim.attempts} carries a record that counts ${record.attempts}.`;
   if (!claim.held && claim.attempts < 1) return "A claim was not counted.";
   if (messages.length > MOST_MESSAGES) return `A claim hands out ${messages.length} messages at once; ${MOST_MESSAGES} are allowed.`;
-  for (let i = 0; i < messages.length; i++) {
-    const message = messages[i]!; // eslint-disable-line @typescript-eslint/no-non-null-assertion -- i is below the length
-    const before = messages[i - 1];
-    if (message.number !== claim.number) return `A claim of ${claim.id} hands out the message ${message.id}, which lies at address ${message.number}.`;
-    if (before !== undefined && byDelivery(before, message) >= 0) return `The message ${message.id} is handed out behind ${before.id}, and should be before it.`;
+  for (const message of messages) {
+    if (message.number !== claim.number)
+      return `A claim of ${claim.id} hands out the message ${message.id}, which lies at address ${message.number}.`;
   }
+  const repeated =
+    messages.length < 2
+      ? undefined
+      : repeatedId(
+          messages.map((message) => message.id),
+          "hands out the message",
+        );
+  if (repeated !== undefined) return repeated;
   return brokenStatus(record);
 }
 
@@ -52,19 +60,24 @@ function brokenFences(commit: Commit): string | undefined {
   const first = fences[0];
   const ofInstance = first !== undefined && first.kind !== "activity";
   const folds = fences.length - (ofInstance ? 1 : 0);
-  if (first?.kind === "absent" && number !== 0) return `A commit that makes ${first.id} names the address ${number}, which cannot be known yet.`;
-  if (first?.kind === "instance" && first.number !== number) return `A commit about the address ${number} is fenced by the address ${first.number}.`;
+  if (first?.kind === "absent" && number !== 0)
+    return `A commit that makes ${first.id} names the address ${number}, which cannot be known yet.`;
+  if (first?.kind === "instance" && first.number !== number)
+    return `A commit about the address ${number} is fenced by the address ${first.number}.`;
   if (!ofInstance && commit.keep) return "A commit without a fence on an instance keeps a lease.";
   if (finished.length < folds) return `A commit has fences on ${folds} activities and finishes ${finished.length}.`;
-  if (!ofInstance && finished.length > folds) return "A commit without a fence on an instance finishes an activity that it has no fence on.";
+  if (!ofInstance && finished.length > folds)
+    return "A commit without a fence on an instance finishes an activity that it has no fence on.";
   for (let i = 0; i < finished.length; i++) {
     const key = finished[i]!; // eslint-disable-line @typescript-eslint/no-non-null-assertion -- i is below the length
-    if (key.number !== number) return `A commit about the address ${number} finishes the activity ${key.taskId} of the address ${key.number}.`;
+    if (key.number !== number)
+      return `A commit about the address ${number} finishes the activity ${key.taskId} of the address ${key.number}.`;
     const at = i - (finished.length - folds);
     if (at < 0) continue;
     const fence = fences[at + (ofInstance ? 1 : 0)];
     if (fence?.kind !== "activity") return "Only the first fence may be on an instance.";
-    if (!sameActivity(fence, key)) return `The fence on the activity ${fence.key.taskId} stands where the activity ${key.taskId} is finished.`;
+    if (!sameActivity(fence, key))
+      return `The fence on the activity ${fence.key.taskId} stands where the activity ${key.taskId} is finished.`;
   }
   return undefined;
 }
@@ -76,9 +89,9 @@ function sameActivity(fence: Extract<Fence, { kind: "activity" }>, key: Activity
 function repeatedId(ids: readonly MessageId[], does: string): string | undefined {
   if (ids.length > FEW) {
     if (new Set(ids).size === ids.length) return undefined;
-    return `A commit ${does} ${ids.find((id, i) => ids.indexOf(id) !== i)} twice.`;
+    return `It ${does} ${ids.find((id, i) => ids.indexOf(id) !== i)} twice.`;
   }
-  for (let i = 1; i < ids.length; i++) for (let j = 0; j < i; j++) if (ids[i] === ids[j]) return `A commit ${does} ${ids[i]} twice.`;
+  for (let i = 1; i < ids.length; i++) for (let j = 0; j < i; j++) if (ids[i] === ids[j]) return `It ${does} ${ids[i]} twice.`;
   return undefined;
 }
 
@@ -88,18 +101,22 @@ function brokenMessages(commit: Commit): string | undefined {
   const { messages, record } = commit;
   for (const message of messages) {
     const { event, creates } = message;
-    if (event.kind === "TimerFired" && message.visibleAt !== event.fireAt) return `T1 the timer ${message.id} is visible at ${message.visibleAt}, and due at ${event.fireAt}.`;
+    if (event.kind === "TimerFired" && message.visibleAt !== event.fireAt)
+      return `T1 the timer ${message.id} is visible at ${message.visibleAt}, and due at ${event.fireAt}.`;
     if (creates !== undefined) {
       const made = creates.record;
-      if (event.kind !== "ExecutionStarted" || made.id !== message.to || made.executionId !== event.executionId) return `The message ${message.id} makes an instance that it does not start.`;
+      if (event.kind !== "ExecutionStarted" || made.id !== message.to || made.executionId !== event.executionId)
+        return `The message ${message.id} makes an instance that it does not start.`;
       if (made.number !== 0 || made.epoch !== Number(creates.claimed) || made.attempts !== Number(creates.claimed)) {
         return `The message ${message.id} makes an instance with an address, an epoch or claims of its own.`;
       }
     }
-    if (record !== undefined && isOwnErrand(message, record) && message.execution !== record.executionId) return `H9 the message ${message.id} is for ${message.execution}, and the instance goes on as ${record.executionId}.`;
+    if (record !== undefined && isOwnErrand(message, record) && message.execution !== record.executionId)
+      return `H9 the message ${message.id} is for ${message.execution}, and the instance goes on as ${record.executionId}.`;
   }
   if (messages.length <= FEW) {
-    for (let i = 1; i < messages.length; i++) for (let j = 0; j < i; j++) if (sameMessage(messages[i], messages[j])) return `A commit sends the message ${messages[i]?.id} twice.`;
+    for (let i = 1; i < messages.length; i++)
+      for (let j = 0; j < i; j++) if (sameMessage(messages[i], messages[j])) return `A commit sends the message ${messages[i]?.id} twice.`;
     return undefined;
   }
   return repeatedId(
@@ -121,7 +138,8 @@ function sameMessage(a: Message | undefined, b: Message | undefined): boolean {
 function brokenActivities(commit: Commit): string | undefined {
   const { activities, record, history } = commit;
   if (activities.length === 0) return undefined;
-  if (record === undefined || history === undefined) return `H8 a commit schedules the activity ${activities[0]?.taskId} and writes no history.`;
+  if (record === undefined || history === undefined)
+    return `H8 a commit schedules the activity ${activities[0]?.taskId} and writes no history.`;
   if (isTerminal(record.status)) return `C2 an instance that ends (${record.status}) schedules the activity ${activities[0]?.taskId}.`;
   const { events } = history;
   let next = 0;
@@ -132,7 +150,8 @@ function brokenActivities(commit: Commit): string | undefined {
     if (row.number !== record.number || row.generation !== record.generation || row.executionId !== record.executionId) {
       return `H9 the activity ${row.taskId} is not of the execution that goes on.`;
     }
-    if (row.epoch !== record.turn * EPOCHS_PER_TURN) return `The activity ${row.taskId} begins at epoch ${row.epoch}, which is not that of turn ${record.turn}.`;
+    if (row.epoch !== record.turn * EPOCHS_PER_TURN)
+      return `The activity ${row.taskId} begins at epoch ${row.epoch}, which is not that of turn ${record.turn}.`;
     while (next < events.length && !schedules(events[next], row.taskId)) next++;
     if (next === events.length) return `H8 the activity ${row.taskId} is not in the history of the commit that schedules it.`;
     next++;
@@ -159,9 +178,11 @@ function brokenRecord(commit: Commit, record: InstanceRecord): string | undefine
   const { fences, history, drop } = commit;
   const first = fences[0];
   if (first === undefined || first.kind === "activity") return `L1 the record of ${record.id} is written without a fence on its instance.`;
-  if (record.number !== commit.number) return `A commit about the address ${commit.number} writes the record of the address ${record.number}.`;
+  if (record.number !== commit.number)
+    return `A commit about the address ${commit.number} writes the record of the address ${record.number}.`;
   if (first.kind === "absent" && first.id !== record.id) return `A commit that makes ${first.id} writes the record of ${record.id}.`;
-  if (first.kind === "instance" && record.epoch < first.epoch) return `G2 the epoch of ${record.id} would go back from ${first.epoch} to ${record.epoch}.`;
+  if (first.kind === "instance" && record.epoch < first.epoch)
+    return `G2 the epoch of ${record.id} would go back from ${first.epoch} to ${record.epoch}.`;
   if (drop === "everything") return "C5 a purge leaves a record behind.";
   const broken = brokenStatus(record) ?? (history === undefined ? undefined : brokenHistory(record, history.mode, history.events));
   if (broken !== undefined) return broken;
@@ -175,17 +196,20 @@ function brokenRecord(commit: Commit, record: InstanceRecord): string | undefine
       if (isOwnErrand(message, record)) return `C2 ${record.id} ends and leaves the message ${message.id} to itself.`;
     }
   } else if (drop !== undefined) {
-    if (drop.execution === record.executionId || drop.generation !== record.generation - 1) return `H9 ${record.id} goes on and drops what is not of the generation before.`;
+    if (drop.execution === record.executionId || drop.generation !== record.generation - 1)
+      return `H9 ${record.id} goes on and drops what is not of the generation before.`;
     if (!startsItself(commit, record)) return `C4 ${record.id} drops its execution and starts no other.`;
   }
   return undefined;
 }
 
 function brokenStatus(record: InstanceRecord): string | undefined {
-  if (record.held !== (record.status === "SUSPENDED")) return `The record of ${record.id} is ${record.status} and ${record.held ? "held" : "not held"}.`;
+  if (record.held !== (record.status === "SUSPENDED"))
+    return `The record of ${record.id} is ${record.status} and ${record.held ? "held" : "not held"}.`;
   if (!isTerminal(record.status)) return undefined;
   if (record.completedAt === undefined) return `H4 ${record.id} is ${record.status} and has no time of completion.`;
-  if (record.stall !== undefined || record.notBefore !== undefined || record.awaitedEvents !== undefined) return `H4 ${record.id} is ${record.status} and still waits for something.`;
+  if (record.stall !== undefined || record.notBefore !== undefined || record.awaitedEvents !== undefined)
+    return `H4 ${record.id} is ${record.status} and still waits for something.`;
   return undefined;
 }
 
@@ -198,16 +222,19 @@ function startsItself(commit: Commit, record: InstanceRecord): boolean {
 
 function brokenHistory(record: InstanceRecord, mode: "append" | "replace", events: readonly HistoryEvent[]): string | undefined {
   const begins = record.historyLength === events.length;
-  if (mode === "replace" ? !begins : record.historyLength < events.length) return `H4 ${record.id} counts ${record.historyLength} events when ${events.length} are written (${mode}).`;
+  if (mode === "replace" ? !begins : record.historyLength < events.length)
+    return `H4 ${record.id} counts ${record.historyLength} events when ${events.length} are written (${mode}).`;
   const first = events[0];
   if (first === undefined) return mode === "append" ? `H1 a turn of ${record.id} writes no event.` : undefined;
   if (record.turn < 1) return `H1 a row of the history of ${record.id} is written under turn ${record.turn}.`;
   if (first.kind === "ExecutionSuspended" || first.kind === "ExecutionResumed") {
-    if (events.length > 1 || begins || isTerminal(record.status)) return `H3 a suspend or resume of ${record.id} writes more than its event.`;
+    if (events.length > 1 || begins || isTerminal(record.status))
+      return `H3 a suspend or resume of ${record.id} writes more than its event.`;
     return undefined;
   }
   if (first.kind !== "OrchestratorStarted") return `H3 a turn of ${record.id} begins with ${first.kind}.`;
-  if (first.timestamp !== record.lastTurnAt) return `T3 a turn of ${record.id} is written at ${first.timestamp}, and its record says ${record.lastTurnAt}.`;
+  if (first.timestamp !== record.lastTurnAt)
+    return `T3 a turn of ${record.id} is written at ${first.timestamp}, and its record says ${record.lastTurnAt}.`;
   if (record.attempts !== 0) return `H4 ${record.id} counts ${record.attempts} claims since the turn that is written.`;
   if (begins !== (events[1]?.kind === "ExecutionStarted")) {
     return `H3 the first turn of ${record.id}, and no other, has ExecutionStarted as its second event.`;
@@ -217,8 +244,10 @@ function brokenHistory(record: InstanceRecord, mode: "append" | "replace", event
     const event = events[i];
     if (event?.kind === "OrchestratorStarted") return `H3 a turn of ${record.id} begins twice.`;
     if (event?.kind === "ExecutionStarted" && i > 1) return `H3 a turn of ${record.id} starts its execution twice.`;
-    if (event?.kind === "ExecutionCompleted" && (i < last || event.status !== record.status)) return `H3 ExecutionCompleted (${event.status}) of ${record.id} is not its last event, or not its status (${record.status}).`;
+    if (event?.kind === "ExecutionCompleted" && (i < last || event.status !== record.status))
+      return `H3 ExecutionCompleted (${event.status}) of ${record.id} is not its last event, or not its status (${record.status}).`;
   }
-  if (isTerminal(record.status) !== (events[last]?.kind === "ExecutionCompleted")) return `H3 ${record.id} is ${record.status}, and its turn ends with ${events[last]?.kind}.`;
+  if (isTerminal(record.status) !== (events[last]?.kind === "ExecutionCompleted"))
+    return `H3 ${record.id} is ${record.status}, and its turn ends with ${events[last]?.kind}.`;
   return undefined;
 }

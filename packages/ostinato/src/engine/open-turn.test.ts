@@ -1,7 +1,29 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LATEST_INSTANT } from "../contract/instant.ts";
-import { commits, done, end, EPOCH, finished, fired, fold, held, inbox, kinds, asks, NUMBER, PARENT, pending, raised, room, row, RULES, running, runs, start, terminate } from "../../test/engine-story.ts";
+import {
+  commits,
+  done,
+  end,
+  EPOCH,
+  finished,
+  fired,
+  fold,
+  held,
+  inbox,
+  kinds,
+  asks,
+  NUMBER,
+  PARENT,
+  pending,
+  raised,
+  room,
+  RULES,
+  running,
+  runs,
+  start,
+  terminate,
+} from "../../test/engine-story.ts";
 import { createMemoryHub } from "../stores/memory/memory-store.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import { closeTurn } from "./close-turn.ts";
@@ -71,20 +93,41 @@ test("when there is nothing but such messages the program is not asked", () => {
 });
 
 test("a completion that is folded in stands behind the inbox, and takes its expiry away", () => {
-  const expiry = { id: "x:x1", event: { kind: "TaskFailed", eventId: -1, timestamp: 290, taskScheduledId: 1, failure: { errorType: "ActivityTimeoutError", message: "" } } } as const;
+  const expiry = {
+    id: "x:x1",
+    event: {
+      kind: "TaskFailed",
+      eventId: -1,
+      timestamp: 290,
+      taskScheduledId: 1,
+      failure: { errorType: "ActivityTimeoutError", message: "" },
+    },
+  } as const;
   const turn = runs(openTurn(held(running(), inbox(raised("e"), expiry), [fold(1, { expiresAt: 290 })]), 300, RULES));
   assert.deepEqual(kinds(turn.newEvents), ["OrchestratorStarted", "EventRaised", "TaskCompleted"], "H2 one completion of the call");
   assert.deepEqual([turn.consumed, turn.cancelled, turn.finished], [["m1"], ["x:x1"], []]);
 });
 
 test("a call whose time is up fails, and its row goes with the turn", () => {
-  const expiry = { id: "x:x4", event: { kind: "TaskFailed", eventId: -1, timestamp: 290, taskScheduledId: 4, failure: { errorType: "ActivityTimeoutError", message: "" } } } as const;
+  const expiry = {
+    id: "x:x4",
+    event: {
+      kind: "TaskFailed",
+      eventId: -1,
+      timestamp: 290,
+      taskScheduledId: 4,
+      failure: { errorType: "ActivityTimeoutError", message: "" },
+    },
+  } as const;
   const turn = runs(openTurn(held(running(), inbox(expiry)), 300, RULES));
   assert.deepEqual(turn.finished, [{ number: NUMBER, generation: 1, taskId: 4 }]);
 });
 
 test("A3 a failure that is an attempt's own is no expiry: no row is taken away for it", () => {
-  const failed = { id: "x:d4:1", event: { kind: "TaskFailed", eventId: -1, timestamp: 290, taskScheduledId: 4, failure: { errorType: "E", message: "" } } } as const;
+  const failed = {
+    id: "x:d4:1",
+    event: { kind: "TaskFailed", eventId: -1, timestamp: 290, taskScheduledId: 4, failure: { errorType: "E", message: "" } },
+  } as const;
   assert.deepEqual(runs(openTurn(held(running(), inbox(failed)), 300, RULES)).finished, []);
 });
 
@@ -94,12 +137,19 @@ test("without a worker for it the inbox is left as it is", () => {
 
 test("C1 while it is suspended nothing is consumed, folded or started", () => {
   const suspended = running({ status: "SUSPENDED", held: true });
-  assert.deepEqual(openTurn(held(suspended, inbox(raised("e"), { event: fired(1, 100), visibleAt: 100 }), [fold(1)]), 300, RULES), { kind: "nothing" });
+  assert.deepEqual(openTurn(held(suspended, inbox(raised("e"), { event: fired(1, 100), visibleAt: 100 }), [fold(1)]), 300, RULES), {
+    kind: "nothing",
+  });
 });
 
 test("C1 a start that comes while its instance is suspended waits in a message that does not wake it", () => {
-  const commit = sound(openTurn(held(pending({ status: "SUSPENDED", held: true }), inbox({ event: start({ input: "1" }), wakes: "always" })), 300, RULES));
-  assert.deepEqual([commit.consumed, commit.record, commit.messages.length, commit.messages[0]?.wakes], [["m1"], undefined, 1, "unless-held"]);
+  const commit = sound(
+    openTurn(held(pending({ status: "SUSPENDED", held: true }), inbox({ event: start({ input: "1" }), wakes: "always" })), 300, RULES),
+  );
+  assert.deepEqual(
+    [commit.consumed, commit.record, commit.messages.length, commit.messages[0]?.wakes],
+    [["m1"], undefined, 1, "unless-held"],
+  );
   assert.deepEqual(commit.messages[0]?.event, start({ input: "1" }));
   assert.notEqual(commit.messages[0]?.id, "m1");
 });
@@ -117,7 +167,10 @@ test("C4 terminate wins over everything else in the inbox, folded completions to
   const messages = inbox(raised("e"), { event: done(1) }, terminate({ output: '"o"' }));
   const commit = sound(openTurn(held(running({ parent: PARENT }), messages, [fold(2)]), 300, RULES));
   assert.deepEqual(kinds(commit.history?.events), ["OrchestratorStarted", "ExecutionTerminated", "ExecutionCompleted"]);
-  assert.deepEqual([commit.record?.status, commit.payloads, commit.keep, commit.drop], ["TERMINATED", { output: '"o"' }, false, { execution: "x", generation: 1 }]);
+  assert.deepEqual(
+    [commit.record?.status, commit.payloads, commit.keep, commit.drop],
+    ["TERMINATED", { output: '"o"' }, false, { execution: "x", generation: 1 }],
+  );
   assert.deepEqual([[...commit.consumed].sort(), commit.record?.dropped], [["m1", "m3"], 1], "what was for this execution goes with it");
   const [told] = commit.messages;
   assert.deepEqual([told?.to, told?.execution, told?.event.kind], ["p", "px", "SubOrchestrationInstanceFailed"]);
@@ -142,7 +195,12 @@ test("C3 a recursive terminate asks for the children, page by page, and each chi
   assert.deepEqual(openTurn(instance, 300, RULES), { kind: "needs-children", after: "cursor1" });
   const commit = sound(openTurn(instance, 300, RULES, { ids: ["c1", "c2"], next: "cursor2" }));
   assert.deepEqual(
-    commit.messages.map((message) => [message.to, message.wakes, message.needs, "after" in message.event ? message.event.after : undefined]),
+    commit.messages.map((message) => [
+      message.to,
+      message.wakes,
+      message.needs,
+      "after" in message.event ? message.event.after : undefined,
+    ]),
     [
       ["c1", "always", "engine", undefined],
       ["c2", "always", "engine", undefined],
@@ -150,7 +208,11 @@ test("C3 a recursive terminate asks for the children, page by page, and each chi
     ],
   );
   const last = sound(openTurn(held(finished("TERMINATED"), inbox(event)), 300, RULES, { ids: ["c3"] }));
-  assert.deepEqual([last.messages.map((message) => message.to), last.history, last.consumed], [["c3"], undefined, ["m1"]], "a finished parent passes it on");
+  assert.deepEqual(
+    [last.messages.map((message) => message.to), last.history, last.consumed],
+    [["c3"], undefined, ["m1"]],
+    "a finished parent passes it on",
+  );
 });
 
 test("C3 a recursion that came behind a plain terminate stays in the inbox, and is taken up when the instance has ended", () => {
@@ -163,7 +225,10 @@ test("C3 a recursive terminate ends the next attempt of a child that had not beg
   const failed = finished("FAILED", { parent: PARENT });
   const again = start({ executionId: "x2", parent: PARENT, input: "2" });
   const ended = sound(openTurn(held(failed, inbox(again, terminate({ recursive: true }))), 300, RULES, { ids: [] }));
-  assert.deepEqual([ended.record?.status, ended.record?.executionId, ended.record?.generation, ended.history?.mode], ["TERMINATED", "x2", 2, "replace"]);
+  assert.deepEqual(
+    [ended.record?.status, ended.record?.executionId, ended.record?.generation, ended.history?.mode],
+    ["TERMINATED", "x2", 2, "replace"],
+  );
   assert.deepEqual(ended.payloads, { input: "2", output: null, failure: null, customStatus: null });
   assert.equal(ended.messages.at(-1)?.event.kind, "SubOrchestrationInstanceFailed");
   const before = sound(openTurn(held(failed, inbox(terminate({ recursive: true }), again)), 300, RULES, { ids: [] }));
@@ -172,7 +237,10 @@ test("C3 a recursive terminate ends the next attempt of a child that had not beg
 
 test("a finished instance drops what comes, and counts it; with nothing in its inbox there is nothing to write", () => {
   const commit = sound(openTurn(held(finished("COMPLETED"), inbox(raised("e"), { event: done(1) }, terminate())), 300, RULES));
-  assert.deepEqual([commit.consumed, commit.record?.dropped, commit.record?.status, commit.history], [["m1", "m2", "m3"], 3, "COMPLETED", undefined]);
+  assert.deepEqual(
+    [commit.consumed, commit.record?.dropped, commit.record?.status, commit.history],
+    [["m1", "m2", "m3"], 3, "COMPLETED", undefined],
+  );
   assert.deepEqual(openTurn(held(finished("COMPLETED"), []), 300, RULES), { kind: "nothing" });
 });
 
@@ -180,11 +248,20 @@ test("a finished instance drops what comes, and counts it; with nothing in its i
 
 test("S1 a start that finds its id taken is answered to the parent that sent it, and to nobody else", () => {
   const clash = start({ executionId: "other", parent: PARENT });
-  for (const record of [running(), finished("COMPLETED"), finished("FAILED", { parent: { ...PARENT, instanceId: "q" } }), finished("FAILED", { parent: PARENT, name: "another" })]) {
+  for (const record of [
+    running(),
+    finished("COMPLETED"),
+    finished("FAILED", { parent: { ...PARENT, instanceId: "q" } }),
+    finished("FAILED", { parent: PARENT, name: "another" }),
+  ]) {
     const commit = sound(openTurn(held(record, inbox(clash)), 300, RULES));
     const [answer] = commit.messages;
     assert.deepEqual([commit.consumed, answer?.to, answer?.execution, answer?.wakes], [["m1"], "p", "px", "unless-held"]);
-    assert.ok(answer?.event.kind === "SubOrchestrationInstanceFailed" && answer.event.taskScheduledId === 5 && answer.event.failure.errorType === "OrchestrationAlreadyExists");
+    assert.ok(
+      answer?.event.kind === "SubOrchestrationInstanceFailed" &&
+        answer.event.taskScheduledId === 5 &&
+        answer.event.failure.errorType === "OrchestrationAlreadyExists",
+    );
     assert.deepEqual([commit.record?.status, commit.record?.executionId], [record.status, "x"]);
   }
 });
@@ -208,7 +285,11 @@ test("S1 a finished child makes way for the next attempt of the same call", () =
     ["PENDING", "x2", 2, 0, 9, NUMBER, EPOCH, 8, { next: "1" }, undefined],
   );
   const makesWay = sound(openTurn(held(before, inbox(again)), 300, { ...RULES, canRun: false }));
-  assert.deepEqual([makesWay.consumed, makesWay.record?.executionId, makesWay.history], [[], "x2", { mode: "replace", events: [] }], "the start waits for another process");
+  assert.deepEqual(
+    [makesWay.consumed, makesWay.record?.executionId, makesWay.history],
+    [[], "x2", { mode: "replace", events: [] }],
+    "the start waits for another process",
+  );
   const there = makesWay.record!;
   assert.equal(runs(openTurn(held(there, inbox(again)), 310, RULES)).replaces, undefined, "there it is its own start");
 });
@@ -218,10 +299,17 @@ test("S1 a finished child makes way for the next attempt of the same call", () =
 test("R4 more claims than allowed set it aside, and nothing of its inbox is consumed; terminate ends it all the same", () => {
   const often = running({ attempts: 11 });
   const commit = sound(openTurn(held(often, inbox(raised("e"))), 300, RULES));
-  assert.deepEqual([commit.record?.stall?.kind, commit.record?.stall?.attempts, commit.record?.notBefore, commit.consumed], ["set-aside", 10, LATEST_INSTANT, []]);
+  assert.deepEqual(
+    [commit.record?.stall?.kind, commit.record?.stall?.attempts, commit.record?.notBefore, commit.consumed],
+    ["set-aside", 10, LATEST_INSTANT, []],
+  );
   assert.match(commit.record?.stall?.reason ?? "", /claimed 10 times/);
   assert.equal(openTurn(held(running({ attempts: 10 }), inbox(raised("e"))), 300, RULES).kind, "run");
-  assert.deepEqual(openTurn(held(commit.record!, inbox(raised("e"))), 300, RULES), { kind: "nothing" }, "once aside, it is not run and not set aside again");
+  assert.deepEqual(
+    openTurn(held(commit.record!, inbox(raised("e"))), 300, RULES),
+    { kind: "nothing" },
+    "once aside, it is not run and not set aside again",
+  );
   assert.equal(sound(openTurn(held(commit.record!, inbox(terminate())), 300, RULES)).record?.status, "TERMINATED");
 });
 
@@ -234,10 +322,17 @@ test("where unregistered work fails, it fails with its start in the history, and
   const failWith = { errorType: "NotRegisteredError", message: "none", nonRetriable: true };
   const rules = { ...RULES, canRun: false, failWith };
   const first = sound(openTurn(held(pending({ parent: PARENT }), inbox(start())), 300, rules));
-  assert.deepEqual([kinds(first.history?.events), first.payloads], [["OrchestratorStarted", "ExecutionStarted", "ExecutionCompleted"], { failure: failWith }]);
+  assert.deepEqual(
+    [kinds(first.history?.events), first.payloads],
+    [["OrchestratorStarted", "ExecutionStarted", "ExecutionCompleted"], { failure: failWith }],
+  );
   const later = sound(openTurn(held(running(), inbox(raised("e")), [fold(1)]), 300, rules));
   assert.deepEqual(kinds(later.history?.events), ["OrchestratorStarted", "EventRaised", "ExecutionCompleted"]);
-  assert.equal(openTurn(held(running({ status: "SUSPENDED", held: true }), inbox(raised("e"))), 300, rules).kind, "nothing", "C1 not while it is suspended");
+  assert.equal(
+    openTurn(held(running({ status: "SUSPENDED", held: true }), inbox(raised("e"))), 300, rules).kind,
+    "nothing",
+    "C1 not while it is suspended",
+  );
   assert.equal(openTurn(held(pending(), inbox(raised("e"))), 300, rules).kind, "nothing", "H3 not before its start");
 });
 
@@ -254,12 +349,22 @@ function* rows(length: number): Generator<readonly Happening[]> {
 /** Lets it all happen to one instance over a real store. What arrives does so after `late` turns; what the program says, it says turn by turn. */
 async function happen(happenings: readonly Happening[], late: number) {
   const store = createMemoryHub({ clock: { now: () => 1_000 } }).connect();
-  for (const [instanceId, executionId] of [["p", "px"], ["q", "qx"]] as const) {
-    await store.update(instanceId, (current, at) => decideStart({ instanceId, executionId, name: "parent" }, { claimed: false, needs: "program" }, current, at));
+  for (const [instanceId, executionId] of [
+    ["p", "px"],
+    ["q", "qx"],
+  ] as const) {
+    await store.update(instanceId, (current, at) =>
+      decideStart({ instanceId, executionId, name: "parent" }, { claimed: false, needs: "program" }, current, at),
+    );
   }
   const child = start({ parent: PARENT });
   const made = newInstanceRecord(child, 1_000, false);
-  await store.commit([{ ...EMPTY_COMMIT, messages: [{ ...startMessage(child, "program"), wakes: "always", creates: { record: made, payloads: {}, claimed: false } }] }]);
+  await store.commit([
+    {
+      ...EMPTY_COMMIT,
+      messages: [{ ...startMessage(child, "program"), wakes: "always", creates: { record: made, payloads: {}, claimed: false } }],
+    },
+  ]);
 
   const says = happenings.filter((each) => each === "complete" || each === "fail" || each === "continue-as-new");
   let raisedEvents = 0;
@@ -277,7 +382,20 @@ async function happen(happenings: readonly Happening[], late: number) {
       }
       if (each === "start") {
         starts++;
-        await store.commit([{ ...EMPTY_COMMIT, messages: [{ ...startMessage(start({ executionId: `clash${i}`, parent: { ...PARENT, instanceId: "q", executionId: "qx", taskScheduledId: i } }), "program"), wakes: "always" }] }]);
+        await store.commit([
+          {
+            ...EMPTY_COMMIT,
+            messages: [
+              {
+                ...startMessage(
+                  start({ executionId: `clash${i}`, parent: { ...PARENT, instanceId: "q", executionId: "qx", taskScheduledId: i } }),
+                  "program",
+                ),
+                wakes: "always",
+              },
+            ],
+          },
+        ]);
       }
     }
   };
@@ -298,7 +416,8 @@ async function happen(happenings: readonly Happening[], late: number) {
         if (opening.kind === "commit") commit = opening.commit;
         else {
           const next = says.shift();
-          const status = next === "complete" ? "COMPLETED" : next === "fail" ? "FAILED" : next === "continue-as-new" ? "CONTINUED_AS_NEW" : undefined;
+          const status =
+            next === "complete" ? "COMPLETED" : next === "fail" ? "FAILED" : next === "continue-as-new" ? "CONTINUED_AS_NEW" : undefined;
           for (const event of opening.turn.newEvents) if (event.kind === "EventRaised") received.push(event.name);
           commit = closeTurn(instance, opening.turn, asks(status === undefined ? [] : [end(status)]), room(), `g${turns}`);
         }
@@ -317,7 +436,8 @@ async function happen(happenings: readonly Happening[], late: number) {
   const left = await store.claim({ instances: 10, orchestrators: ["o"], activityCount: 0, activities: [] });
   const after = (await store.read("i"))?.record;
   const parents = (await store.claim({ instances: 10, orchestrators: ["parent"], activityCount: 0, activities: [] })).instances;
-  const toldTo = (id: string): number => parents.find((claim) => claim.id === id)?.messages.filter((message) => message.event.kind.startsWith("SubOrchestration")).length ?? 0;
+  const toldTo = (id: string): number =>
+    parents.find((claim) => claim.id === id)?.messages.filter((message) => message.event.kind.startsWith("SubOrchestration")).length ?? 0;
   return { after, ends, left: left.instances.length, received, raisedEvents, starts, terminates, told: toldTo("p"), refused: toldTo("q") };
 }
 
@@ -336,7 +456,11 @@ for (const late of [0, 1]) {
         assert.deepEqual(received, [...new Set(received)].sort(), `I5 each once, in order: ${story}`);
         const surplus = terminates - Number(after.status === "TERMINATED");
         assert.equal(received.length + after.dropped, raisedEvents + surplus, `I5 received, or counted: ${story}`);
-        assert.deepEqual([told, refused], [ends, starts], `S1 the parent is told its end once, and each start that found the id taken is answered: ${story}`);
+        assert.deepEqual(
+          [told, refused],
+          [ends, starts],
+          `S1 the parent is told its end once, and each start that found the id taken is answered: ${story}`,
+        );
         stories++;
       }
     }

@@ -80,6 +80,9 @@ export interface ChildrenPage {
 
 /** Opens the inbox of a held instance. */
 export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRules, children?: ChildrenPage): Opening {
+  if (held.messages.length === 0 && held.folds.length > 0 && rules.canRun && goesStraightOn(held.record, rules)) {
+    return { kind: "run", turn: foldedTurn(held, reading) };
+  }
   const messages = held.messages.length > 1 ? held.messages.toSorted(byDelivery) : held.messages;
   const { record } = held;
   const terminate = messages.find((message) => message.event.kind === "ExecutionTerminated" && (!isTerminal(record.status) || message.event.recursive));
@@ -103,6 +106,27 @@ export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRul
   return { kind: "nothing" };
 }
 
+/** Nothing but completions has come, for an instance that nothing is special about: the step that is taken most. */
+function goesStraightOn(record: InstanceRecord, rules: OpeningRules): boolean {
+  return record.status === "RUNNING" && !record.held && record.notBefore === undefined && record.historyLength > 0 && record.attempts <= rules.maxClaims;
+}
+
+/** What `turnOf` makes of such an inbox, without looking for anything else. */
+function foldedTurn(held: HeldInstance, reading: Instant): OpenedTurn {
+  const { record, folds } = held;
+  const at = Math.max(reading, record.lastTurnAt);
+  const started: HistoryEvent = { kind: "OrchestratorStarted", eventId: -1, timestamp: at };
+  const newEvents = folds.length === 1 ? [started, folds[0]!.event] : [started, ...folds.map((fold) => fold.event)];
+  return { record, at, newEvents, consumed: NOTHING, folds, finished: NOTHING, cancelled: expiriesOf(folds), messages: NOTHING };
+}
+
+/** The expiry messages of calls whose completions are folded in. */
+function expiriesOf(folds: readonly Fold[]): readonly MessageId[] {
+  let cancelled: MessageId[] | undefined;
+  for (const { claim } of folds) if (claim.row.expiresAt !== undefined) (cancelled ??= []).push(expiryMessageId(claim.row));
+  return cancelled ?? NOTHING;
+}
+
 /** An inbox, sorted into what each message means. */
 interface SortedInbox {
   readonly started: (InboxMessage & { readonly event: ExecutionStarted }) | undefined;
@@ -118,7 +142,6 @@ interface SortedInbox {
 const NOTHING: readonly never[] = [];
 
 function sortInbox(held: HeldInstance, messages: readonly InboxMessage[]): SortedInbox {
-  if (messages.length === 0) return { started: undefined, events: NOTHING, folds: held.folds, expired: NOTHING, dropped: NOTHING, refusals: NOTHING };
   const { record } = held;
   let started: SortedInbox["started"];
   const events: InboxMessage[] = [];
@@ -199,8 +222,6 @@ function turnOf(held: HeldInstance, sorted: SortedInbox, reading: Instant): Open
   for (const message of sorted.events) consumed.push(message.id);
   for (const message of sorted.dropped) consumed.push(message.id);
   for (const refusal of sorted.refusals) consumed.push(refusal.message.id);
-  const cancelled: MessageId[] = [];
-  for (const { claim } of sorted.folds) if (claim.row.expiresAt !== undefined) cancelled.push(expiryMessageId(claim.row));
   const drops = sorted.dropped.length;
   return {
     record: drops === 0 ? record : { ...record, dropped: record.dropped + drops },
@@ -209,7 +230,7 @@ function turnOf(held: HeldInstance, sorted: SortedInbox, reading: Instant): Open
     consumed,
     folds: sorted.folds,
     finished: sorted.expired,
-    cancelled,
+    cancelled: expiriesOf(sorted.folds),
     messages: sorted.refusals.length === 0 ? NOTHING : sorted.refusals.flatMap((refusal) => refusal.answer ?? []),
     ...(replaced ? { replaces: held.record } : undefined),
   };

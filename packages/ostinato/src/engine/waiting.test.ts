@@ -6,17 +6,46 @@ import { waitingFor, type ServedNames } from "./waiting.ts";
 
 const NOBODY: ServedNames = { orchestrators: new Set(), activities: new Set() };
 const SERVED: ServedNames = { orchestrators: new Set(["o"]), activities: new Set(["a"]) };
-const scheduled = (eventId: number, name = "a"): HistoryEvent => ({ kind: "TaskScheduled", eventId, timestamp: 1, name, input: '"secret"' });
+const scheduled = (eventId: number, name = "a"): HistoryEvent => ({
+  kind: "TaskScheduled",
+  eventId,
+  timestamp: 1,
+  name,
+  input: '"secret"',
+});
 const timer = (eventId: number, fireAt: number): HistoryEvent => ({ kind: "TimerCreated", eventId, timestamp: 1, fireAt });
-const child = (eventId: number): HistoryEvent => ({ kind: "SubOrchestrationInstanceCreated", eventId, timestamp: 1, instanceId: "c", name: "kid" });
+const child = (eventId: number): HistoryEvent => ({
+  kind: "SubOrchestrationInstanceCreated",
+  eventId,
+  timestamp: 1,
+  instanceId: "c",
+  name: "kid",
+});
 
 test("what has ended waits for nothing", () => {
   assert.deepEqual(waitingFor(finished("FAILED"), [start(), scheduled(1)], SERVED), []);
 });
 
 test("every open task is named once, what has completed is not, and no payload is shown", () => {
-  const childFailed: HistoryEvent = { kind: "SubOrchestrationInstanceFailed", eventId: -1, timestamp: 1, taskScheduledId: 5, failure: { errorType: "E", message: "" } };
-  const history = [start(), scheduled(1), scheduled(2), timer(3, 0), timer(4, 86_400_000), child(5), child(6), done(1), fired(3, 0), childFailed];
+  const childFailed: HistoryEvent = {
+    kind: "SubOrchestrationInstanceFailed",
+    eventId: -1,
+    timestamp: 1,
+    taskScheduledId: 5,
+    failure: { errorType: "E", message: "" },
+  };
+  const history = [
+    start(),
+    scheduled(1),
+    scheduled(2),
+    timer(3, 0),
+    timer(4, 86_400_000),
+    child(5),
+    child(6),
+    done(1),
+    fired(3, 0),
+    childFailed,
+  ];
   assert.deepEqual(waitingFor(running({ awaitedEvents: ["go"] }), history, SERVED), [
     "external event 'go'",
     "activity 'a' (#2)",
@@ -47,6 +76,10 @@ test("why it is not run comes first", () => {
 });
 
 test("a long list is cut, and says how much", () => {
-  const lines = waitingFor(running(), Array.from({ length: 25 }, (_, i) => scheduled(i + 1)), SERVED);
+  const lines = waitingFor(
+    running(),
+    Array.from({ length: 25 }, (_, i) => scheduled(i + 1)),
+    SERVED,
+  );
   assert.deepEqual([lines.length, lines.at(-2), lines.at(-1)], [21, "activity 'a' (#20)", "and 5 more"]);
 });

@@ -50,6 +50,7 @@ function openTasks(history: readonly HistoryEvent[], served: ServedNames): Itera
         open.delete(event.taskScheduledId);
         break;
       case "TimerFired":
+      case "TimerCancelled":
         open.delete(event.timerId);
         break;
       default:

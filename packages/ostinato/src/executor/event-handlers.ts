@@ -72,6 +72,9 @@ const handlers: Handlers = {
     turn.open.delete(event.timerId);
     open.fired();
   },
+  TimerCancelled() {
+    // Written for readers: on replay the program takes its timer back again.
+  },
   SubOrchestrationInstanceCompleted(turn, event) {
     const open = turn.open.get(event.taskScheduledId);
     if (open?.kind !== "child") return;

@@ -22,6 +22,8 @@ import type { Execution, ExecutionOptions, TurnResult } from "./execution.ts";
 import { createContext } from "./program-context.ts";
 import { nonDurableWait, Turn, TurnLimitError } from "./turn.ts";
 
+const NO_EVENTS: readonly HistoryEvent[] = [];
+
 /** After so many events that needed no standstill the loop of the platform may want its turn. */
 const EVENTS_BEFORE_BREATH = 64;
 
@@ -34,18 +36,12 @@ const EVENTS_BEFORE_BREATH = 64;
  */
 export function createExecution(options: ExecutionOptions): Execution {
   const turn = new Turn(options);
-  let advancing = false;
   return {
-    async advance(past, newEvents) {
-      if (advancing || turn.closed) throw new InvalidStateError("An execution advances one call at a time, and not after it was closed.");
-      advancing = true;
-      try {
-        const result = await options.enter(() => advance(turn, past, newEvents));
-        if (result.kind === "stalled" && turn.difference !== undefined) return await tellDifference(options, past, result);
-        return result;
-      } finally {
-        advancing = false;
+    advance(past, newEvents) {
+      if (turn.advancing || turn.closed) {
+        return Promise.reject(new InvalidStateError("An execution advances one call at a time, and not after it was closed."));
       }
+      return options.enter(() => advance(turn, past, newEvents));
     },
     get historyLength() {
       return turn.eventsSeen + turn.actionsRecorded;
@@ -67,23 +63,50 @@ function close(turn: Turn): void {
   turn.ledger.closed = true;
 }
 
+/** The loop: one function, so that a warm turn costs one promise beside the standstill. */
 async function advance(turn: Turn, past: readonly HistoryEvent[], newEvents: readonly HistoryEvent[]): Promise<TurnResult> {
+  const { options, ledger } = turn;
+  turn.advancing = true;
   turn.beginTurn();
   turn.delivering = true;
+  turn.replaying = past.length > 0;
+  let sinceBreath = 0;
   try {
-    if (past.length > 0) {
-      turn.replaying = true;
-      await deliverAll(turn, past);
-      if (!cannotGoOn(turn)) turn.endOfRecordedTurn();
-      if (cannotGoOn(turn)) return stalled(turn);
-      turn.replaying = false;
-      turn.beginTurn();
-    }
     // A mistake made since the turn before is found here, and is one of new work.
-    if (turn.mistake === undefined) await deliverAll(turn, newEvents);
-    return turn.difference === undefined ? await closeTurn(turn) : stalled(turn);
+    for (let at = 0, events = turn.replaying ? past : newEvents; turn.mistake === undefined || turn.replaying; at++) {
+      if (at === events.length) {
+        if (!turn.replaying) break;
+        if (!cannotGoOn(turn)) turn.endOfRecordedTurn();
+        if (cannotGoOn(turn)) break;
+        turn.replaying = false;
+        turn.beginTurn();
+        events = newEvents;
+        at = -1;
+        continue;
+      }
+      const event = events[at]!;
+      turn.eventsSeen++;
+      turn.payloadBytes += payloadOf(event);
+      handle(turn, event);
+      if (turn.toBegin !== undefined) await begin(turn, turn.toBegin);
+      if (ledger.woke) {
+        if (ledger.asynchronous) await options.settle();
+        atStandstill(turn);
+      }
+      if (turn.held.length > 0 && !turn.suspended) await deliverHeld(turn);
+      if (cannotGoOn(turn)) break;
+      if (++sinceBreath >= EVENTS_BEFORE_BREATH) {
+        sinceBreath = 0;
+        await breathe(turn);
+      }
+      if (turn.closed) throw new InvalidStateError("The execution was closed while it advanced.");
+    }
+    if (turn.difference === undefined && !(turn.replaying && turn.mistake !== undefined)) return closeTurn(turn) ?? (await closeEnded(turn));
+    const result = stalled(turn);
+    return turn.difference !== undefined && turn.trace === undefined ? await tellDifference(options, past, result) : result;
   } finally {
     turn.delivering = false;
+    turn.advancing = false;
   }
 }
 
@@ -104,34 +127,12 @@ function stalled(turn: Turn): TurnResult {
 /** Runs the past once more with places noted, and tells the difference with them. */
 async function tellDifference(options: ExecutionOptions, past: readonly HistoryEvent[], otherwise: TurnResult): Promise<TurnResult> {
   const again = new Turn(options, newTrace());
-  const result = await options.enter(() => advance(again, past, []));
+  const result = await options.enter(() => advance(again, past, NO_EVENTS));
   close(again);
   return again.difference === undefined ? otherwise : result;
 }
 
 // ---- delivering
-
-async function deliverAll(turn: Turn, events: readonly HistoryEvent[]): Promise<void> {
-  const { options, ledger } = turn;
-  let sinceBreath = 0;
-  for (const event of events) {
-    turn.eventsSeen++;
-    turn.payloadBytes += payloadOf(event);
-    handle(turn, event);
-    if (turn.toBegin !== undefined) await begin(turn, turn.toBegin);
-    if (ledger.woke) {
-      if (ledger.asynchronous) await options.settle();
-      atStandstill(turn);
-    }
-    if (turn.held.length > 0 && !turn.suspended) await deliverHeld(turn);
-    if (turn.difference !== undefined || turn.mistake !== undefined) return;
-    if (++sinceBreath >= EVENTS_BEFORE_BREATH) {
-      sinceBreath = 0;
-      await breathe(turn);
-    }
-    if (turn.closed) throw new InvalidStateError("The execution was closed while it advanced.");
-  }
-}
 
 /** What arrived while the execution was suspended, in its order. */
 async function deliverHeld(turn: Turn): Promise<void> {
@@ -202,23 +203,29 @@ async function begin(turn: Turn, started: ExecutionStarted): Promise<void> {
   });
 }
 
-async function closeTurn(turn: Turn): Promise<TurnResult> {
-  let { actions } = turn;
-  const { withdrawn } = turn;
-  if (withdrawn !== undefined) actions = actions.filter((action) => !withdrawn.has(action));
+/** The result of a turn after which the program goes on; `undefined` when it has ended, and its end is still to be told. */
+function closeTurn(turn: Turn): TurnResult | undefined {
   if (turn.mistake !== undefined && !turn.over) {
-    if (turn.mistake instanceof TurnLimitError) actions = [];
+    if (turn.mistake instanceof TurnLimitError) turn.actions = [];
     turn.next = undefined;
     turn.ending = { kind: "threw", error: turn.mistake };
     turn.end();
   }
-  for (const action of actions) if (action.kind !== "cancelTimer") turn.actionsRecorded++;
-  if (turn.over && !turn.overInReplay) {
-    const completion = await completionOf(turn);
-    actions.push(completion);
-    if (completion.status !== "CONTINUED_AS_NEW") turn.actionsRecorded++;
-  }
-  const result: Writable<Extract<TurnResult, { kind: "turn" }>> = { kind: "turn", actions, ended: turn.over };
+  const { withdrawn } = turn;
+  if (withdrawn !== undefined) turn.actions = turn.actions.filter((action) => !withdrawn.has(action));
+  turn.actionsRecorded += turn.actions.length;
+  return turn.over && !turn.overInReplay ? undefined : resultOf(turn);
+}
+
+async function closeEnded(turn: Turn): Promise<TurnResult> {
+  const completion = await completionOf(turn);
+  turn.actions.push(completion);
+  if (completion.status !== "CONTINUED_AS_NEW") turn.actionsRecorded++;
+  return resultOf(turn);
+}
+
+function resultOf(turn: Turn): TurnResult {
+  const result: Writable<Extract<TurnResult, { kind: "turn" }>> = { kind: "turn", actions: turn.actions, ended: turn.over };
   if (turn.customStatus !== undefined) result.customStatus = turn.customStatus;
   if (turn.acceptedInput !== undefined) result.acceptedInput = turn.acceptedInput;
   if (!turn.over) {

@@ -80,6 +80,8 @@ export class Turn {
   /** It came to its end while replaying, so its end is recorded already. */
   overInReplay = false;
   closed = false;
+  /** An `advance` is under way. */
+  advancing = false;
   ending: Ending | undefined;
   next: NextExecution | undefined;
   /** The program ran a turn to a point at which it must fail, whatever it says. */

@@ -37,6 +37,7 @@ const EVENT_PAYLOADS: { readonly [K in EventKind]: readonly (keyof Extract<Histo
   TaskScheduled: ["input"],
   TaskCompleted: ["result"],
   TaskFailed: [],
+  TimerCancelled: [],
   TimerCreated: [],
   TimerFired: [],
   SubOrchestrationInstanceCreated: ["input"],

@@ -4,7 +4,13 @@ import type { Action } from "../contract/actions.ts";
 import type { WorkerConnection, WorkerInterest } from "../contract/backend.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import type { InstanceId } from "../contract/ids.ts";
-import type { ActivityWorkItem, CancelNotice, ForgetNotice, OrchestrationOutcome, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
+import type {
+  ActivityWorkItem,
+  CancelNotice,
+  ForgetNotice,
+  OrchestrationWorkItem,
+  WorkItem,
+} from "../contract/work-items.ts";
 import type { Store } from "../engine/store.ts";
 import type { Clock } from "../platform/clock.ts";
 import { createLogger, type LogRecord } from "../platform/logger.ts";
@@ -21,7 +27,7 @@ interface HandClock extends Clock {
 
 /** Everything here waits by promises alone, so a bounded number of turns of the microtask queue is rest. */
 async function rest(): Promise<void> {
-  for (let i = 0; i < 400; i++) await null;
+  for (let i = 0; i < 400; i++) await Promise.resolve();
 }
 
 function handClock(start = 1_000_000): HandClock {
@@ -145,7 +151,10 @@ const INTEREST: WorkerInterest = {
   warmIdleMs: 10_000,
 };
 
-async function world(options: Partial<LocalBackendOptions> = {}, from?: { readonly clock: HandClock; readonly hub: MemoryHub }): Promise<World> {
+async function world(
+  options: Partial<LocalBackendOptions> = {},
+  from?: { readonly clock: HandClock; readonly hub: MemoryHub },
+): Promise<World> {
   const clock = from?.clock ?? handClock();
   const hub = from?.hub ?? createMemoryHub({ clock });
   const doors = doorsOf(hub.connect());
@@ -184,7 +193,12 @@ async function world(options: Partial<LocalBackendOptions> = {}, from?: { readon
         activity: () => only(activities),
         async answer(item, actions, more = {}) {
           const { keptBytes = actions.at(-1)?.kind === "completeOrchestration" ? "none" : 100 } = more;
-          void connection.completeOrchestration({ kind: "turn", token: item.token, actions, ...(keptBytes === "none" ? {} : { keptBytes }) });
+          void connection.completeOrchestration({
+            kind: "turn",
+            token: item.token,
+            actions,
+            ...(keptBytes === "none" ? {} : { keptBytes }),
+          });
           await rest();
         },
         async complete(item, result) {
@@ -211,9 +225,27 @@ function only<T>(items: T[]): T {
   return items.pop() as T;
 }
 
-const call = (id: number, more: Partial<Extract<Action, { kind: "scheduleTask" }>> = {}): Action => ({ kind: "scheduleTask", id, name: "a", attempt: 1, firstId: id, ...more });
-const child = (id: number, instanceId: InstanceId, executionId = `x-${instanceId}`): Action => ({ kind: "createSubOrchestration", id, name: "o", instanceId, executionId });
-const end = (id: number, result?: string): Action => ({ kind: "completeOrchestration", id, status: "COMPLETED", ...(result === undefined ? {} : { result }) });
+const call = (id: number, more: Partial<Extract<Action, { kind: "scheduleTask" }>> = {}): Action => ({
+  kind: "scheduleTask",
+  id,
+  name: "a",
+  attempt: 1,
+  firstId: id,
+  ...more,
+});
+const child = (id: number, instanceId: InstanceId, executionId = `x-${instanceId}`): Action => ({
+  kind: "createSubOrchestration",
+  id,
+  name: "o",
+  instanceId,
+  executionId,
+});
+const end = (id: number, result?: string): Action => ({
+  kind: "completeOrchestration",
+  id,
+  status: "COMPLETED",
+  ...(result === undefined ? {} : { result }),
+});
 const anew = (id: number): Action => ({ kind: "completeOrchestration", id, status: "CONTINUED_AS_NEW" });
 const news = (item: OrchestrationWorkItem): string[] => item.newEvents.map((event) => event.kind);
 const raised = (events: readonly HistoryEvent[]): string[] => events.flatMap((event) => (event.kind === "EventRaised" ? [event.name] : []));
@@ -239,7 +271,14 @@ test("a start, an activity folded into the next turn, and the end are three comm
   await worker.answer(second, [end(2, '"B"')], { keptBytes: "none" });
   const stored = await w.backend.get("i");
   assert.deepEqual([stored?.record.status, stored?.payloads.output, stored?.record.historyLength], ["COMPLETED", '"B"', 6]);
-  assert.deepEqual(await w.kinds("i"), ["OrchestratorStarted", "ExecutionStarted", "TaskScheduled", "OrchestratorStarted", "TaskCompleted", "ExecutionCompleted"]);
+  assert.deepEqual(await w.kinds("i"), [
+    "OrchestratorStarted",
+    "ExecutionStarted",
+    "TaskScheduled",
+    "OrchestratorStarted",
+    "TaskCompleted",
+    "ExecutionCompleted",
+  ]);
   assert.deepEqual(w.backend.counters(), { turnsCommitted: 2, completionsFolded: 1 });
 });
 
@@ -267,7 +306,11 @@ test("a worker that has forgotten the program is given the same turn with its hi
   await rest();
   const cold = worker.turn();
   assert.deepEqual(cold.newEvents, warm.newEvents);
-  assert.deepEqual("events" in cold.past && cold.past.events.map((event) => event.kind), ["OrchestratorStarted", "ExecutionStarted", "TaskScheduled"]);
+  assert.deepEqual("events" in cold.past && cold.past.events.map((event) => event.kind), [
+    "OrchestratorStarted",
+    "ExecutionStarted",
+    "TaskScheduled",
+  ]);
   await worker.answer(cold, [end(2)]);
   assert.equal(await w.status("i"), "COMPLETED");
 });
@@ -351,7 +394,13 @@ test("a commit that failed is tried again; nothing is lost, nothing runs twice",
   await worker.answer(again, [end(3)]);
   assert.equal(await w.status("i"), "COMPLETED");
   assert.equal(worker.activities.length, 0);
-  assert.deepEqual(w.backend.counters(), { turnsCommitted: 2, turnsFailedToWrite: 1, completionsFolded: 2, programsForgotten: 1, coldLoads: 1 });
+  assert.deepEqual(w.backend.counters(), {
+    turnsCommitted: 2,
+    turnsFailedToWrite: 1,
+    completionsFolded: 2,
+    programsForgotten: 1,
+    coldLoads: 1,
+  });
 });
 
 test("a commit that was written although the store said it failed is not written twice, and the instance goes on", async () => {
@@ -372,7 +421,14 @@ test("a commit that was written although the store said it failed is not written
   const turn = worker.turn();
   assert.deepEqual(news(turn), ["OrchestratorStarted", "TimerFired"]);
   await worker.answer(turn, [end(2)]);
-  assert.deepEqual(await w.kinds("i"), ["OrchestratorStarted", "ExecutionStarted", "TimerCreated", "OrchestratorStarted", "TimerFired", "ExecutionCompleted"]);
+  assert.deepEqual(await w.kinds("i"), [
+    "OrchestratorStarted",
+    "ExecutionStarted",
+    "TimerCreated",
+    "OrchestratorStarted",
+    "TimerFired",
+    "ExecutionCompleted",
+  ]);
 });
 
 test("what a commit with a lost answer handed to this process is run all the same, once", async () => {
@@ -643,9 +699,13 @@ test("C3 a recursive terminate reaches 1,200 children and their children, in bou
   const worker = await w.worker({ maxConcurrentOrchestrations: 5_000 });
   await w.start("root");
   const count = 1_200;
-  await worker.answer(worker.turn(), Array.from({ length: count }, (_, i) => child(i + 1, `c${i}`)));
+  await worker.answer(
+    worker.turn(),
+    Array.from({ length: count }, (_, i) => child(i + 1, `c${i}`)),
+  );
   assert.equal(worker.turns.length, count);
-  for (const turn of worker.turns.splice(0)) await worker.answer(turn, turn.instanceId === "c5" || turn.instanceId === "c1150" ? [child(1, `g-${turn.instanceId}`)] : []);
+  for (const turn of worker.turns.splice(0))
+    await worker.answer(turn, turn.instanceId === "c5" || turn.instanceId === "c1150" ? [child(1, `g-${turn.instanceId}`)] : []);
   assert.equal(worker.turns.length, 2, "two grandchildren began");
   await w.backend.suspend("c7");
   const queries = w.doors.calls.query;
@@ -702,7 +762,8 @@ test("terminate needs no worker: pending, scheduled, suspended and running insta
   await w.backend.start({ instanceId: "scheduled", executionId: "xs", name: "o", startAt: w.clock.now() + 1e9 });
   await w.start("suspended");
   await w.backend.suspend("suspended");
-  for (const instanceId of ["pending", "scheduled", "suspended"]) await w.backend.terminate({ instanceId, output: '"x"', recursive: false });
+  for (const instanceId of ["pending", "scheduled", "suspended"])
+    await w.backend.terminate({ instanceId, output: '"x"', recursive: false });
   await w.clock.advance(10);
   for (const id of ["pending", "scheduled", "suspended"]) {
     const stored = await w.backend.get(id);
@@ -728,7 +789,14 @@ test("A6 terminate tells the worker to give up the running activity; its late re
   );
   await worker.complete(activity, "late");
   assert.equal(w.backend.counters()["completionsLate"], 1);
-  assert.deepEqual(await w.kinds("i"), ["OrchestratorStarted", "ExecutionStarted", "TaskScheduled", "OrchestratorStarted", "ExecutionTerminated", "ExecutionCompleted"]);
+  assert.deepEqual(await w.kinds("i"), [
+    "OrchestratorStarted",
+    "ExecutionStarted",
+    "TaskScheduled",
+    "OrchestratorStarted",
+    "ExecutionTerminated",
+    "ExecutionCompleted",
+  ]);
 });
 
 test("A6 it is told also when the instance's program had been idle too long to be kept", async () => {
@@ -832,12 +900,16 @@ test("C5 purge counts what it removes, and with recursion the tree; what still r
   await worker.answer(worker.turn(), [child(1, "a"), child(2, "b"), child(3, "runs")]);
   const turns = new Map(worker.turns.splice(0).map((turn) => [turn.instanceId, turn]));
   await worker.answer(turns.get("a")!, [child(1, "a1"), end(2)]);
-  await worker.answer(worker.turns.find((turn) => turn.instanceId === "a1")!, [end(1)]);
+  await worker.answer(
+    worker.turns.find((turn) => turn.instanceId === "a1")!,
+    [end(1)],
+  );
   await worker.answer(turns.get("b")!, [end(1)]);
   await worker.answer(turns.get("runs")!, []);
   await assert.rejects(w.backend.purge({ instanceId: "root", recursive: true }), { code: "INVALID_STATE" });
   assert.equal(await w.status("a"), "COMPLETED", "a refused purge removes nothing");
-  for (let turn = worker.turns.pop(); turn !== undefined; turn = worker.turns.pop()) if (turn.instanceId === "root") await worker.answer(turn, [end(9)]);
+  for (let turn = worker.turns.pop(); turn !== undefined; turn = worker.turns.pop())
+    if (turn.instanceId === "root") await worker.answer(turn, [end(9)]);
   assert.equal(await w.backend.purge({ instanceId: "root", recursive: true }), 4);
   assert.deepEqual(
     (await w.backend.query({}, {})).items.map((each) => each.record.id),
@@ -888,7 +960,11 @@ test("S1 a child that failed makes way for the next attempt under its id; somebo
   const worker = await w.worker();
   await w.start("parent");
   await worker.answer(worker.turn(), [child(1, "kid", "x-1")]);
-  await worker.answer(worker.turn(), [{ kind: "completeOrchestration", id: 1, status: "FAILED", failure: { errorType: "E", message: "no" } }], { keptBytes: "none" });
+  await worker.answer(
+    worker.turn(),
+    [{ kind: "completeOrchestration", id: 1, status: "FAILED", failure: { errorType: "E", message: "no" } }],
+    { keptBytes: "none" },
+  );
   await worker.answer(worker.turn(), [child(2, "kid", "x-2")]);
   const second = worker.turn();
   assert.deepEqual([second.executionId, second.past, news(second)], ["x-2", { events: [] }, ["OrchestratorStarted", "ExecutionStarted"]]);
@@ -1037,7 +1113,10 @@ test("A6 no worker is given more activities than it has slots, and two share the
   const one = await w.worker({ maxConcurrentActivities: 2 });
   const two = await w.worker({ maxConcurrentActivities: 3, orchestrators: [] });
   await w.start("i");
-  await one.answer(one.turn(), Array.from({ length: 9 }, (_, i) => call(i + 1)));
+  await one.answer(
+    one.turn(),
+    Array.from({ length: 9 }, (_, i) => call(i + 1)),
+  );
   assert.deepEqual([one.activities.length, two.activities.length], [2, 3]);
   const seen = new Set([...one.activities, ...two.activities].map((each) => each.taskId));
   for (let round = 0; round < 4; round++) {

@@ -14,7 +14,6 @@
 import type { Backend, BackendCounters, InstanceSnapshot, PurgeRequest, RaiseEventRequest, StartRequest, TerminateRequest, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
 import { HubClosedError, InstanceExistsError, InstanceNotFoundError, InvalidStateError, StoreUnavailableError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
-import { toFailure } from "../contract/failure.ts";
 import type { InstanceId, InstanceNumber } from "../contract/ids.ts";
 import { isTerminal, type InstancePayloads, type InstanceRecord, type Stall, type StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
@@ -314,7 +313,7 @@ class LocalBackend implements Backend {
     const broken = checkClaim(claim);
     if (broken !== undefined) {
       this.#countBroken(claim.id, broken);
-      this.#run(this.#store.release([{ number: claim.number, epoch: claim.epoch }], BROKEN_RETRY_MS));
+      void this.#run(this.#store.release([{ number: claim.number, epoch: claim.epoch }], BROKEN_RETRY_MS));
       return;
     }
     const known = this.#held.get(claim.number);
@@ -323,7 +322,7 @@ class LocalBackend implements Backend {
         this.#held.addMessages(known, claim.messages);
         if (known.state === "idle") this.#open(known);
         // Handed out while the lease was on its way back, or before who asked for it was told: only the whole inbox is in order.
-      } else this.#run(this.#store.release([{ number: claim.number, epoch: claim.epoch }], 0));
+      } else void this.#run(this.#store.release([{ number: claim.number, epoch: claim.epoch }], 0));
       return;
     }
     if (known !== undefined) this.#lose(known);
@@ -347,7 +346,7 @@ class LocalBackend implements Backend {
       }
       const worker = chosen?.taking ? chosen : this.#activityWorker(row.name);
       if (worker === undefined) {
-        this.#run(this.#store.release([{ key: row, epoch: claim.epoch }], 0));
+        void this.#run(this.#store.release([{ key: row, epoch: claim.epoch }], 0));
         continue;
       }
       const token = this.#token();
@@ -406,7 +405,7 @@ class LocalBackend implements Backend {
         children,
       );
     } catch (error) {
-      this.#run(this.#setBrokenAside(held, taken, `The inbox could not be opened: ${(error as Error).message}`));
+      void this.#run(this.#setBrokenAside(held, taken, `The inbox could not be opened: ${(error as Error).message}`));
       return;
     }
     switch (opening.kind) {
@@ -415,10 +414,10 @@ class LocalBackend implements Backend {
         return;
       case "commit":
         void this.#foldsAsMessages(taken.folds);
-        this.#run(this.#commitClosing(held, opening.commit, taken));
+        void this.#run(this.#commitClosing(held, opening.commit, taken));
         return;
       case "needs-children":
-        this.#run(this.#openWithChildren(held, taken, opening.after));
+        void this.#run(this.#openWithChildren(held, taken, opening.after));
         return;
       case "incomplete":
         held.messages = [...taken.messages, ...held.messages];
@@ -572,7 +571,7 @@ class LocalBackend implements Backend {
     held.unknown = undefined;
     this.#committed(held, commit, result, turn.finished.length);
     if (!commit.keep) void this.#drop(held);
-    else if (held.state === "gone") this.#run(this.#store.release([{ number: held.number, epoch: held.epoch }], 0));
+    else if (held.state === "gone") void this.#run(this.#store.release([{ number: held.number, epoch: held.epoch }], 0));
     else {
       this.#held.keep(held, commit.history?.mode === "replace" ? 0 : (outcome.keptBytes ?? 0));
       this.#next(held);
@@ -648,7 +647,7 @@ class LocalBackend implements Backend {
   /** A turn whose commit was refused or could not be written. */
   #notCommitted(held: Held, taken: Taken, result: Extract<CommitResult, { ok: false }>): void {
     if (result.failure?.errorType === BROKEN) {
-      this.#run(this.#setBrokenAside(held, taken, result.failure.message));
+      void this.#run(this.#setBrokenAside(held, taken, result.failure.message));
       return;
     }
     if (result.why === "failed") {
@@ -773,12 +772,12 @@ class LocalBackend implements Backend {
 
   #setActivityAside(claim: ActivityClaim): void {
     const { row } = claim;
-    const reason = `The activity '${row.name}' (#${row.taskId}) was claimed ${claim.delivery - 1} times without a result (its process ended each time), so it is set aside. Look for a crash in it; terminate the instance, or resume it by suspending and resuming.`;
+    const reason = `The activity '${row.name}' (#${row.taskId}) was claimed ${claim.delivery - 1} times without a result (its process ended each time), so it is set aside. Look for a crash in it, and terminate the instance.`;
     this.#counters.add("activitiesSetAside");
     this.#log.error(reason, { instanceId: row.instanceId });
-    this.#run(this.#store.release([{ key: row, epoch: claim.epoch }], SET_ASIDE_MS));
+    void this.#run(this.#store.release([{ key: row, epoch: claim.epoch }], SET_ASIDE_MS));
     const stall = (at: Instant): Stall => ({ kind: "set-aside", reason, since: at, attempts: claim.delivery - 1 });
-    this.#run(this.#change(row.instanceId, (current, at) => decideStall(stall(at), current)).catch(() => undefined));
+    void this.#run(this.#change(row.instanceId, (current, at) => decideStall(stall(at), current)).catch(() => undefined));
   }
 
   /** Tells workers that nobody waits any longer for what they run. */

@@ -51,6 +51,7 @@ const EVERY_KIND: readonly HistoryEvent[] = [
   { kind: "TaskCompleted", eventId: -1, timestamp: at, taskScheduledId: 2 },
   { kind: "TaskFailed", eventId: -1, timestamp: at, taskScheduledId: 2, failure },
   { kind: "TimerCreated", eventId: 4, timestamp: at, fireAt: 253_402_300_799_999 },
+  { kind: "TimerCancelled", eventId: -1, timestamp: at, timerId: 4 },
   { kind: "TimerFired", eventId: -1, timestamp: at, timerId: 4, fireAt: 0 },
   {
     kind: "SubOrchestrationInstanceCreated",

@@ -286,6 +286,11 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
     },
     read: ({ eventId, timestamp }, from) => ({ kind: "TimerFired", eventId, timestamp, timerId: from.number(), fireAt: from.number() }),
   },
+  TimerCancelled: {
+    code: 17,
+    write: (event, out) => out.number(event.timerId),
+    read: ({ eventId, timestamp }, from) => ({ kind: "TimerCancelled", eventId, timestamp, timerId: from.number() }),
+  },
   SubOrchestrationInstanceCreated: {
     code: 12,
     write(event, out) {
