@@ -108,6 +108,23 @@ test("a completion that is folded in stands behind the inbox, and takes its expi
   assert.deepEqual([turn.consumed, turn.cancelled, turn.finished], [["m1"], ["x:x1"], []]);
 });
 
+test("completions alone become the very turn that they become beside a message", () => {
+  for (const folds of [[fold(1)], [fold(1, { expiresAt: 900 }), fold(2), fold(3, { expiresAt: 900 })]]) {
+    const record = running({ lastTurnAt: 350, awaitedEvents: ["e"] });
+    const alone = runs(openTurn(held(record, [], folds), 300, RULES));
+    const beside = runs(openTurn(held(record, inbox(raised("e")), folds), 300, RULES));
+    assert.deepEqual(alone, { ...beside, newEvents: beside.newEvents.filter((event) => event.kind !== "EventRaised"), consumed: [] });
+  }
+  const gone = [
+    running({ status: "SUSPENDED", held: true }),
+    running({ notBefore: LATEST_INSTANT }),
+    running({ attempts: 11 }),
+    finished("FAILED"),
+  ];
+  for (const record of gone) assert.notEqual(openTurn(held(record, [], [fold(1)]), 300, RULES).kind, "run", record.status);
+  assert.notEqual(openTurn(held(running(), [], [fold(1)]), 300, { ...RULES, canRun: false }).kind, "run");
+});
+
 test("a call whose time is up fails, and its row goes with the turn", () => {
   const expiry = {
     id: "x:x4",

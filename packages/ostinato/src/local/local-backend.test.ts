@@ -4,13 +4,7 @@ import type { Action } from "../contract/actions.ts";
 import type { WorkerConnection, WorkerInterest } from "../contract/backend.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import type { InstanceId } from "../contract/ids.ts";
-import type {
-  ActivityWorkItem,
-  CancelNotice,
-  ForgetNotice,
-  OrchestrationWorkItem,
-  WorkItem,
-} from "../contract/work-items.ts";
+import type { ActivityWorkItem, CancelNotice, ForgetNotice, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
 import type { Store } from "../engine/store.ts";
 import type { Clock } from "../platform/clock.ts";
 import { createLogger, type LogRecord } from "../platform/logger.ts";

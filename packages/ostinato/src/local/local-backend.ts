@@ -681,7 +681,7 @@ class LocalBackend implements Backend {
     void this.#foldsAsMessages(taken.folds);
     const reason = `A rule of the engine would have been broken, so nothing was written: ${rule} Please report this; to try again, suspend and resume the instance, or terminate it.`;
     const result = isTerminal(held.record.status) ? undefined : await this.#write(setAside(held, reason, this.#reading(held)));
-    if (result?.ok) this.#drop(held);
+    if (result?.ok) void this.#drop(held);
     else void this.#giveBack(held, BROKEN_RETRY_MS);
   }
 
