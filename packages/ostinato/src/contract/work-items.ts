@@ -9,8 +9,8 @@ import type { Failure } from "./failure.ts";
 import type { ExecutionId, InstanceId } from "./ids.ts";
 import type { Stall, Tags } from "./instance.ts";
 
-/** What names one hand-out of a work item. Opaque to the worker. */
-export type WorkToken = string;
+/** What names one hand-out of a work item. Opaque to the worker, which echoes it. */
+export type WorkToken = string | number;
 
 /** The events of the execution so far, or how many of them the worker's kept program has already seen. */
 export type Past = { readonly events: readonly HistoryEvent[] } | { readonly kept: number };

@@ -99,6 +99,10 @@ test("C1 it consumes exactly what its turn was handed, and finishes exactly what
   );
 });
 
+test("H2 what is folded in takes its expiry along, beside what the program takes back", () => {
+  assert.deepEqual(closed([{ kind: "cancelTimer", id: 7 }], { folds: [fold(1, { expiresAt: 900 })] }).cancelled, ["x:x1", "x:t7"]);
+});
+
 test("H4 the record goes on: running, at the turn's time, with no claims counted and no stall", () => {
   const stalled = running({
     attempts: 4,

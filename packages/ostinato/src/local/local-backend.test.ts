@@ -1050,6 +1050,22 @@ test("close gives everything back, and another backend over the same store goes 
   assert.equal(await next.status("i"), "COMPLETED");
 });
 
+test("L8 it closes without waiting for a store that cannot write", async () => {
+  const w = await world();
+  const worker = await w.worker();
+  await w.start("i");
+  await worker.answer(worker.turn(), [call(1)]);
+  worker.stopTaking();
+  w.doors.before.commit = () => {
+    throw new Error("disk full");
+  };
+  await worker.complete(worker.activity(), "1");
+  let closed = false;
+  void w.backend.close().then(() => (closed = true));
+  await rest();
+  assert.equal(closed, true);
+});
+
 test("a worker that leaves while its turn's history is read leaves the turn to another one", async () => {
   const w = await world();
   const worker = await w.worker();

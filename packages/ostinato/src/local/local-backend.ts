@@ -14,13 +14,13 @@
 import type { Backend, BackendCounters, InstanceSnapshot, PurgeRequest, RaiseEventRequest, StartRequest, TerminateRequest, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
 import { HubClosedError, InstanceExistsError, InstanceNotFoundError, InvalidStateError, StoreUnavailableError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
-import type { InstanceId, InstanceNumber } from "../contract/ids.ts";
+import type { InstanceId } from "../contract/ids.ts";
 import { isTerminal, type InstancePayloads, type InstanceRecord, type Stall, type StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { InboxMessage } from "../contract/messages.ts";
 import type { InstanceFilter, Page, PageRequest } from "../contract/queries.ts";
 import { given, type Writable } from "../contract/recorded-as.ts";
-import type { ActivityOutcome, ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem, WorkItem, WorkToken } from "../contract/work-items.ts";
+import type { ActivityOutcome, ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
 import { notRegistered } from "../engine/action-appliers.ts";
 import { closeActivity, completionEvent } from "../engine/close-activity.ts";
 import { closeStall } from "../engine/close-stall.ts";
@@ -40,6 +40,7 @@ import { Counters } from "./counters.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { HeldInstances, type Held } from "./held-instances.ts";
 import { Waiters } from "./waiters.ts";
+import { WorkOut } from "./work-out.ts";
 
 /** What a local backend is made of. */
 export interface LocalBackendOptions {
@@ -104,10 +105,8 @@ class LocalBackend implements Backend {
   readonly #counters = new Counters();
   readonly #workers = new Set<ConnectedWorker>();
   readonly #held = new HeldInstances();
-  readonly #turns = new Map<WorkToken, TurnOut>();
-  readonly #activities = new Map<WorkToken, ActivityOut>();
-  /** How many activities of an instance run here, whether it is held or not. */
-  readonly #activitiesOf = new Map<InstanceNumber, number>();
+  readonly #turns = new WorkOut<TurnOut>(0);
+  readonly #activities = new WorkOut<ActivityOut>(1);
   readonly #waiters: Waiters;
   readonly #dispatcher: Dispatcher;
   readonly #warned = new Set<string>();
@@ -118,7 +117,6 @@ class LocalBackend implements Backend {
   readonly #pauses = new Set<() => void>();
   /** Operations on their way to the store that nobody awaits. */
   #underWay = 0;
-  #nextToken = 1;
   #closed = false;
   #sweeping = false;
 
@@ -349,10 +347,8 @@ class LocalBackend implements Backend {
         void this.#run(this.#store.release([{ key: row, epoch: claim.epoch }], 0));
         continue;
       }
-      const token = this.#token();
-      this.#countActivity(row.number, 1);
+      const token = this.#activities.put({ claim, worker });
       worker.activitiesOut++;
-      this.#activities.set(token, { claim, worker });
       const item: Writable<ActivityWorkItem> = {
         kind: "activity",
         token,
@@ -449,7 +445,7 @@ class LocalBackend implements Backend {
     const { record } = turn;
     const item: Writable<OrchestrationWorkItem> = {
       kind: "orchestration",
-      token: this.#token(),
+      token: 0,
       instanceId: record.id,
       executionId: record.executionId,
       name: record.name,
@@ -465,8 +461,8 @@ class LocalBackend implements Backend {
     this.#deliver(worker, held, turn, taken, item);
   }
 
-  #deliver(worker: ConnectedWorker, held: Held, turn: OpenedTurn, taken: Taken, item: OrchestrationWorkItem): void {
-    this.#turns.set(item.token, { held, turn, taken, item });
+  #deliver(worker: ConnectedWorker, held: Held, turn: OpenedTurn, taken: Taken, item: Writable<OrchestrationWorkItem>): void {
+    item.token = this.#turns.put({ held, turn, taken, item });
     worker.deliver([item]);
   }
 
@@ -488,16 +484,15 @@ class LocalBackend implements Backend {
       void this.#giveBack(held, 0);
       return this.#dispatcher.roomFreed();
     }
-    this.#deliver(worker, held, turn, taken, { ...item, token: this.#token(), past: { events } });
+    this.#deliver(worker, held, turn, taken, { ...item, past: { events } });
   }
 
   #completeOrchestration(outcome: OrchestrationOutcome): Promise<void> {
-    const out = this.#turns.get(outcome.token);
+    const out = this.#turns.take(outcome.token);
     if (out === undefined) {
       this.#counters.add("completionsUnknown");
       return DONE;
     }
-    this.#turns.delete(outcome.token);
     const { held, turn, taken } = out;
     if (held.state === "gone") {
       this.#endTurn(held);
@@ -606,7 +601,7 @@ class LocalBackend implements Backend {
     if (result.arrived.length > 0) this.#held.addMessages(held, result.arrived);
     if (this.#workers.size > 0) this.#warnAboutUnserved(commit);
     const ended = isTerminal(held.record.status);
-    if ((ended || expired > 0 || commit.drop !== undefined) && this.#activitiesOf.has(held.number)) this.#cancelFinished(held, commit.finished.slice(0, expired), ended);
+    if (ended || expired > 0 || commit.drop !== undefined) this.#cancelFinished(held, commit.finished.slice(0, expired), ended);
     if (!this.#waiters.has(held.record.id)) return;
     // The commit that ends an instance has its output. Every other one has not all that a reader is told: the store has.
     if (ended && !isTerminal(before.status)) this.#waiters.committed({ record: held.record, payloads: payloadsOf(commit) });
@@ -700,14 +695,12 @@ class LocalBackend implements Backend {
   // ---- completions
 
   #completeActivity(outcome: ActivityOutcome): Promise<void> {
-    const out = this.#activities.get(outcome.token);
+    const out = this.#activities.take(outcome.token);
     if (out === undefined) {
       this.#counters.add("completionsUnknown");
       return DONE;
     }
-    this.#activities.delete(outcome.token);
     const { claim, worker } = out;
-    this.#countActivity(claim.row.number, -1);
     worker.activitiesOut--;
     this.#dispatcher.roomFreed();
     if (outcome.kind === "abandoned") {
@@ -759,12 +752,6 @@ class LocalBackend implements Backend {
     });
   }
 
-  #countActivity(number: InstanceNumber, change: 1 | -1): void {
-    const count = (this.#activitiesOf.get(number) ?? 0) + change;
-    if (count === 0) this.#activitiesOf.delete(number);
-    else this.#activitiesOf.set(number, count);
-  }
-
   async #releaseActivity(lease: ActivityLease, afterMs: number): Promise<void> {
     await this.#store.release([lease], afterMs);
     if (afterMs > 0) this.#clock.setTimer(afterMs + 1, () => this.#dispatcher.look());
@@ -782,14 +769,12 @@ class LocalBackend implements Backend {
 
   /** Tells workers that nobody waits any longer for what they run. */
   #cancelFinished(held: Held, expired: readonly ActivityKey[], ended: boolean): void {
-    const finished = new Set(expired.map((key) => key.taskId));
-    for (const [token, out] of this.#activities) {
-      const { row } = out.claim;
-      if (row.number !== held.number) continue;
+    this.#activities.each(({ claim: { row }, worker }, token) => {
+      if (row.number !== held.number) return;
       const gone = ended || row.executionId !== held.record.executionId;
-      if (gone) out.worker.deliver([{ kind: "cancel", token, reason: "terminated" }]);
-      else if (finished.has(row.taskId)) out.worker.deliver([{ kind: "cancel", token, reason: "timed-out" }]);
-    }
+      if (gone) worker.deliver([{ kind: "cancel", token, reason: "terminated" }]);
+      else if (expired.some((key) => key.taskId === row.taskId)) worker.deliver([{ kind: "cancel", token, reason: "timed-out" }]);
+    });
   }
 
   // ---- giving up
@@ -881,19 +866,18 @@ class LocalBackend implements Backend {
     worker.taking = false;
     if (!this.#workers.delete(worker)) return;
     const written: Promise<unknown>[] = [];
-    for (const [token, out] of this.#turns) {
-      if (out.held.worker !== worker) continue;
-      this.#turns.delete(token);
+    this.#turns.each((out, token) => {
+      if (out.held.worker !== worker) return;
+      this.#turns.take(token);
       this.#endTurn(out.held);
       written.push(this.#foldsAsMessages(out.taken.folds), this.#giveBack(out.held, 0));
-    }
+    });
     const leases: ActivityLease[] = [];
-    for (const [token, out] of this.#activities) {
-      if (out.worker !== worker) continue;
-      this.#activities.delete(token);
-      this.#countActivity(out.claim.row.number, -1);
+    this.#activities.each((out, token) => {
+      if (out.worker !== worker) return;
+      this.#activities.take(token);
       leases.push({ key: out.claim.row, epoch: out.claim.epoch });
-    }
+    });
     if (leases.length > 0) written.push(this.#run(this.#store.release(leases, 0)));
     for (const held of [...this.#held]) if (held.worker === worker && held.state === "idle") written.push(this.#giveBack(held, 0));
     // Turns that are being written give their instances back when they are. What other workers have under way is not waited for.
@@ -1038,10 +1022,6 @@ class LocalBackend implements Backend {
   /** The store's time for a held instance: its last reading, and the monotonic time since. */
   #reading(held: Held): Instant {
     return Math.floor(held.at + (this.#clock.monotonic() - held.readAt));
-  }
-
-  #token(): WorkToken {
-    return String(this.#nextToken++);
   }
 
   /** Keeps an eye on work that nobody awaits: closing waits for it, and it never becomes an unhandled rejection. */

@@ -54,12 +54,17 @@ const REASONS: { readonly [K in CancelNotice["reason"]]: string } = {
 
 /** Makes a runner of activities. */
 export function createActivityRunner(world: ActivityWorld): ActivityRunner {
-  const runs = new Map<WorkToken, ActivityRun>();
+  // A list in which each run knows its seat: joining and leaving leave no garbage, as a map of tokens would.
+  const runs: ActivityRun[] = [];
   let late = 0;
   const desk: Desk = {
     ...world,
-    close(token, outcome) {
-      runs.delete(token);
+    close(run, outcome) {
+      const last = runs.pop()!;
+      if (last !== run) {
+        runs[run.seat] = last;
+        last.seat = run.seat;
+      }
       world.tell(outcome);
     },
     countLate() {
@@ -76,17 +81,19 @@ export function createActivityRunner(world: ActivityWorld): ActivityRunner {
         return;
       }
       const run = new ActivityRun(desk, definition, item);
-      runs.set(item.token, run);
+      run.seat = runs.push(run) - 1;
       run.begin();
     },
     cancel(notice) {
-      runs.get(notice.token)?.abort(new DOMException(`The activity was aborted: ${REASONS[notice.reason]}.`, "AbortError"));
+      runs
+        .find((run) => run.token === notice.token)
+        ?.abort(new DOMException(`The activity was aborted: ${REASONS[notice.reason]}.`, "AbortError"));
     },
     abandonAll() {
-      for (const run of [...runs.values()]) run.abandon();
+      for (const run of [...runs]) run.abandon();
     },
     get running() {
-      return runs.size;
+      return runs.length;
     },
     get late() {
       return late;
@@ -96,7 +103,7 @@ export function createActivityRunner(world: ActivityWorld): ActivityRunner {
 
 /** Where a run leaves its outcome. */
 interface Desk extends ActivityWorld {
-  close(token: WorkToken, outcome: ActivityOutcome): void;
+  close(run: ActivityRun, outcome: ActivityOutcome): void;
   countLate(): void;
 }
 
@@ -114,6 +121,13 @@ class ActivityRun implements ActivityContext {
     this.#desk = desk;
     this.#definition = definition;
     this.#item = item;
+  }
+
+  /** Its place in the list of what runs. */
+  seat = 0;
+
+  get token(): WorkToken {
+    return this.#item.token;
   }
 
   // ---- the context
@@ -288,7 +302,7 @@ class ActivityRun implements ActivityContext {
     if (this.#told) return;
     this.#told = true;
     this.#timer?.cancel();
-    this.#desk.close(this.#item.token, outcome);
+    this.#desk.close(this, outcome);
   }
 }
 
