@@ -44,21 +44,36 @@ export interface TurnRunner {
 const TURNED_DOWN_DELAY_MS = 1_000;
 
 interface RunningTurn {
+  readonly instanceId: InstanceId;
   forgotten: boolean;
+  /** Its place in the list of those that run. */
+  seat: number;
 }
 
 /** Makes a runner of turns. */
 export function createTurnRunner(world: TurnWorld): TurnRunner {
   const { cache } = world;
-  const turns = new Map<InstanceId, RunningTurn>();
-  let running = 0;
+  const running: RunningTurn[] = [];
+
+  const begin = (instanceId: InstanceId): RunningTurn => {
+    const turn: RunningTurn = { instanceId, forgotten: false, seat: running.length };
+    running.push(turn);
+    return turn;
+  };
+  const end = (turn: RunningTurn): void => {
+    const last = running.pop()!;
+    if (last === turn) return;
+    running[turn.seat] = last;
+    last.seat = turn.seat;
+  };
+  const forgetRunning = (instanceId: InstanceId): void => {
+    for (const turn of running) if (turn.instanceId === instanceId) turn.forgotten = true;
+  };
 
   const run = async (item: OrchestrationWorkItem): Promise<OrchestrationOutcome> => {
-    const turn: RunningTurn = { forgotten: false };
-    const before = turns.get(item.instanceId);
-    if (before !== undefined) before.forgotten = true;
-    turns.set(item.instanceId, turn);
-    running += 1;
+    // Only a cold item can come while the instance is in a turn: its first one's lease was lost.
+    if (!("kept" in item.past)) forgetRunning(item.instanceId);
+    const turn = begin(item.instanceId);
     let execution: Execution | undefined;
     try {
       const breath = world.breathe();
@@ -68,18 +83,21 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
       if ("kept" in item.past) {
         if (execution?.historyLength !== item.past.kept) {
           execution?.close();
+          cache.forget(item.instanceId);
           return { kind: "needs-history", token: item.token };
         }
         return conclude(item, turn, execution, await execution.advance([], item.newEvents));
       }
       execution?.close();
       execution = undefined;
+      cache.forget(item.instanceId);
       const choice = world.choose(item.name, item.version ?? "");
       if (choice.kind !== "found") return turnDown(item, item.past.events, choice);
       execution = world.begin(item, choice.orchestrator);
       return conclude(item, turn, execution, await execution.advance(item.past.events, item.newEvents));
     } catch (error) {
       execution?.close();
+      if (!turn.forgotten) cache.forget(item.instanceId);
       world.log.error(`a turn of '${item.name}' could not be run: ${toFailure(error).message}`, { instanceId: item.instanceId, error });
       return {
         kind: "abandoned",
@@ -88,8 +106,7 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
         reason: `The turn could not be run: ${toFailure(error).message}`,
       };
     } finally {
-      running -= 1;
-      if (turns.get(item.instanceId) === turn) turns.delete(item.instanceId);
+      end(turn);
     }
   };
 
@@ -98,6 +115,7 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
     const { token } = item;
     if (result.kind === "stalled") {
       execution.close();
+      if (!turn.forgotten) cache.forget(item.instanceId);
       return { kind: "stalled", token, stall: result.stall };
     }
     const outcome: Writable<Extract<OrchestrationOutcome, { kind: "turn" }>> = { kind: "turn", token, actions: result.actions };
@@ -106,6 +124,7 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
     if (result.awaitedEvents !== undefined) outcome.awaitedEvents = result.awaitedEvents;
     if (result.ended || turn.forgotten) {
       execution.close();
+      if (!turn.forgotten) cache.forget(item.instanceId);
       return outcome;
     }
     const keptBytes = cache.keep(item.instanceId, item.executionId, execution);
@@ -132,12 +151,11 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
   return {
     run,
     forget(instanceId) {
-      const turn = turns.get(instanceId);
-      if (turn !== undefined) turn.forgotten = true;
+      forgetRunning(instanceId);
       cache.forget(instanceId);
     },
     get running() {
-      return running;
+      return running.length;
     },
   };
 }

@@ -9,9 +9,12 @@ import type { ExecutionId, InstanceId } from "../contract/ids.ts";
 import type { Execution } from "../executor/execution.ts";
 
 interface Kept {
-  readonly executionId: ExecutionId;
-  readonly execution: Execution;
-  readonly bytes: number;
+  executionId: ExecutionId;
+  /** Absent while it is out for a turn. */
+  execution: Execution | undefined;
+  bytes: number;
+  /** When it was kept last, in the order of keeping. */
+  order: number;
 }
 
 /** The programs that one worker keeps. */
@@ -28,25 +31,32 @@ export interface TurnCache {
 
 /** Makes a cache with a budget in bytes; 0 keeps nothing. */
 export function createTurnCache(budgetBytes: number): TurnCache {
-  // A Map keeps the order of insertion, and a program is inserted after each of its turns: the first is the longest without one.
+  // An entry stays in its place while its program is out for a turn: a map that is changed at every turn leaves garbage that is dear to collect.
   const kept = new Map<InstanceId, Kept>();
   let bytes = 0;
+  let held = 0;
+  let order = 0;
 
-  const remove = (instanceId: InstanceId, entry: Kept): void => {
-    kept.delete(instanceId);
+  /** The program of an entry, which is no longer counted. */
+  const takeOut = (entry: Kept): Execution | undefined => {
+    const { execution } = entry;
+    if (execution === undefined) return undefined;
+    entry.execution = undefined;
     bytes -= entry.bytes;
+    held -= 1;
+    return execution;
   };
   const forget = (instanceId: InstanceId): void => {
     const entry = kept.get(instanceId);
     if (entry === undefined) return;
-    remove(instanceId, entry);
-    entry.execution.close();
+    kept.delete(instanceId);
+    takeOut(entry)?.close();
   };
-
   const makeRoom = (): void => {
-    for (const oldest of kept.keys()) {
-      if (bytes <= budgetBytes) break;
-      forget(oldest);
+    const oldest = [...kept].filter(([, entry]) => entry.execution !== undefined).sort(([, a], [, b]) => a.order - b.order);
+    for (const [instanceId] of oldest) {
+      if (bytes <= budgetBytes) return;
+      forget(instanceId);
     }
   };
 
@@ -54,20 +64,29 @@ export function createTurnCache(budgetBytes: number): TurnCache {
     take(instanceId, executionId) {
       const entry = kept.get(instanceId);
       if (entry === undefined) return undefined;
-      remove(instanceId, entry);
-      if (entry.executionId === executionId) return entry.execution;
-      entry.execution.close();
+      const execution = takeOut(entry);
+      if (entry.executionId === executionId) return execution;
+      execution?.close();
       return undefined;
     },
     keep(instanceId, executionId, execution) {
-      forget(instanceId);
       const size = execution.keptBytes;
       if (size > budgetBytes) {
+        forget(instanceId);
         execution.close();
         return undefined;
       }
-      kept.set(instanceId, { executionId, execution, bytes: size });
+      const entry = kept.get(instanceId);
+      if (entry === undefined) kept.set(instanceId, { executionId, execution, bytes: size, order: order++ });
+      else {
+        takeOut(entry)?.close();
+        entry.executionId = executionId;
+        entry.execution = execution;
+        entry.bytes = size;
+        entry.order = order++;
+      }
       bytes += size;
+      held += 1;
       if (bytes > budgetBytes) makeRoom();
       return size;
     },
@@ -76,7 +95,7 @@ export function createTurnCache(budgetBytes: number): TurnCache {
       for (const instanceId of [...kept.keys()]) forget(instanceId);
     },
     get size() {
-      return kept.size;
+      return held;
     },
     get bytes() {
       return bytes;

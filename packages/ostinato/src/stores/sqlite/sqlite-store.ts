@@ -72,6 +72,49 @@ export interface SqliteStoreOptions {
   };
 }
 
+/**
+ * Records that their rows are known to hold: of instances that a store keeps, no others. While a commit is on its way nobody knows.
+ * One entry an instance, changed in place: a map that is changed at every turn leaves garbage that is dear to collect.
+ */
+class KnownRows {
+  readonly #rows = new Map<InstanceNumber, { record: InstanceRecord | undefined; underWay: number }>();
+
+  recordOf(number: InstanceNumber): InstanceRecord | undefined {
+    const row = this.#rows.get(number);
+    return row?.underWay === 0 ? row.record : undefined;
+  }
+
+  sent(number: InstanceNumber): void {
+    const row = this.#rows.get(number);
+    if (row === undefined) this.#rows.set(number, { record: undefined, underWay: 1 });
+    else row.underWay++;
+  }
+
+  arrived(number: InstanceNumber): void {
+    const row = this.#rows.get(number);
+    if (row === undefined) return;
+    row.underWay--;
+    if (row.underWay === 0 && row.record === undefined) this.#rows.delete(number);
+  }
+
+  learn(number: InstanceNumber, record: InstanceRecord): void {
+    const row = this.#rows.get(number);
+    if (row === undefined) this.#rows.set(number, { record, underWay: 0 });
+    else row.record = record;
+  }
+
+  forget(number: InstanceNumber): void {
+    const row = this.#rows.get(number);
+    if (row === undefined) return;
+    if (row.underWay === 0) this.#rows.delete(number);
+    else row.record = undefined;
+  }
+
+  clear(): void {
+    this.#rows.clear();
+  }
+}
+
 /** How often a decision is asked again when others are faster. */
 const TRIES = 100;
 
@@ -89,10 +132,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     throw new InvalidArgumentError('The options for tests need body "inline": they cannot be sent to a thread.');
   const watchers = new Set<(hint: ChangeHint) => void>();
   if (options.onHint !== undefined) watchers.add(options.onHint);
-  /** Records that their rows are known to hold: of instances that this store keeps, no others. */
-  const known = new Map<InstanceNumber, InstanceRecord>();
-  /** How many commits with a record are on their way. */
-  const underWay = new Map<InstanceNumber, number>();
+  const known = new KnownRows();
   let connection: SharedConnection | undefined;
   let owner = 0;
   let hub = 0;
@@ -212,11 +252,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
 
     #settle(result: CommitResult): void {
       const { record, number } = this.commit;
-      if (record !== undefined && number !== 0) {
-        const left = (underWay.get(number) ?? 1) - 1;
-        if (left === 0) underWay.delete(number);
-        else underWay.set(number, left);
-      }
+      if (record !== undefined && number !== 0) known.arrived(number);
       learn(this.commit, result);
       this.#resolve(result, this.#index);
     }
@@ -230,28 +266,27 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     readTurn?: number,
   ): void {
     const { record, number } = commit;
-    const out = underWay.get(number);
     try {
       ask(
         COMMIT,
-        (to) => pushCommit(commit, out === undefined ? known.get(number) : undefined, to, readTurn),
+        (to) => pushCommit(commit, known.recordOf(number), to, readTurn),
         new Sent(commit, index, resolve, reject),
       );
     } catch (error) {
       const { name, message } = error as Error;
       return resolve({ ok: false, why: "failed", failure: { errorType: name, message } }, index);
     }
-    if (record !== undefined && number !== 0) underWay.set(number, (out ?? 0) + 1);
+    if (record !== undefined && number !== 0) known.sent(number);
   }
 
   function learn(commit: Commit, result: CommitResult): void {
     if (!result.ok) {
-      known.delete(commit.number);
+      known.forget(commit.number);
       return;
     }
-    if (commit.record !== undefined && commit.keep) known.set(result.number, commit.record);
-    else if (commit.fences[0]?.kind === "instance" && !commit.keep) known.delete(commit.number);
-    for (const claim of result.claims) known.set(claim.number, claim.record);
+    if (commit.record !== undefined && commit.keep) known.learn(result.number, commit.record);
+    else if (commit.fences[0]?.kind === "instance" && !commit.keep) known.forget(commit.number);
+    for (const claim of result.claims) known.learn(claim.number, claim.record);
   }
 
   function commitOne(commit: Commit, readTurn?: number): Promise<CommitResult> {
@@ -299,13 +334,13 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       },
       readClaims,
     );
-    for (const one of claims.instances) known.set(one.number, one.record);
+    for (const one of claims.instances) known.learn(one.number, one.record);
     return claims;
   }
 
   async function release(leases: readonly (Lease | ActivityLease)[], afterMs: number): Promise<void> {
     if (leases.length === 0) return;
-    for (const lease of leases) if (!("key" in lease)) known.delete(lease.number);
+    for (const lease of leases) if (!("key" in lease)) known.forget(lease.number);
     await asked(
       RELEASE,
       (to) => {
