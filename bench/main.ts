@@ -47,7 +47,9 @@ function unitOf(name: string): string {
 const figures = new Map<string, number[]>();
 
 async function measure(store: string, workload: string): Promise<void> {
-  const { stdout } = await run(process.execPath, [join(import.meta.dirname, "one.ts"), store, workload, String(seconds)], { timeout: 300_000 });
+  const { stdout } = await run(process.execPath, [join(import.meta.dirname, "one.ts"), store, workload, String(seconds)], {
+    timeout: 300_000,
+  });
   for (const [name, value] of Object.entries(JSON.parse(stdout) as Record<string, number>)) {
     const values = figures.get(name) ?? [];
     values.push(value);

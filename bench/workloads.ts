@@ -45,7 +45,10 @@ async function withHub<T>(place: Place, work: (hub: Hub) => Promise<T>, worker =
 }
 
 /** W1: orchestrations of ten sequential activities, K in flight; steps per second, and how long the event loop was held. */
-export async function chainsInFlight(place: Place, inFlight: number): Promise<{ stepsPerSecond: number; loopDelayP99: number; loopDelayMax: number }> {
+export async function chainsInFlight(
+  place: Place,
+  inFlight: number,
+): Promise<{ stepsPerSecond: number; loopDelayP99: number; loopDelayMax: number }> {
   return withHub(place, async (hub) => {
     const run = async (until: number): Promise<number> => {
       let steps = 0;

@@ -44,7 +44,14 @@ export class ValidationError extends OstinatoError {
   readonly path: string;
   readonly issues: readonly { readonly path: string; readonly message: string }[];
 
-  constructor(message: string, options: { readonly path: string; readonly issues: readonly { readonly path: string; readonly message: string }[]; readonly cause?: unknown }) {
+  constructor(
+    message: string,
+    options: {
+      readonly path: string;
+      readonly issues: readonly { readonly path: string; readonly message: string }[];
+      readonly cause?: unknown;
+    },
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.path = options.path;
     this.issues = options.issues;
@@ -79,7 +86,10 @@ export class OrchestrationFailedError extends OstinatoError {
   /** What a terminated orchestration was given as its output. */
   readonly output: unknown;
 
-  constructor(message: string, options: { readonly instanceId: string; readonly failure?: Failure; readonly terminated?: boolean; readonly output?: unknown }) {
+  constructor(
+    message: string,
+    options: { readonly instanceId: string; readonly failure?: Failure; readonly terminated?: boolean; readonly output?: unknown },
+  ) {
     super(message, options.failure ? { cause: new RecordedError(options.failure) } : undefined);
     this.code = options.terminated ? "ORCHESTRATION_TERMINATED" : "ORCHESTRATION_FAILED";
     this.instanceId = options.instanceId;

@@ -45,7 +45,10 @@ export function toFailure(thrown: unknown, depth = 0): Failure {
 function isErrorLike(thrown: unknown): thrown is Error {
   return (
     thrown instanceof Error ||
-    (typeof thrown === "object" && thrown !== null && typeof (thrown as Error).message === "string" && typeof (thrown as Error).name === "string")
+    (typeof thrown === "object" &&
+      thrown !== null &&
+      typeof (thrown as Error).message === "string" &&
+      typeof (thrown as Error).name === "string")
   );
 }
 

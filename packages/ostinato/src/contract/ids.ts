@@ -19,7 +19,7 @@ export type InstanceKind = "orchestration" | "entity";
 /** The longest id or name that is accepted, in UTF-16 units. */
 export const MAX_ID_LENGTH = 256;
 
-// eslint-disable-next-line no-control-regex -- control characters are exactly what is refused here
+ 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /**
@@ -29,7 +29,8 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
  */
 export function checkInstanceId(id: string): void {
   checkName(id, "instance id");
-  if (id.startsWith("@")) throw new InvalidArgumentError(`The instance id ${JSON.stringify(id)} starts with "@", which is kept for entities; choose another id.`);
+  if (id.startsWith("@"))
+    throw new InvalidArgumentError(`The instance id ${JSON.stringify(id)} starts with "@", which is kept for entities; choose another id.`);
 }
 
 /**
@@ -40,9 +41,11 @@ export function checkInstanceId(id: string): void {
  */
 export function checkName(name: string, what: string): void {
   if (typeof name !== "string" || name.trim() === "") throw new InvalidArgumentError(`The ${what} must be a text that is not empty.`);
-  if (name.length > MAX_ID_LENGTH) throw new InvalidArgumentError(`The ${what} has ${name.length} characters; ${MAX_ID_LENGTH} are allowed.`);
+  if (name.length > MAX_ID_LENGTH)
+    throw new InvalidArgumentError(`The ${what} has ${name.length} characters; ${MAX_ID_LENGTH} are allowed.`);
   if (CONTROL.test(name)) throw new InvalidArgumentError(`The ${what} ${JSON.stringify(name)} has control characters; remove them.`);
-  if (!name.isWellFormed()) throw new InvalidArgumentError(`The ${what} ${JSON.stringify(name)} has half a surrogate pair, which databases cannot hold.`);
+  if (!name.isWellFormed())
+    throw new InvalidArgumentError(`The ${what} ${JSON.stringify(name)} has half a surrogate pair, which databases cannot hold.`);
 }
 
 /**

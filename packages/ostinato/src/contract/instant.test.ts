@@ -34,6 +34,7 @@ test("what is no duration is refused, and the message shows it", () => {
     "30S",
     "1h30m",
     { hours: -1 },
+    { hour: 1 },
     { hours: Number.NaN },
     { hours: "1" },
     { hours: Infinity },

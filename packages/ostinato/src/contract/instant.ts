@@ -45,18 +45,24 @@ export const LATEST_INSTANT: Instant = 253_402_300_799_999;
 export function durationMs(duration: Duration): number {
   const ms = typeof duration === "string" ? textMs(duration) : partsMs(duration);
   if (!Number.isFinite(ms) || ms < 0) {
-    throw new InvalidArgumentError(`A duration must be a text like "30s" or parts like { hours: 1 }, none of it negative; got ${JSON.stringify(duration)}.`);
+    throw new InvalidArgumentError(
+      `A duration must be a text like "30s" or parts like { hours: 1 }, none of it negative; got ${JSON.stringify(duration)}.`,
+    );
   }
   return Math.ceil(ms);
 }
 
 function textMs(text: string): number {
   const match = TEXT.exec(text.trim());
-  return match ? Number(match[1]) * (UNIT_MS[match[2]!] ?? Number.NaN) : Number.NaN;
+  return match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN) : Number.NaN;
 }
 
 function partsMs(parts: DurationParts): number {
   if (typeof parts !== "object" || parts === null) return Number.NaN;
+  const unknown = Object.keys(parts).find((key) => !PARTS_MS.some(([part]) => part === key));
+  // A misspelt part would be no time at all.
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`A duration has no part '${unknown}'; it has ${PARTS_MS.map(([part]) => part).join(", ")}.`);
   let total = 0;
   for (const [part, unit] of PARTS_MS) {
     const amount = parts[part] ?? 0;

@@ -23,7 +23,14 @@ export function recordedAs(action: Action, timestamp: Instant): HistoryEvent | u
     }
     case "createSubOrchestration": {
       const { instanceId, name, version, input, tags, traceContext } = action;
-      return { kind: "SubOrchestrationInstanceCreated", eventId, timestamp, instanceId, name, ...given({ version, input, tags, traceContext }) };
+      return {
+        kind: "SubOrchestrationInstanceCreated",
+        eventId,
+        timestamp,
+        instanceId,
+        name,
+        ...given({ version, input, tags, traceContext }),
+      };
     }
     case "createTimer":
       return { kind: "TimerCreated", eventId, timestamp, fireAt: action.fireAt };

@@ -39,8 +39,10 @@ function compareParts(a: readonly string[], b: readonly string[]): number {
 export function versionMismatch(strategy: VersionMatchStrategy, workerVersion: string, instanceVersion: string): string | undefined {
   if (strategy === "none" || workerVersion === "") return undefined;
   const order = compareVersions(instanceVersion, workerVersion);
-  if (strategy === "strict" && order !== 0) return `The orchestration version '${instanceVersion}' does not match the worker version '${workerVersion}'.`;
-  if (strategy === "currentOrOlder" && order > 0) return `The orchestration version '${instanceVersion}' is greater than the worker version '${workerVersion}'.`;
+  if (strategy === "strict" && order !== 0)
+    return `The orchestration version '${instanceVersion}' does not match the worker version '${workerVersion}'.`;
+  if (strategy === "currentOrOlder" && order > 0)
+    return `The orchestration version '${instanceVersion}' is greater than the worker version '${workerVersion}'.`;
   return undefined;
 }
 

@@ -53,13 +53,15 @@ const appliers: Appliers = {
   },
   createTimer(draft, action) {
     if (draft.ending !== undefined) return;
-    draft.messages.push(toSelf(draft, timerMessageId(draft.record.executionId, action.id), action.fireAt, {
-      kind: "TimerFired",
-      eventId: -1,
-      timestamp: action.fireAt,
-      timerId: action.id,
-      fireAt: action.fireAt,
-    }));
+    draft.messages.push(
+      toSelf(draft, timerMessageId(draft.record.executionId, action.id), action.fireAt, {
+        kind: "TimerFired",
+        eventId: -1,
+        timestamp: action.fireAt,
+        timerId: action.id,
+        fireAt: action.fireAt,
+      }),
+    );
   },
   cancelTimer(draft, action) {
     draft.cancelled.push(timerMessageId(draft.record.executionId, action.id));
@@ -80,20 +82,22 @@ const appliers: Appliers = {
 
 /** Adds what an action becomes to the draft. */
 export function applyAction<K extends ActionKind>(draft: Draft, action: Extract<Action, { kind: K }>): void {
-  (appliers[action.kind as K] as (draft: Draft, action: Extract<Action, { kind: K }>) => void)(draft, action);
+  (appliers[action.kind] as (draft: Draft, action: Extract<Action, { kind: K }>) => void)(draft, action);
 }
 
 function scheduleTask(draft: Draft, action: ScheduleTask): void {
   const { record, room } = draft;
   const served = room.activities.has(action.name);
   if (!served && room.failUnregistered) {
-    draft.messages.push(toSelf(draft, `${record.executionId}:u${action.id}`, undefined, {
-      kind: "TaskFailed",
-      eventId: -1,
-      timestamp: draft.at,
-      taskScheduledId: action.id,
-      failure: notRegistered("activity", action.name, room.activities),
-    }));
+    draft.messages.push(
+      toSelf(draft, `${record.executionId}:u${action.id}`, undefined, {
+        kind: "TaskFailed",
+        eventId: -1,
+        timestamp: draft.at,
+        taskScheduledId: action.id,
+        failure: notRegistered("activity", action.name, room.activities),
+      }),
+    );
     return;
   }
   const claimed = served && room.activitySlots > 0;
@@ -118,17 +122,19 @@ function scheduleTask(draft: Draft, action: ScheduleTask): void {
   if (action.traceContext !== undefined) row.traceContext = action.traceContext;
   draft.activities.push(row);
   if (action.expiresAt !== undefined) {
-    draft.messages.push(toSelf(draft, expiryMessageId(row), action.expiresAt, {
-      kind: "TaskFailed",
-      eventId: -1,
-      timestamp: action.expiresAt,
-      taskScheduledId: action.id,
-      failure: {
-        errorType: "ActivityTimeoutError",
-        message: `The call of activity '${action.name}' (#${action.id}, attempt ${action.attempt}) had not completed when its total time-out was over.`,
-        nonRetriable: true,
-      },
-    }));
+    draft.messages.push(
+      toSelf(draft, expiryMessageId(row), action.expiresAt, {
+        kind: "TaskFailed",
+        eventId: -1,
+        timestamp: action.expiresAt,
+        taskScheduledId: action.id,
+        failure: {
+          errorType: "ActivityTimeoutError",
+          message: `The call of activity '${action.name}' (#${action.id}, attempt ${action.attempt}) had not completed when its total time-out was over.`,
+          nonRetriable: true,
+        },
+      }),
+    );
   }
 }
 
@@ -170,11 +176,19 @@ function toSelf(draft: Draft, id: MessageId, visibleAt: Instant | undefined, eve
 }
 
 /** What work fails with whose name nobody serves, where the hub says that it fails. */
-export function notRegistered(what: "activity" | "orchestrator", name: string, registered: ReadonlySet<string>): {
+export function notRegistered(
+  what: "activity" | "orchestrator",
+  name: string,
+  registered: ReadonlySet<string>,
+): {
   readonly errorType: string;
   readonly message: string;
   readonly nonRetriable: true;
 } {
   const names = [...registered].map((each) => `'${each}'`).join(", ") || "none";
-  return { errorType: "NotRegisteredError", message: `No ${what} is registered under the name '${name}'. Registered: ${names}.`, nonRetriable: true };
+  return {
+    errorType: "NotRegisteredError",
+    message: `No ${what} is registered under the name '${name}'. Registered: ${names}.`,
+    nonRetriable: true,
+  };
 }

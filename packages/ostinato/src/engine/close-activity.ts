@@ -10,7 +10,11 @@ import type { Instant } from "../contract/instant.ts";
 import { EMPTY_COMMIT, type ActivityClaim, type ActivityRow, type Commit } from "./commit.ts";
 
 /** The event that an activity's outcome is for its orchestration. */
-export function completionEvent(taskId: number, outcome: Exclude<ActivityOutcome, { kind: "abandoned" }>, timestamp: Instant): TaskCompleted | TaskFailed {
+export function completionEvent(
+  taskId: number,
+  outcome: Exclude<ActivityOutcome, { kind: "abandoned" }>,
+  timestamp: Instant,
+): TaskCompleted | TaskFailed {
   if (outcome.kind === "failed") return { kind: "TaskFailed", eventId: -1, timestamp, taskScheduledId: taskId, failure: outcome.failure };
   return outcome.result === undefined
     ? { kind: "TaskCompleted", eventId: -1, timestamp, taskScheduledId: taskId }

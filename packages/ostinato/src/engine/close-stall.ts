@@ -24,7 +24,13 @@ export function closeStall(held: HeldInstance, stall: Pick<Stall, "kind" | "reas
     ...EMPTY_COMMIT,
     fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],
     number: held.number,
-    record: { ...held.record, stall: { ...stall, since: before?.since ?? at, attempts }, notBefore: at + delay, attempts: 0, updatedAt: Math.max(at, held.record.updatedAt) },
+    record: {
+      ...held.record,
+      stall: { ...stall, since: before?.since ?? at, attempts },
+      notBefore: at + delay,
+      attempts: 0,
+      updatedAt: Math.max(at, held.record.updatedAt),
+    },
     keep: false,
   };
 }

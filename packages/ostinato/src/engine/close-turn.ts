@@ -42,7 +42,15 @@ export function closeTurn(lease: Lease, turn: OpenedTurn, outcome: TurnOutcome, 
   const { status, result, failure } = completion;
   events.push({ kind: "ExecutionCompleted", eventId: -1, timestamp: at, status, ...given({ result, failure }) });
   draft.messages.push(...tellParent(turn.record, status, given({ output: result, failure }), at));
-  const ended = assemble(lease, turn, draft, finishedRecord(turn.record, status, at, events.length), { ...payloads, ...given({ output: result, failure }) }, events, false);
+  const ended = assemble(
+    lease,
+    turn,
+    draft,
+    finishedRecord(turn.record, status, at, events.length),
+    { ...payloads, ...given({ output: result, failure }) },
+    events,
+    false,
+  );
   return { ...ended, drop: { execution: turn.record.executionId, generation: turn.record.generation } };
 }
 
@@ -134,7 +142,14 @@ function fenceOf({ claim }: Fold): Fence {
  * A fresh execution under the same id. What the old one left unread stays in the inbox; what was addressed to it alone is dropped; buffered
  * events that no wait took travel inside the start, so that they come before everything that arrived meanwhile (I5, G7).
  */
-function continueAsNew(lease: Lease, turn: OpenedTurn, draft: Draft, completion: CompleteOrchestration, payloads: PayloadChanges | undefined, executionId: ExecutionId): Commit {
+function continueAsNew(
+  lease: Lease,
+  turn: OpenedTurn,
+  draft: Draft,
+  completion: CompleteOrchestration,
+  payloads: PayloadChanges | undefined,
+  executionId: ExecutionId,
+): Commit {
   const { record, at } = turn;
   const { awaitedEvents: _awaited, stall: _stall, notBefore: _notBefore, version, ...rest } = record;
   const nextVersion = completion.newVersion ?? version;

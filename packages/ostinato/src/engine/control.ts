@@ -22,7 +22,11 @@ export function decideRaise(
 ): Commit | Refusal {
   if (current === undefined) return notFound();
   const { record } = current;
-  if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}); the event '${event.name}' was dropped.` };
+  if (isTerminal(record.status))
+    return {
+      refused: "finished",
+      message: `The instance '${record.id}' has ended (${record.status}); the event '${event.name}' was dropped.`,
+    };
   return {
     ...EMPTY_COMMIT,
     messages: [
@@ -46,7 +50,8 @@ export function decideTerminate(
   if (current === undefined) return notFound();
   const { record } = current;
   // A finished parent still passes a recursive terminate on to children that run.
-  if (isTerminal(record.status) && !request.recursive) return { refused: "finished", message: `The instance '${record.id}' has ended already (${record.status}).` };
+  if (isTerminal(record.status) && !request.recursive)
+    return { refused: "finished", message: `The instance '${record.id}' has ended already (${record.status}).` };
   return {
     ...EMPTY_COMMIT,
     messages: [
@@ -55,7 +60,13 @@ export function decideTerminate(
         to: record.id,
         wakes: "always",
         needs: "engine",
-        event: { kind: "ExecutionTerminated", eventId: -1, timestamp: at, recursive: request.recursive, ...given({ output: request.output }) },
+        event: {
+          kind: "ExecutionTerminated",
+          eventId: -1,
+          timestamp: at,
+          recursive: request.recursive,
+          ...given({ output: request.output }),
+        },
       },
     ],
   };
@@ -65,21 +76,37 @@ export function decideTerminate(
 export function decideSuspend(reason: string | undefined, current: StoredInstance | undefined, at: Instant): Commit | Refusal {
   if (current === undefined) return notFound();
   const { record } = current;
-  if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}) and cannot be suspended.` };
+  if (isTerminal(record.status))
+    return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}) and cannot be suspended.` };
   if (record.status === "SUSPENDED") return { refused: "no-change", message: `The instance '${record.id}' is suspended already.` };
-  return changed(record, { status: "SUSPENDED", held: true }, { kind: "ExecutionSuspended", eventId: -1, timestamp: at, ...given({ reason }) }, at);
+  return changed(
+    record,
+    { status: "SUSPENDED", held: true },
+    { kind: "ExecutionSuspended", eventId: -1, timestamp: at, ...given({ reason }) },
+    at,
+  );
 }
 
 /** Lets a suspended instance go on: what has gathered in its inbox is applied once, in order of arrival (C2). */
 export function decideResume(reason: string | undefined, current: StoredInstance | undefined, at: Instant): Commit | Refusal {
   if (current === undefined) return notFound();
   const { record } = current;
-  if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}) and cannot be resumed.` };
+  if (isTerminal(record.status))
+    return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}) and cannot be resumed.` };
   if (record.status !== "SUSPENDED") return { refused: "no-change", message: `The instance '${record.id}' is not suspended.` };
   // Resuming is an operator's word that it may be tried again: what set it aside is forgotten.
   const { stall: _stall, notBefore: _notBefore, ...rest } = record;
-  const fresh: InstanceRecord = { ...rest, attempts: 0, ...(record.startedAt === undefined ? given({ notBefore: record.scheduledAt }) : {}) };
-  return changed(fresh, { status: "RUNNING", held: false }, { kind: "ExecutionResumed", eventId: -1, timestamp: at, ...given({ reason }) }, at);
+  const fresh: InstanceRecord = {
+    ...rest,
+    attempts: 0,
+    ...(record.startedAt === undefined ? given({ notBefore: record.scheduledAt }) : {}),
+  };
+  return changed(
+    fresh,
+    { status: "RUNNING", held: false },
+    { kind: "ExecutionResumed", eventId: -1, timestamp: at, ...given({ reason }) },
+    at,
+  );
 }
 
 /** Removes a finished instance with all that hangs on it. */
@@ -87,9 +114,17 @@ export function decidePurge(current: StoredInstance | undefined): Commit | Refus
   if (current === undefined) return notFound();
   const { record } = current;
   if (!isTerminal(record.status)) {
-    return { refused: "not-finished", message: `The instance '${record.id}' is ${record.status}; only finished instances can be purged. Terminate it first.` };
+    return {
+      refused: "not-finished",
+      message: `The instance '${record.id}' is ${record.status}; only finished instances can be purged. Terminate it first.`,
+    };
   }
-  return { ...EMPTY_COMMIT, fences: [{ kind: "instance", number: record.number, epoch: record.epoch }], number: record.number, drop: "everything" };
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "instance", number: record.number, epoch: record.epoch }],
+    number: record.number,
+    drop: "everything",
+  };
 }
 
 /** Marks an instance as not being run, with the reason an operator reads; `undefined` takes the mark away and lets it be tried at once. */
@@ -97,7 +132,8 @@ export function decideStall(stall: InstanceRecord["stall"], current: StoredInsta
   if (current === undefined) return notFound();
   const { record } = current;
   if (isTerminal(record.status)) return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}).` };
-  if (stall === undefined && record.stall === undefined) return { refused: "no-change", message: `The instance '${record.id}' is not stalled.` };
+  if (stall === undefined && record.stall === undefined)
+    return { refused: "no-change", message: `The instance '${record.id}' is not stalled.` };
   const { stall: _stall, notBefore: _notBefore, ...rest } = record;
   return {
     ...EMPTY_COMMIT,

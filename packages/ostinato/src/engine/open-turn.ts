@@ -85,12 +85,15 @@ export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRul
   }
   const messages = held.messages.length > 1 ? held.messages.toSorted(byDelivery) : held.messages;
   const { record } = held;
-  const terminate = messages.find((message) => message.event.kind === "ExecutionTerminated" && (!isTerminal(record.status) || message.event.recursive));
+  const terminate = messages.find(
+    (message) => message.event.kind === "ExecutionTerminated" && (!isTerminal(record.status) || message.event.recursive),
+  );
   const sorted = sortInbox(held, messages);
   if (terminate !== undefined) return terminated(held, sorted, messages, terminate, reading, children);
 
   const { started } = sorted;
-  if (started === undefined && isTerminal(record.status)) return messages.length === 0 ? { kind: "nothing" } : { kind: "commit", commit: answerOnly(held, sorted, reading) };
+  if (started === undefined && isTerminal(record.status))
+    return messages.length === 0 ? { kind: "nothing" } : { kind: "commit", commit: answerOnly(held, sorted, reading) };
   const aside = record.notBefore === LATEST_INSTANT;
   if (record.attempts > rules.maxClaims && !aside) return { kind: "commit", commit: setAside(held, claimedTooOften(record), reading) };
   if (record.status === "SUSPENDED" && started !== undefined) return { kind: "commit", commit: holdStart(held, started) };
@@ -102,13 +105,20 @@ export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRul
     if (started !== undefined && isTerminal(record.status)) return { kind: "commit", commit: makeWay(held, started.event, reading) };
   }
   if (sorted.dropped.length + sorted.refusals.length > 0) return { kind: "commit", commit: answerOnly(held, sorted, reading) };
-  if (rules.canRun && !record.held && !aside && record.historyLength === 0 && messages.length >= MOST_MESSAGES) return { kind: "incomplete" };
+  if (rules.canRun && !record.held && !aside && record.historyLength === 0 && messages.length >= MOST_MESSAGES)
+    return { kind: "incomplete" };
   return { kind: "nothing" };
 }
 
 /** Nothing but completions has come, for an instance that nothing is special about: the step that is taken most. */
 function goesStraightOn(record: InstanceRecord, rules: OpeningRules): boolean {
-  return record.status === "RUNNING" && !record.held && record.notBefore === undefined && record.historyLength > 0 && record.attempts <= rules.maxClaims;
+  return (
+    record.status === "RUNNING" &&
+    !record.held &&
+    record.notBefore === undefined &&
+    record.historyLength > 0 &&
+    record.attempts <= rules.maxClaims
+  );
 }
 
 /** What `turnOf` makes of such an inbox, without looking for anything else. */
@@ -153,11 +163,16 @@ function sortInbox(held: HeldInstance, messages: readonly InboxMessage[]): Sorte
   for (const message of messages) {
     const { event } = message;
     if (event.kind === "ExecutionStarted") {
-      if (started === undefined && (isOwnStart(record, event) || replaces(record, event))) started = message as InboxMessage & { event: ExecutionStarted };
-      else refusals.push({ message, answer: event.executionId === record.executionId ? undefined : startRefused(record, event, message.id) });
+      if (started === undefined && (isOwnStart(record, event) || replaces(record, event)))
+        started = message as InboxMessage & { event: ExecutionStarted };
+      else
+        refusals.push({ message, answer: event.executionId === record.executionId ? undefined : startRefused(record, event, message.id) });
     } else if (finished || (message.execution !== undefined && message.execution !== record.executionId)) {
       dropped.push(message);
-    } else if (event.kind === "TaskFailed" && message.id === expiryMessageId({ executionId: record.executionId, taskId: event.taskScheduledId })) {
+    } else if (
+      event.kind === "TaskFailed" &&
+      message.id === expiryMessageId({ executionId: record.executionId, taskId: event.taskScheduledId })
+    ) {
       // A completion that is there at the same time is the better answer.
       if (folded?.has(event.taskScheduledId)) continue;
       events.push(message);
@@ -238,7 +253,15 @@ function turnOf(held: HeldInstance, sorted: SortedInbox, reading: Instant): Open
 
 function replacement(before: InstanceRecord, event: ExecutionStarted, at: Instant): InstanceRecord {
   const fresh = newInstanceRecord(event, at, true);
-  return { ...fresh, number: before.number, epoch: before.epoch, turn: before.turn, generation: before.generation + 1, lastTurnAt: before.lastTurnAt, dropped: before.dropped };
+  return {
+    ...fresh,
+    number: before.number,
+    epoch: before.epoch,
+    turn: before.turn,
+    generation: before.generation + 1,
+    lastTurnAt: before.lastTurnAt,
+    dropped: before.dropped,
+  };
 }
 
 function turnTime(record: InstanceRecord, taken: readonly InboxMessage[], reading: Instant): Instant {
@@ -324,7 +347,8 @@ function terminated(
   const { after: _told, ...order } = event;
   const forwards = (children?.ids ?? []).map((id): Message => passOn(order, id, `${message.id}:${id}`));
   // More children than one step tells: the next step is a message to this very instance, which survives a crash like any other.
-  if (children?.next !== undefined) forwards.push(passOn({ ...event, after: children.next }, held.record.id, `${message.id}:after:${children.next}`));
+  if (children?.next !== undefined)
+    forwards.push(passOn({ ...event, after: children.next }, held.record.id, `${message.id}:after:${children.next}`));
 
   // An attempt that had not begun when the terminate came is ended like any other; one that comes after it is not meant.
   const { started } = sorted;
@@ -351,7 +375,10 @@ function terminated(
   // Starts find the id taken in their own turn, and another recursion has children to reach; what was for this execution goes with it.
   const others = messages.filter(
     (each) =>
-      each !== message && each.event.kind !== "ExecutionStarted" && !recursive(each.event) && (each.execution === undefined || each.execution !== record.executionId),
+      each !== message &&
+      each.event.kind !== "ExecutionStarted" &&
+      !recursive(each.event) &&
+      (each.execution === undefined || each.execution !== record.executionId),
   );
   const turn: OpenedTurn = {
     record: { ...record, dropped: record.dropped + others.length },
@@ -370,7 +397,15 @@ function terminated(
 /** The start of an instance as its record tells it. */
 function startOf(record: InstanceRecord): ExecutionStarted {
   const { id: instanceId, executionId, name, version, parent, tags, scheduledAt, traceContext } = record;
-  return { kind: "ExecutionStarted", eventId: -1, timestamp: record.createdAt, instanceId, executionId, name, ...given({ version, parent, tags, scheduledAt, traceContext }) };
+  return {
+    kind: "ExecutionStarted",
+    eventId: -1,
+    timestamp: record.createdAt,
+    instanceId,
+    executionId,
+    name,
+    ...given({ version, parent, tags, scheduledAt, traceContext }),
+  };
 }
 
 function passOn(event: ExecutionTerminated, to: InstanceId, id: MessageId): Message {
@@ -396,7 +431,9 @@ function closing(
     number: held.number,
     record: finishedRecord(record, status, at, events.length),
     payloads: {
-      ...(turn.replaces === undefined ? {} : { input: startedIn(turn.newEvents)?.input ?? null, output: null, failure: null, customStatus: null }),
+      ...(turn.replaces === undefined
+        ? {}
+        : { input: startedIn(turn.newEvents)?.input ?? null, output: null, failure: null, customStatus: null }),
       ...given({ output: end.output, failure: end.failure }),
     },
     history: { mode: turn.replaces === undefined ? "append" : "replace", events },
@@ -414,7 +451,12 @@ export function startedIn(events: readonly HistoryEvent[]): ExecutionStarted | u
 }
 
 /** The record of an instance that ends with this turn. */
-export function finishedRecord(record: InstanceRecord, status: "COMPLETED" | "FAILED" | "TERMINATED", at: Instant, newEvents: number): InstanceRecord {
+export function finishedRecord(
+  record: InstanceRecord,
+  status: "COMPLETED" | "FAILED" | "TERMINATED",
+  at: Instant,
+  newEvents: number,
+): InstanceRecord {
   const { stall: _stall, notBefore: _notBefore, awaitedEvents: _awaited, ...rest } = record;
   return {
     ...rest,
@@ -444,7 +486,16 @@ export function tellParent(
     status === "COMPLETED"
       ? { kind: "SubOrchestrationInstanceCompleted", ...common, ...given({ result: end.output }) }
       : { kind: "SubOrchestrationInstanceFailed", ...common, failure: end.failure ?? terminationFailure(record, end.output) };
-  return [{ id: `${record.executionId}:end`, to: parent.instanceId, execution: parent.executionId, wakes: "unless-held", needs: "program", event }];
+  return [
+    {
+      id: `${record.executionId}:end`,
+      to: parent.instanceId,
+      execution: parent.executionId,
+      wakes: "unless-held",
+      needs: "program",
+      event,
+    },
+  ];
 }
 
 function terminationFailure(record: InstanceRecord, output: string | undefined): Failure {

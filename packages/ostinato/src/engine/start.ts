@@ -23,9 +23,15 @@ export interface StartPlacement {
 }
 
 /** Decides a client's start. */
-export function decideStart(request: StartRequest, placement: StartPlacement, current: StoredInstance | undefined, at: Instant): Commit | Refusal {
+export function decideStart(
+  request: StartRequest,
+  placement: StartPlacement,
+  current: StoredInstance | undefined,
+  at: Instant,
+): Commit | Refusal {
   if (current !== undefined) {
-    if (current.record.executionId === request.executionId) return { refused: "same-request", message: "This very start was accepted before." };
+    if (current.record.executionId === request.executionId)
+      return { refused: "same-request", message: "This very start was accepted before." };
     return {
       refused: "exists",
       message: `There is already an instance '${request.instanceId}' (${current.record.status}, orchestrator '${current.record.name}'). Choose another id, or purge it first.`,
@@ -53,7 +59,7 @@ export function decideStart(request: StartRequest, placement: StartPlacement, cu
   return {
     ...EMPTY_COMMIT,
     fences: [{ kind: "absent", id: request.instanceId }],
-    record: later ? { ...record, notBefore: request.startAt! } : record,
+    record: later ? { ...record, notBefore: request.startAt } : record,
     ...(request.input === undefined ? {} : { payloads: { input: request.input } }),
     messages: [startMessage(event, placement.needs)],
     keep: claimed,
@@ -80,7 +86,13 @@ export function newInstanceRecord(event: ExecutionStarted, at: Instant, claimed:
     attempts: claimed ? 1 : 0,
     held: false,
     dropped: 0,
-    ...given({ version: event.version, parent: event.parent, tags: event.tags, traceContext: event.traceContext, scheduledAt: event.scheduledAt }),
+    ...given({
+      version: event.version,
+      parent: event.parent,
+      tags: event.tags,
+      traceContext: event.traceContext,
+      scheduledAt: event.scheduledAt,
+    }),
   };
 }
 

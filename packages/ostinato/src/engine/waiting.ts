@@ -19,9 +19,11 @@ export function waitingFor(record: InstanceRecord, history: readonly HistoryEven
   if (isTerminal(record.status)) return [];
   const lines: string[] = [];
   if (record.status === "SUSPENDED") lines.push("to be resumed (it is suspended)");
-  if (record.stall !== undefined) lines.push(`${record.stall.kind === "set-aside" ? "an operator" : "fitting code"}: ${record.stall.reason}`);
+  if (record.stall !== undefined)
+    lines.push(`${record.stall.kind === "set-aside" ? "an operator" : "fitting code"}: ${record.stall.reason}`);
   if (record.historyLength === 0) {
-    if (record.scheduledAt !== undefined && record.startedAt === undefined) lines.push(`its scheduled start at ${isoTime(record.scheduledAt)}`);
+    if (record.scheduledAt !== undefined && record.startedAt === undefined)
+      lines.push(`its scheduled start at ${isoTime(record.scheduledAt)}`);
     else lines.push(unserved(served.orchestrators, record.name, "orchestrator") ?? `a worker to run orchestrator '${record.name}'`);
     return lines;
   }
@@ -35,7 +37,10 @@ function openTasks(history: readonly HistoryEvent[], served: ServedNames): Itera
   for (const event of history) {
     switch (event.kind) {
       case "TaskScheduled":
-        open.set(event.eventId, unserved(served.activities, event.name, "activity", event.eventId) ?? `activity '${event.name}' (#${event.eventId})`);
+        open.set(
+          event.eventId,
+          unserved(served.activities, event.name, "activity", event.eventId) ?? `activity '${event.name}' (#${event.eventId})`,
+        );
         break;
       case "SubOrchestrationInstanceCreated":
         open.set(event.eventId, `sub-orchestration '${event.name}' (#${event.eventId}, instance '${event.instanceId}')`);

@@ -101,7 +101,8 @@ async function advance(turn: Turn, past: readonly HistoryEvent[], newEvents: rea
       }
       if (turn.closed) throw new InvalidStateError("The execution was closed while it advanced.");
     }
-    if (turn.difference === undefined && !(turn.replaying && turn.mistake !== undefined)) return closeTurn(turn) ?? (await closeEnded(turn));
+    if (turn.difference === undefined && !(turn.replaying && turn.mistake !== undefined))
+      return closeTurn(turn) ?? (await closeEnded(turn));
     const result = stalled(turn);
     return turn.difference !== undefined && turn.trace === undefined ? await tellDifference(options, past, result) : result;
   } finally {

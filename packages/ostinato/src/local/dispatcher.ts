@@ -89,7 +89,8 @@ export class Dispatcher {
         const allInstances = free > 0 && free >= request.instances;
         const allActivities = claims.activities.length > 0 && claims.activities.length >= request.activityCount;
         // Nothing was asked for where there was no room: there may be something for when there is.
-        this.#more = allInstances || allActivities || (request.activityCount === 0 && request.activities.length > 0) || request.instances === 0;
+        this.#more =
+          allInstances || allActivities || (request.activityCount === 0 && request.activities.length > 0) || request.instances === 0;
         take(claims);
         if (claims.nextDueAt !== undefined) this.wakeAt(claims.nextDueAt, claims.at);
         if (allInstances || allActivities) {

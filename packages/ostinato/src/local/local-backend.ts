@@ -11,8 +11,24 @@
 //          B5 a lease is held by a Held, or on its way back: whoever drops the one sends the other.
 //          B6 nothing that breaks a rule of engine/invariants.ts is written: its instance is set aside with the rule as the reason.
 
-import type { Backend, BackendCounters, InstanceSnapshot, PurgeRequest, RaiseEventRequest, StartRequest, TerminateRequest, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
-import { HubClosedError, InstanceExistsError, InstanceNotFoundError, InvalidStateError, StoreUnavailableError } from "../contract/errors.ts";
+import type {
+  Backend,
+  BackendCounters,
+  InstanceSnapshot,
+  PurgeRequest,
+  RaiseEventRequest,
+  StartRequest,
+  TerminateRequest,
+  WorkerConnection,
+  WorkerInterest,
+} from "../contract/backend.ts";
+import {
+  HubClosedError,
+  InstanceExistsError,
+  InstanceNotFoundError,
+  InvalidStateError,
+  StoreUnavailableError,
+} from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import type { InstanceId } from "../contract/ids.ts";
 import { isTerminal, type InstancePayloads, type InstanceRecord, type Stall, type StoredInstance } from "../contract/instance.ts";
@@ -25,7 +41,17 @@ import { notRegistered } from "../engine/action-appliers.ts";
 import { closeActivity, completionEvent } from "../engine/close-activity.ts";
 import { closeStall } from "../engine/close-stall.ts";
 import { closeTurn } from "../engine/close-turn.ts";
-import type { ActivityClaim, ActivityKey, ActivityLease, ActivityRow, Claim, Commit, CommitResult, Lease, Refusal } from "../engine/commit.ts";
+import type {
+  ActivityClaim,
+  ActivityKey,
+  ActivityLease,
+  ActivityRow,
+  Claim,
+  Commit,
+  CommitResult,
+  Lease,
+  Refusal,
+} from "../engine/commit.ts";
 import { decidePurge, decideRaise, decideResume, decideStall, decideSuspend, decideTerminate } from "../engine/control.ts";
 import { checkClaim, checkCommit } from "../engine/invariants.ts";
 import { openTurn, setAside, type ChildrenPage, type Fold, type OpenedTurn, type Opening } from "../engine/open-turn.ts";
@@ -151,7 +177,10 @@ class LocalBackend implements Backend {
     const unserved = worker === undefined && this.#workers.size > 0;
     if (unserved) this.#warnUnregistered("orchestrator", request.name);
     const claims = worker !== undefined && worker.turnRoom > 0 ? worker : undefined;
-    const placement = { claimed: claims !== undefined, needs: unserved && this.#failUnregistered ? ("engine" as const) : ("program" as const) };
+    const placement = {
+      claimed: claims !== undefined,
+      needs: unserved && this.#failUnregistered ? ("engine" as const) : ("program" as const),
+    };
     let written: Commit | undefined;
     let answer: Extract<CommitResult, { ok: true }> | Refusal;
     if (claims !== undefined) claims.reservedTurns++;
@@ -180,7 +209,8 @@ class LocalBackend implements Backend {
     const stored = await this.#store.read(id);
     if (stored === undefined) return undefined;
     const history: HistoryEvent[] = [];
-    if (!isTerminal(stored.record.status) && stored.record.historyLength > 0) for await (const page of this.#store.history(id)) history.push(...page);
+    if (!isTerminal(stored.record.status) && stored.record.historyLength > 0)
+      for await (const page of this.#store.history(id)) history.push(...page);
     return { ...stored, waitingFor: waitingFor(stored.record, history, this.#servedNames()) };
   }
 
@@ -315,6 +345,7 @@ class LocalBackend implements Backend {
       return;
     }
     const known = this.#held.get(claim.number);
+    if (claim.damage !== undefined) return void this.#run(this.#setDamagedAside(claim, known, claim.damage, at));
     if (claim.held) {
       if (known?.epoch === claim.epoch) {
         this.#held.addMessages(known, claim.messages);
@@ -325,6 +356,20 @@ class LocalBackend implements Backend {
     }
     if (known !== undefined) this.#lose(known);
     this.#takeUp(claim.record, claim.epoch, claim.messages, at);
+  }
+
+  /** Something of its inbox cannot be read: the instance waits for an operator, and everybody else goes on (D5, R4). */
+  async #setDamagedAside(claim: Claim, known: Held | undefined, damage: string, at: Instant): Promise<void> {
+    const reason = `${damage} The instance is set aside. Restore the file from a backup, or terminate the instance.`;
+    this.#counters.add("instancesSetAside");
+    this.#log.error(reason, { instanceId: claim.id });
+    const record = known?.epoch === claim.epoch ? known.record : claim.record;
+    if (known !== undefined) {
+      void this.#foldsAsMessages(this.#held.take(known).folds);
+      this.#forget(known);
+      this.#held.remove(known);
+    }
+    await this.#write(setAside({ number: claim.number, epoch: claim.epoch, record }, reason, at));
   }
 
   #takeUp(record: InstanceRecord, epoch: number, messages: readonly InboxMessage[], at: Instant): void {
@@ -387,7 +432,10 @@ class LocalBackend implements Backend {
     const taken = retaken ?? this.#held.take(held);
     const worker = held.worker ?? this.#workerFor(held.record.name);
     // A start that only the engine can answer was accepted as one that fails, whoever has left since.
-    const fails = this.#failUnregistered && worker === undefined && (this.#workers.size > 0 || taken.messages.some((message) => message.needs === "engine"));
+    const fails =
+      this.#failUnregistered &&
+      worker === undefined &&
+      (this.#workers.size > 0 || taken.messages.some((message) => message.needs === "engine"));
     let opening: Opening;
     try {
       opening = openTurn(
@@ -471,7 +519,8 @@ class LocalBackend implements Backend {
     const events: HistoryEvent[] = [];
     try {
       // An attempt that replaces another has none of its own; what is stored is still the other's.
-      if (turn.record.historyLength > 0) for await (const page of this.#store.history(turn.record.id)) for (const event of page) events.push(event);
+      if (turn.record.historyLength > 0)
+        for await (const page of this.#store.history(turn.record.id)) for (const event of page) events.push(event);
     } catch (error) {
       this.#log.error("a history could not be read; it is tried again", { instanceId: turn.record.id, error });
       this.#endTurn(held);
@@ -558,7 +607,12 @@ class LocalBackend implements Backend {
     }
   }
 
-  #turnCommitted(out: TurnOut, outcome: Extract<OrchestrationOutcome, { kind: "turn" }>, commit: Commit, result: Extract<CommitResult, { ok: true }>): void {
+  #turnCommitted(
+    out: TurnOut,
+    outcome: Extract<OrchestrationOutcome, { kind: "turn" }>,
+    commit: Commit,
+    result: Extract<CommitResult, { ok: true }>,
+  ): void {
     const { held, turn } = out;
     const budget = held.worker?.interest.warmBytes ?? 0;
     this.#counters.add("turnsCommitted");
@@ -594,7 +648,8 @@ class LocalBackend implements Backend {
     held.at = result.at;
     held.readAt = this.#clock.monotonic();
     const before = held.record;
-    if (commit.record !== undefined) held.record = commit.record.number === result.number ? commit.record : { ...commit.record, number: result.number };
+    if (commit.record !== undefined)
+      held.record = commit.record.number === result.number ? commit.record : { ...commit.record, number: result.number };
     if (result.undelivered.length > 0) this.#counters.add("messagesUndelivered", result.undelivered.length);
     if (held.record.dropped > before.dropped) this.#counters.add("eventsDropped", held.record.dropped - before.dropped);
     for (const message of commit.messages) if (message.visibleAt !== undefined) this.#dispatcher.wakeAt(message.visibleAt, result.at);
@@ -704,7 +759,12 @@ class LocalBackend implements Backend {
     worker.activitiesOut--;
     this.#dispatcher.roomFreed();
     if (outcome.kind === "abandoned") {
-      return this.#run(this.#releaseActivity({ key: claim.row, epoch: claim.epoch }, outcome.delayMs ?? Math.min(1_000 * 2 ** (claim.delivery - 1), 30_000)));
+      return this.#run(
+        this.#releaseActivity(
+          { key: claim.row, epoch: claim.epoch },
+          outcome.delayMs ?? Math.min(1_000 * 2 ** (claim.delivery - 1), 30_000),
+        ),
+      );
     }
     const held = this.#held.get(claim.row.number);
     const event = completionEvent(claim.row.taskId, outcome, held === undefined ? claim.at : this.#reading(held));
@@ -715,7 +775,9 @@ class LocalBackend implements Backend {
   }
 
   #canFold(held: Held, claim: ActivityClaim): boolean {
-    return held.state !== "gone" && !held.record.held && held.record.executionId === claim.row.executionId && (held.worker?.taking ?? false);
+    return (
+      held.state !== "gone" && !held.record.held && held.record.executionId === claim.row.executionId && (held.worker?.taking ?? false)
+    );
   }
 
   #foldsAsMessages(folds: readonly Fold[]): Promise<unknown> {
@@ -924,7 +986,9 @@ class LocalBackend implements Backend {
       throw new Error(`A rule of the engine would have been broken, so nothing was written: ${broken} Please report this.`);
     }
     if ("refused" in answer || answer.ok) return answer;
-    throw new StoreUnavailableError(`The store could not write: ${answer.failure?.message ?? answer.why}. Nothing of this call was accepted; try again.`);
+    throw new StoreUnavailableError(
+      `The store could not write: ${answer.failure?.message ?? answer.why}. Nothing of this call was accepted; try again.`,
+    );
   }
 
   /** A store that throws instead of answering has answered nothing: the commit counts as not written, and is tried again. */
@@ -962,7 +1026,8 @@ class LocalBackend implements Backend {
     do {
       const page = await this.#store.query({ stalled: true }, { size: CHILDREN_PAGE, ...given({ cursor }) });
       for (const { record } of page.items) {
-        if (record.stall !== undefined && record.stall.kind !== "set-aside" && worker.orchestrators.has(record.name)) await this.#update(record.id, (current) => decideStall(undefined, current));
+        if (record.stall !== undefined && record.stall.kind !== "set-aside" && worker.orchestrators.has(record.name))
+          await this.#update(record.id, (current) => decideStall(undefined, current));
       }
       cursor = page.next;
     } while (cursor !== undefined);
@@ -1004,9 +1069,11 @@ class LocalBackend implements Backend {
   }
 
   #warnAboutUnserved(commit: Commit): void {
-    for (const row of commit.activities) if (!row.claimed && this.#activityWorker(row.name) === undefined) this.#warnUnregistered("activity", row.name);
+    for (const row of commit.activities)
+      if (!row.claimed && this.#activityWorker(row.name) === undefined) this.#warnUnregistered("activity", row.name);
     for (const message of commit.messages) {
-      if (message.creates !== undefined && this.#workerFor(message.creates.record.name) === undefined) this.#warnUnregistered("orchestrator", message.creates.record.name);
+      if (message.creates !== undefined && this.#workerFor(message.creates.record.name) === undefined)
+        this.#warnUnregistered("orchestrator", message.creates.record.name);
     }
   }
 
@@ -1063,7 +1130,12 @@ function timeoutOf(claim: ActivityClaim): number | undefined {
 /** The payloads that a closing commit writes, as a waiter is told them. */
 function payloadsOf(commit: Commit): InstancePayloads {
   const { input, output, customStatus, failure } = commit.payloads ?? {};
-  return given({ input: input ?? undefined, output: output ?? undefined, customStatus: customStatus ?? undefined, failure: failure ?? undefined });
+  return given({
+    input: input ?? undefined,
+    output: output ?? undefined,
+    customStatus: customStatus ?? undefined,
+    failure: failure ?? undefined,
+  });
 }
 
 function claimedActivities(commit: Commit): number {

@@ -40,6 +40,7 @@ export const MIGRATIONS: readonly Migration[] = [
         dropped int not null, retain_until int, format int not null);
       create unique index instances_by_id on instances(hub, id);
       create index instances_by_parent on instances(hub, parent_id) where parent_id is not null;
+      create index instances_stalled on instances(hub, number) where stall is not null;
       create index instances_unfinished on instances(hub, number) where status < 3;
       create table payloads(number int not null, slot int not null, value text not null, primary key(number, slot)) without rowid;
       create table history(row integer primary key, number int not null, turn int not null, first int not null, count int not null,

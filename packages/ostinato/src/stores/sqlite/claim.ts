@@ -91,7 +91,7 @@ export function applyRelease(session: Session, me: OwnerOfLeases, from: ColumnRe
     const epoch = from.number();
     const lease = leases.of(number);
     if (lease === undefined || lease.epoch !== epoch || lease.owner !== me.owner) continue;
-    if (afterMs > 0) sql.delay.run(number, at + afterMs);
+    if (afterMs > 0) sql.delay.run(at + afterMs, number);
     session.free(lease);
   }
   reply.push(DONE);

@@ -60,7 +60,7 @@ export function applyQuery(session: Session, hub: number, from: ColumnReader, qu
   const conditions = ["hub = ?", "number > ?"];
   const values: Column[] = [hub, after];
   const where = (condition: string, ...given: Column[]): void => void (conditions.push(condition), values.push(...given));
-  const { kind, name, status, idPrefix, createdFrom, createdTo, completedFrom, completedTo, parent, tags } = filter;
+  const { kind, name, status, idPrefix, createdFrom, createdTo, completedFrom, completedTo, parent, stalled, tags } = filter;
   if (parent !== undefined) where("parent_id = ?", parent);
   if (kind !== undefined) where("kind = ?", kind === "entity" ? 1 : 0);
   if (name !== undefined) where("name = ?", name);
@@ -68,6 +68,9 @@ export function applyQuery(session: Session, hub: number, from: ColumnReader, qu
     where(`status in (${status.map(() => "?").join(", ")})`, ...status.map((one) => STATUSES.indexOf(one)));
     if (status.every((one) => STATUSES.indexOf(one) < 3)) where("status < 3");
   }
+  // The index over stalled instances answers at once where nothing is stalled, however many instances there are.
+  if (stalled === true) where("stall is not null");
+  else if (stalled === false) where("stall is null");
   if (idPrefix !== undefined && idPrefix !== "") where("substr(id, 1, length(?)) = ?", idPrefix, idPrefix);
   if (createdFrom !== undefined) where("created_at >= ?", createdFrom);
   if (createdTo !== undefined) where("created_at < ?", createdTo);
@@ -76,7 +79,7 @@ export function applyQuery(session: Session, hub: number, from: ColumnReader, qu
   for (const [key, value] of Object.entries(tags ?? {}))
     where("exists (select 1 from json_each(tags) t where t.key = ? and t.value = ?)", key, value);
   const last = (session.sql.lastNumber.get() as unknown as [number])[0];
-  const until = parent === undefined ? after + WINDOW : last;
+  const until = parent === undefined && stalled !== true ? after + WINDOW : last;
   if (until < last) where("number <= ?", until);
 
   const text = `${STORED} where ${conditions.join(" and ")} order by number limit ?`;

@@ -38,7 +38,7 @@ class Mint {
   mint(sql: Statements): number {
     if (this.#next >= this.#reserved) {
       const reserved = this.#next + this.#block;
-      sql.setMeta.run(this.#key, reserved);
+      sql.setMeta.run(reserved, this.#key);
       this.#reserved = reserved;
     }
     return this.#next++;

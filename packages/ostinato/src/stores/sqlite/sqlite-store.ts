@@ -174,7 +174,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       {
         path: canonicalPath(options.path),
         readOnly,
-        walPages: options.walPages ?? (kind === "thread" ? 8_000 : 1_000),
+        walPages: options.walPages ?? 10_000,
         ...(options.commitDelayMs === undefined ? {} : { commitDelayMs: options.commitDelayMs }),
         ...options.testing,
       },
@@ -267,11 +267,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   ): void {
     const { record, number } = commit;
     try {
-      ask(
-        COMMIT,
-        (to) => pushCommit(commit, known.recordOf(number), to, readTurn),
-        new Sent(commit, index, resolve, reject),
-      );
+      ask(COMMIT, (to) => pushCommit(commit, known.recordOf(number), to, readTurn), new Sent(commit, index, resolve, reject));
     } catch (error) {
       const { name, message } = error as Error;
       return resolve({ ok: false, why: "failed", failure: { errorType: name, message } }, index);
