@@ -19,7 +19,6 @@ export type InstanceKind = "orchestration" | "entity";
 /** The longest id or name that is accepted, in UTF-16 units. */
 export const MAX_ID_LENGTH = 256;
 
- 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /**

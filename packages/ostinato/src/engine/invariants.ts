@@ -69,7 +69,7 @@ function brokenFences(commit: Commit): string | undefined {
   if (!ofInstance && finished.length > folds)
     return "A commit without a fence on an instance finishes an activity that it has no fence on.";
   for (let i = 0; i < finished.length; i++) {
-    const key = finished[i]!;  
+    const key = finished[i]!;
     if (key.number !== number)
       return `A commit about the address ${number} finishes the activity ${key.taskId} of the address ${key.number}.`;
     const at = i - (finished.length - folds);

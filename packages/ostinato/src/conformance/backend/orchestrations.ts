@@ -351,7 +351,7 @@ export const orchestrations: Chapter = (story) => {
     }
     assert.equal(new Set(guids).size, 6);
     for (const guid of guids) assert.match(guid, /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-    assert.ok(times[1]! - times[0]! >= world.unitMs && times[2]! - times[1]! >= world.unitMs);  
+    assert.ok(times[1]! - times[0]! >= world.unitMs && times[2]! - times[1]! >= world.unitMs);
   });
 
   story("isReplaying is true for what has happened already, and false for what is new", async (world) => {
