@@ -72,6 +72,7 @@ export {
   TaskCancelledError,
   TaskFailedError,
   TaskPendingError,
+  TurnLimitError,
   UnsupportedError,
   ValidationError,
   VersionMismatchError,

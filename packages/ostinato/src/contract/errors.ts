@@ -144,6 +144,12 @@ export class NonDurableWaitError extends OstinatoError {
   readonly isNonRetriable = true;
 }
 
+/** A turn asked for more actions than `limits.actionsPerTurn`. The instance fails. */
+export class TurnLimitError extends OstinatoError {
+  readonly code = "TURN_LIMIT";
+  readonly isNonRetriable = true;
+}
+
 /** No code is registered under this name, and the hub was told to fail such work rather than let it wait. */
 export class NotRegisteredError extends OstinatoError {
   readonly code = "NOT_REGISTERED";

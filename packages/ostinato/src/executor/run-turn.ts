@@ -10,7 +10,7 @@
 //          X5 the end is the last action and takes an id; nothing is validated on replay.
 
 import type { CompleteOrchestration } from "../contract/actions.ts";
-import { InvalidStateError } from "../contract/errors.ts";
+import { InvalidStateError, TurnLimitError } from "../contract/errors.ts";
 import type { ExecutionStarted, HistoryEvent } from "../contract/events.ts";
 import { toFailure } from "../contract/failure.ts";
 import { given, type Writable } from "../contract/recorded-as.ts";
@@ -20,7 +20,7 @@ import { newTrace, reasonOf } from "./determinism.ts";
 import { handle, payloadOf } from "./event-handlers.ts";
 import type { Execution, ExecutionOptions, TurnResult } from "./execution.ts";
 import { createContext } from "./program-context.ts";
-import { nonDurableWait, Turn, TurnLimitError } from "./turn.ts";
+import { nonDurableWait, Turn } from "./turn.ts";
 
 const NO_EVENTS: readonly HistoryEvent[] = [];
 

@@ -9,7 +9,7 @@
 //          U4 an external event is given to one wait, the oldest of its name; without one it is kept in order of arrival.
 
 import type { Action } from "../contract/actions.ts";
-import { InvalidStateError, NonDurableWaitError, OstinatoError, PayloadTooLargeError } from "../contract/errors.ts";
+import { InvalidStateError, NonDurableWaitError, type OstinatoError, PayloadTooLargeError, TurnLimitError } from "../contract/errors.ts";
 import type { EventRaised, ExecutionStarted, HistoryEvent } from "../contract/events.ts";
 import type { Instant } from "../contract/instant.ts";
 import { decodeWith, encodeWith, type Schema } from "../authoring/schema.ts";
@@ -24,12 +24,6 @@ const KEPT_BYTES = 4_096;
 /** How many unhandled rejections of one program are kept. */
 const MAX_UNHANDLED = 10;
 const NO_NAMES: readonly string[] = [];
-
-/** A turn asked for more than it may. */
-export class TurnLimitError extends OstinatoError {
-  readonly code = "TURN_LIMIT";
-  readonly isNonRetriable = true;
-}
 
 /** What is open under an action's id. */
 export type Open = { readonly kind: "activity" | "child"; readonly call: Call } | { readonly kind: "timer"; readonly fired: () => void };

@@ -17,7 +17,12 @@ export function queries(open: Opener): void {
     const parent = { instanceId: "p", executionId: "e", name: "n", taskScheduledId: 1 };
     const records = [
       recordOf("b1", { createdAt: START, tags: { team: "x", "a.b": "1" } }),
-      recordOf("a1", { createdAt: START + 10, status: "RUNNING", parent }),
+      recordOf("a1", {
+        createdAt: START + 10,
+        status: "RUNNING",
+        parent,
+        stall: { kind: "version", reason: "too new", since: START, attempts: 1 },
+      }),
       recordOf("a2", { createdAt: START + 20, status: "COMPLETED", completedAt: START + 30, tags: { team: "y" } }),
       recordOf("a%", {
         createdAt: START + 30,
@@ -45,6 +50,9 @@ export function queries(open: Opener): void {
       [{ completedTo: START + 40 }, ["a2"]],
       [{ parent: "p" }, ["a1"]],
       [{ parent: "nobody" }, []],
+      [{ stalled: true }, ["a1"]],
+      [{ stalled: true, name: "other" }, []],
+      [{ stalled: false, idPrefix: "a" }, ["a2", "a%"]],
       [{ tags: { team: "x" } }, ["b1"]],
       [{ tags: { team: "x", "a.b": "1" } }, ["b1"]],
       [{ tags: { team: "x", "a.b": "2" } }, []],
