@@ -62,8 +62,10 @@ export interface Store {
   renew(leaseMs: number): Promise<Renewal>;
   /** Gives leases back; instances and activities are not claimed again for their program before `afterMs` have passed. Stale leases are ignored. */
   release(leases: readonly (Lease | ActivityLease)[], afterMs: number): Promise<void>;
-  /** Reads, decides, writes what was decided fenced by what was read; decides again when somebody was faster. Grouped like commits. */
-  update(id: InstanceId, decide: Decision): Promise<CommitResult | Refusal>;
+  /** Reads, decides, writes what was decided fenced by what was read; decides again when somebody was faster. Grouped like commits.
+   *  `expects: "absent"` (a start): the store may save the reading, decide for an id that is free, and leave it to the fence to tell.
+   */
+  update(id: InstanceId, decide: Decision, expects?: "absent"): Promise<CommitResult | Refusal>;
   read(id: InstanceId): Promise<StoredInstance | undefined>;
   /** Pages of the history of the current execution, from event number `from` (0) on. */
   history(id: InstanceId, from?: number): AsyncIterable<readonly HistoryEvent[]>;

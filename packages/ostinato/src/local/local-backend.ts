@@ -185,11 +185,12 @@ class LocalBackend implements Backend {
     let answer: Extract<CommitResult, { ok: true }> | Refusal;
     if (claims !== undefined) claims.reservedTurns++;
     try {
-      answer = await this.#update(request.instanceId, (current, at) => {
+      const decide: Decision = (current, at) => {
         const decided = decideStart(request, placement, current, at);
         written = "refused" in decided ? undefined : decided;
         return decided;
-      });
+      };
+      answer = await this.#update(request.instanceId, decide, "absent");
     } catch (error) {
       if (written?.keep) void this.#run(this.#releaseUnknown([], [written.record!]));
       throw error;
@@ -973,14 +974,15 @@ class LocalBackend implements Backend {
     else this.#dispatcher.look();
   }
 
-  async #update(id: InstanceId, decide: Decision): Promise<Extract<CommitResult, { ok: true }> | Refusal> {
+  async #update(id: InstanceId, decide: Decision, expects?: "absent"): Promise<Extract<CommitResult, { ok: true }> | Refusal> {
     this.#refuseWhenClosed();
     let broken: string | undefined;
-    const answer = await this.#store.update(id, (current, at) => {
+    const checked: Decision = (current, at) => {
       const decided = decide(current, at);
       broken = "refused" in decided ? undefined : checkCommit(decided);
       return broken === undefined ? decided : { refused: "no-change", message: broken };
-    });
+    };
+    const answer = await this.#store.update(id, checked, expects);
     if (broken !== undefined) {
       this.#countBroken(id, broken);
       throw new Error(`A rule of the engine would have been broken, so nothing was written: ${broken} Please report this.`);

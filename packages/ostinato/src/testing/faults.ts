@@ -94,7 +94,7 @@ export function faultyStore(
       commit: (batch) => writing(() => store.commit(batch)),
       renew: (leaseMs) => counted(() => store.renew(leaseMs)),
       release: (leases, afterMs) => counted(() => store.release(leases, afterMs)),
-      update: (id, decide) => writing(() => store.update(id, decide)),
+      update: (id, decide, expects) => writing(() => store.update(id, decide, expects)),
       read: (id) => counted(() => store.read(id)),
       async *history(id, from) {
         for await (const page of store.history(id, from)) yield await counted(async () => page);

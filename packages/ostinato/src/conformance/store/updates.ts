@@ -5,9 +5,23 @@ import { it } from "node:test";
 import type { InstanceRecord } from "../../contract/instance.ts";
 import type { Decision } from "../../engine/store.ts";
 import type { Opener } from "./conformance.ts";
-import { claimOne, commitOf, done, idsOf, messageTo, some, startAndClaim, startOf, turnOf } from "./stories.ts";
+import { claimOne, commitOf, done, idsOf, messageTo, recordOf, some, startAndClaim, startOf, turnOf } from "./stories.ts";
 
 export function updates(open: Opener): void {
+  it("I2 an update that expects nobody is decided for what is there after all", async (t) => {
+    const { store } = await open(t);
+    const seen: (string | undefined)[] = [];
+    const decide: Decision = (current) => {
+      seen.push(current?.record.id);
+      if (current !== undefined) return { refused: "exists", message: "taken" };
+      return commitOf({ fences: [{ kind: "absent", id: "a" }], record: recordOf("a") });
+    };
+    const first = await store.update("a", decide, "absent");
+    assert.ok("ok" in first && first.ok);
+    assert.deepEqual(await store.update("a", decide, "absent"), { refused: "exists", message: "taken" });
+    assert.equal(seen.at(-1), "a");
+  });
+
   it("I2 of many starts of one id one is done, the others are told that it is taken", async (t) => {
     const { store } = await open(t);
     const start: Decision = (current) => (current === undefined ? startOf("a") : { refused: "exists", message: "taken" });

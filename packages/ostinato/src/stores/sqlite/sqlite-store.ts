@@ -17,6 +17,7 @@ import {
 import type { HistoryEvent } from "../../contract/events.ts";
 import type { InstanceId, InstanceNumber } from "../../contract/ids.ts";
 import type { InstanceRecord, StoredInstance } from "../../contract/instance.ts";
+import type { Instant } from "../../contract/instant.ts";
 import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
 import type { ActivityLease, Commit, CommitResult, Lease } from "../../engine/commit.ts";
 import type { ChangeHint, ClaimRequest, Claims, Decision, Store } from "../../engine/store.ts";
@@ -133,6 +134,9 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   const watchers = new Set<(hint: ChangeHint) => void>();
   if (options.onHint !== undefined) watchers.add(options.onHint);
   const known = new KnownRows();
+  /** The store's last reading that was told, and when by the monotonic clock. */
+  let reading: Instant | undefined;
+  let readAt = 0;
   let connection: SharedConnection | undefined;
   let owner = 0;
   let hub = 0;
@@ -154,6 +158,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     return new Promise<T>((resolve, reject) => {
       ask(code, write, {
         onAnswer(_, from, at) {
+          noteReading(at);
           try {
             resolve(read(from, at));
           } catch (error) {
@@ -239,6 +244,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     }
 
     onAnswer(code: number, from: ColumnReader, at: number): void {
+      noteReading(at);
       this.#settle(readResult(code, from, at, this.commit));
     }
 
@@ -302,7 +308,24 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     });
   }
 
-  async function update(id: InstanceId, decide: Decision): ReturnType<Store["update"]> {
+  /** What the store's clock shows at least: its last reading, and the time since. Unknown before the first answer, and where a test moves the clock. */
+  function readingAtLeast(): Instant | undefined {
+    return reading === undefined || options.testing?.clock !== undefined ? undefined : reading + Math.floor(performance.now() - readAt);
+  }
+
+  function noteReading(at: Instant): void {
+    reading = at;
+    readAt = performance.now();
+  }
+
+  async function update(id: InstanceId, decide: Decision, expects?: "absent"): ReturnType<Store["update"]> {
+    const expectedAt = expects === "absent" ? readingAtLeast() : undefined;
+    if (expectedAt !== undefined) {
+      const decision = decide(undefined, expectedAt);
+      if ("refused" in decision) return decision;
+      const result = await commitOne(fencedByWhatWasRead(decision, undefined));
+      if (result.ok || result.why === "failed") return result;
+    }
     for (let tries = 1; ; tries++) {
       const [current, at] = await asked(
         READ,
