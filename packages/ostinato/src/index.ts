@@ -58,10 +58,8 @@ export {
   InstanceNotFoundError,
   InvalidArgumentError,
   InvalidStateError,
-  NonDeterminismError,
   NonDurableWaitError,
   NonRetriableError,
-  NotRegisteredError,
   OrchestrationFailedError,
   OstinatoError,
   PayloadError,
@@ -75,5 +73,4 @@ export {
   TurnLimitError,
   UnsupportedError,
   ValidationError,
-  VersionMismatchError,
 } from "./contract/errors.ts";

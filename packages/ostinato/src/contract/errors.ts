@@ -132,12 +132,6 @@ export class NonRetriableError extends OstinatoError {
   readonly isNonRetriable = true;
 }
 
-/** A replay asked for something else than its history has. The instance stalls until fitting code comes. */
-export class NonDeterminismError extends OstinatoError {
-  readonly code = "NON_DETERMINISM";
-  readonly isNonRetriable = true;
-}
-
 /** An orchestrator waits for something that is not durable (a fetch, a timer of the platform, ...), so no replay could go on from there. */
 export class NonDurableWaitError extends OstinatoError {
   readonly code = "NON_DURABLE_WAIT";
@@ -147,18 +141,6 @@ export class NonDurableWaitError extends OstinatoError {
 /** A turn asked for more actions than `limits.actionsPerTurn`. The instance fails. */
 export class TurnLimitError extends OstinatoError {
   readonly code = "TURN_LIMIT";
-  readonly isNonRetriable = true;
-}
-
-/** No code is registered under this name, and the hub was told to fail such work rather than let it wait. */
-export class NotRegisteredError extends OstinatoError {
-  readonly code = "NOT_REGISTERED";
-  readonly isNonRetriable = true;
-}
-
-/** The version of an instance does not fit this worker's versioning. */
-export class VersionMismatchError extends OstinatoError {
-  readonly code = "VERSION_MISMATCH";
   readonly isNonRetriable = true;
 }
 

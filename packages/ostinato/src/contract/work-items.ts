@@ -84,7 +84,7 @@ export type OrchestrationOutcome =
     }
   | { readonly kind: "needs-history"; readonly token: WorkToken }
   | { readonly kind: "stalled"; readonly token: WorkToken; readonly stall: Pick<Stall, "kind" | "reason"> }
-  | { readonly kind: "abandoned"; readonly token: WorkToken; readonly delayMs?: number; readonly reason?: string };
+  | { readonly kind: "abandoned"; readonly token: WorkToken; readonly reason?: string };
 
 /** What became of one delivery of an activity. */
 export type ActivityOutcome =

@@ -97,7 +97,6 @@ async function encodeTurn(outcome: OrchestrationOutcome, encode: Transform): Pro
     return {
       kind: "abandoned",
       token: outcome.token,
-      delayMs: RETRY_DELAY_MS,
       reason: `The codec could not encode a payload: ${toFailure(error).message}`,
     };
   }
@@ -173,8 +172,7 @@ async function decodeItem(item: WorkItem, decode: Transform, connection: () => W
     return item;
   } catch (error) {
     const reason = `The codec could not decode a payload: ${toFailure(error).message}`;
-    if (item.kind === "orchestration")
-      await connection().completeOrchestration({ kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS, reason });
+    if (item.kind === "orchestration") await connection().completeOrchestration({ kind: "abandoned", token: item.token, reason });
     if (item.kind === "activity") {
       const outcome: ActivityOutcome = { kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS };
       await connection().completeActivity(outcome);

@@ -137,7 +137,6 @@ class LocalBackend implements Backend {
   readonly #dispatcher: Dispatcher;
   readonly #warned = new Set<string>();
   readonly #unwatch: () => void;
-  readonly #whenQuiet: (() => void)[] = [];
   readonly #whenSettled: (() => void)[] = [];
   /** Whoever waits for a while, and need not when the backend closes. */
   readonly #pauses = new Set<() => void>();
@@ -1106,13 +1105,13 @@ class LocalBackend implements Backend {
   }
 
   #settled(): void {
+    this.#underWay--;
     if (this.#whenSettled.length > 0) for (const resolve of this.#whenSettled.splice(0)) resolve();
-    if (--this.#underWay === 0) for (const resolve of this.#whenQuiet.splice(0)) resolve();
   }
 
   /** Resolves when nothing is on its way to the store. */
   async #quiet(): Promise<void> {
-    while (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve));
+    while (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
   }
 
   #refuseWhenClosed(): void {
@@ -1165,5 +1164,3 @@ function refusedPurge(refusal: Refusal): number {
 function notFound(id: InstanceId): InstanceNotFoundError {
   return new InstanceNotFoundError(`There is no instance '${id}' in this task hub.`);
 }
-
-export type { Lease };

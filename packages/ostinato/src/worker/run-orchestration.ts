@@ -40,9 +40,6 @@ export interface TurnRunner {
   readonly running: number;
 }
 
-/** How long work that no code here fits is left to others. The engine lengthens it while it goes on. */
-const TURNED_DOWN_DELAY_MS = 1_000;
-
 interface RunningTurn {
   readonly instanceId: InstanceId;
   forgotten: boolean;
@@ -102,7 +99,6 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
       return {
         kind: "abandoned",
         token: item.token,
-        delayMs: TURNED_DOWN_DELAY_MS,
         reason: `The turn could not be run: ${toFailure(error).message}`,
       };
     } finally {
@@ -145,7 +141,7 @@ export function createTurnRunner(world: TurnWorld): TurnRunner {
         actions: [{ kind: "completeOrchestration", id: nextActionId(past), status: "FAILED", failure: versionFailure(choice.reason) }],
       };
     }
-    return { kind: "abandoned", token, delayMs: TURNED_DOWN_DELAY_MS, ...given({ reason: choice.reason }) };
+    return { kind: "abandoned", token, ...given({ reason: choice.reason }) };
   };
 
   return {

@@ -143,10 +143,10 @@ export const activities: Chapter = (story) => {
   });
 
   story("declared errors are told apart by ctx.try, every other failure is 'failed'", async (world) => {
-    const any: StandardSchemaV1<{ readonly left: number }> = {
+    const shortage: StandardSchemaV1<{ readonly left: number }> = {
       "~standard": { version: 1, vendor: "kit", validate: (value) => ({ value: value as { readonly left: number } }) },
     };
-    const reserve = activity("reserve", { errors: { OutOfStock: any } }, async (ctx, n: number) => {
+    const reserve = activity("reserve", { errors: { OutOfStock: shortage } }, async (ctx, n: number) => {
       if (n > 10) ctx.fail("OutOfStock", { left: 10 });
       if (n < 0) throw new RangeError("negative");
       return n;

@@ -59,8 +59,6 @@ export interface SqliteStoreOptions {
   readonly body?: BodyKind;
   /** Reads beside the process that holds the file. */
   readonly readOnly?: boolean;
-  /** Called like a watcher, from the start. */
-  readonly onHint?: (hint: ChangeHint) => void;
   /** Makes each commit take longer: a slow disk, for measurements. */
   readonly commitDelayMs?: number;
   /** How long the write-ahead log may grow before it is carried over, in pages of 4 KiB. */
@@ -132,7 +130,6 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   if (options.testing !== undefined && kind !== "inline")
     throw new InvalidArgumentError('The options for tests need body "inline": they cannot be sent to a thread.');
   const watchers = new Set<(hint: ChangeHint) => void>();
-  if (options.onHint !== undefined) watchers.add(options.onHint);
   const known = new KnownRows();
   /** The store's last reading that was told, and when by the monotonic clock. */
   let reading: Instant | undefined;
