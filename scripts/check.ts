@@ -14,6 +14,7 @@ const steps: Readonly<Record<string, readonly string[]>> = {
   surface: ["scripts/surface.ts", "--check"],
   tests: ["scripts/test.ts"],
   docs: ["scripts/doc-check.ts"],
+  site: ["scripts/site.ts"],
   packaging: ["scripts/packaging.ts"],
 };
 
