@@ -25,6 +25,10 @@ const GUIDE = [
   "operating-a-file",
   "telemetry",
   "command-line",
+  "moving-from-durable-functions",
+  "moving-from-durabletask-js",
+  "moving-from-temporal",
+  "moving-from-dbos",
 ];
 
 export default defineConfig({
