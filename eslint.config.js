@@ -1,4 +1,5 @@
 // What the compiler does not see. The map of rooms, bans and names are scripts/tidy.ts's; layout is Prettier's.
+import ostinato from "eslint-plugin-ostinato";
 import tseslint from "typescript-eslint";
 
 /** node:test's own calls return promises that the runner awaits. */
@@ -44,6 +45,16 @@ export default tseslint.config(
       // `void` and `undefined` outputs are words of the authoring types.
       "@typescript-eslint/no-invalid-void-type": "off",
     },
+  },
+  {
+    // What people copy from is held to what we ask of them. The blocks of pages are scripts/doc-check.ts's.
+    files: ["examples/**/*.ts", "bench/**/*.ts"],
+    extends: [ostinato.configs.recommended],
+  },
+  {
+    // Kinds of nodes are names in every parser; the enum in which one of them declares its own would be a dependency.
+    files: ["packages/eslint-plugin/**/*.ts"],
+    rules: { "@typescript-eslint/no-unsafe-enum-comparison": "off" },
   },
   {
     // A program that people read shows the whole signature, used or not; a test may know what the compiler does not.

@@ -1,100 +1,106 @@
-// main: `npm run bench [-- sqlite | memory] [--quick]`: every figure as one JSON line, and a table for people on a terminal.
+// main: `npm run bench [-- sqlite | memory | replay | coldstart | soak] [--quick] [--markdown] [--minutes N]`
 //
-// Machines are shared and noisy: floor and engine alternate within one run, each in a process of its own, and the median of the rounds
-// counts. A ratio (`.of_floor`, `.growth`) is made from the medians.
+// Every figure is one JSON line; on a terminal, or with --markdown, a table follows. Machines are shared and noisy: floor and engine alternate
+// within one run, each workload in a process of its own, and the median of the rounds counts. A ratio (`.of_floor`, `.growth`) is made from the medians.
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
+import { median } from "./place.ts";
+import { markdownTable, terminalTable, type Figure } from "./tables.ts";
 
 const run = promisify(execFile);
-const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
-const quick = process.argv.includes("--quick");
-const stores = wanted.length === 0 ? ["sqlite", "memory"] : wanted;
-const unknown = stores.filter((store) => store !== "sqlite" && store !== "memory");
-if (unknown.length > 0) {
-  console.error(`There is no bench of ${unknown.join(", ")}; there are sqlite and memory.`);
-  process.exit(2);
-}
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: "boolean" }, markdown: { type: "boolean" }, minutes: { type: "string" } },
+});
+const quick = options.quick ?? false;
+const minutes = Number(options.minutes ?? (quick ? 0.5 : 10));
 const rounds = quick ? 1 : 3;
 const seconds = quick ? 1.5 : 4;
 
-const WORKLOADS = [
-  "floor.k1",
-  "keyed.k1",
-  "chain10.k1",
-  "floor.k16",
-  "keyed.k16",
-  "chain10.k16",
-  "floor.k200",
-  "keyed.k200",
-  "chain10.k200",
-  "fanout.n1000",
-  "fanout.n10000",
-  "longchain.n1000",
-  "longchain.n5000",
-  "latency",
-  "starts.k1",
-  "starts.k64",
-];
+const LATENCIES = quick ? "latency.n200" : "latency.n500";
+const PARKED = quick ? "parked.n2000" : "parked.n10000";
+const ENGINE = ["fanout.n1000", "fanout.n10000", "longchain.n1000", "longchain.n5000", LATENCIES, "starts.k1", "starts.k64", PARKED];
+const CHAINS = ["k1", "k16", "k200"];
+
+/** What is measured under which name: each workload with its store. */
+const SUITES: Readonly<Record<string, readonly (readonly [store: string, workload: string])[]>> = {
+  sqlite: [...CHAINS.flatMap((k) => [`floor.${k}`, `keyed.${k}`, `chain10.${k}`]), "slow_disk", ...ENGINE].map((each) => ["sqlite", each]),
+  memory: [...CHAINS.map((k) => `chain10.${k}`), ...ENGINE].map((each) => ["memory", each]),
+  replay: [
+    ["sqlite", "replay.async"],
+    ["sqlite", "replay.generator"],
+  ],
+  coldstart: [["sqlite", "coldstart"]],
+  soak: [["sqlite", `soak.s${minutes * 60}`]],
+};
+/** The soak takes ten minutes, so it is measured when it is asked for. */
+const wanted = positionals.length > 0 ? positionals : Object.keys(SUITES).filter((name) => name !== "soak");
+const unknown = wanted.filter((name) => SUITES[name] === undefined);
+if (unknown.length > 0 || !(minutes > 0)) {
+  console.error(`There is no bench of ${unknown.join(", ") || `${options.minutes} minutes`}; there are ${Object.keys(SUITES).join(", ")}.`);
+  process.exit(2);
+}
+
+/** The values of each figure, one for each round. */
+const measured = new Map<string, number[]>();
+const figures: Figure[] = [];
+
+async function measure(store: string, workload: string): Promise<void> {
+  const { stdout } = await run(process.execPath, ["--expose-gc", join(import.meta.dirname, "one.ts"), store, workload, String(seconds)], {
+    timeout: 300_000 + minutes * 60_000,
+  });
+  for (const [name, value] of Object.entries(JSON.parse(stdout) as Record<string, number>)) {
+    const values = measured.get(name);
+    if (values === undefined) measured.set(name, [value]);
+    else values.push(value);
+  }
+}
 
 function unitOf(name: string): string {
-  if (/of_floor|of_keyed|growth/.test(name)) return "ratio";
+  if (/of_floor|of_keyed|(fanout|longchain)\.growth/.test(name)) return "ratio";
+  if (name.includes("memory.growth")) return "MiB/min";
+  if (name.includes("memory.heap")) return "MiB";
+  if (name.endsWith("memory.steps")) return "steps";
+  if (name.endsWith(".cpu")) return "us/step";
   if (name.includes("longchain")) return "us/step";
-  if (/fanout|latency|loop_delay/.test(name)) return "ms";
+  if (/fanout|latency|loop_delay|wake|coldstart/.test(name)) return "ms";
+  if (name.endsWith(".bytes")) return "bytes";
+  if (name.endsWith(".idle")) return "1/s";
+  if (name.endsWith(".idle_cpu")) return "%";
+  if (name.startsWith("replay")) return "events/s";
   return name.includes("starts") ? "starts/s" : "steps/s";
 }
 
-const figures = new Map<string, number[]>();
-
-async function measure(store: string, workload: string): Promise<void> {
-  const { stdout } = await run(process.execPath, [join(import.meta.dirname, "one.ts"), store, workload, String(seconds)], {
-    timeout: 300_000,
-  });
-  for (const [name, value] of Object.entries(JSON.parse(stdout) as Record<string, number>)) {
-    const values = figures.get(name) ?? [];
-    values.push(value);
-    figures.set(name, values);
-  }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)]!;
-}
-
-const table: [string, string, string][] = [];
-
-function print(name: string, value: number, runs: readonly number[], store: string): void {
+function print(name: string, value: number, runs: readonly number[]): void {
   const unit = unitOf(name);
-  const digits = unit === "ratio" ? 3 : value < 100 ? 2 : 0;
-  const durability = store === "memory" ? "memory only" : "WAL, synchronous=FULL";
+  const digits = unit === "ratio" || unit === "MiB/min" ? 3 : value < 100 ? 2 : 0;
+  const durability = name.startsWith("memory.") ? "memory only" : "WAL, synchronous=FULL";
   const rounded = (each: number): number => Number(each.toFixed(digits));
-  console.log(JSON.stringify({ bench: name, value: rounded(value), unit, durability, node: process.version, runs: runs.map(rounded) }));
-  table.push([name, rounded(value).toLocaleString("en"), unit]);
+  const figure = { bench: name, value: rounded(value), unit, durability, node: process.version, runs: runs.map(rounded) };
+  console.log(JSON.stringify(figure));
+  figures.push(figure);
 }
 
-for (const store of stores) {
-  for (let round = 0; round < rounds; round++) {
-    for (const workload of WORKLOADS) {
-      if (store === "memory" && /^(floor|keyed)/.test(workload)) continue;
-      await measure(store, workload);
-    }
-  }
-  const of = (name: string): number | undefined => (figures.has(name) ? median(figures.get(name)!) : undefined);
-  for (const [name, values] of figures) if (name.includes(store)) print(name, median(values), values, store);
-  const ratio = (name: string, over: string, under: string): void => {
-    const [a, b] = [of(over), of(under)];
-    if (a !== undefined && b !== undefined) print(name, a / b, [], store);
-  };
-  for (const k of ["k1", "k16", "k200"]) {
-    ratio(`${store}.chain10.${k}.of_floor`, `${store}.chain10.${k}`, `floor.${store}.chain10.${k}`);
-    ratio(`${store}.chain10.${k}.of_keyed`, `${store}.chain10.${k}`, `floor.${store}.chain10.${k}.keyed`);
-  }
-  ratio(`${store}.fanout.growth`, `${store}.fanout.n10000`, `${store}.fanout.n1000`);
-  ratio(`${store}.longchain.growth`, `${store}.longchain.n5000`, `${store}.longchain.n1000`);
+function printRatio(name: string, over: string, under: string): void {
+  const [a, b] = [measured.get(over), measured.get(under)];
+  if (a !== undefined && b !== undefined) print(name, median(a) / median(b), []);
 }
 
-if (process.stdout.isTTY) {
-  const width = Math.max(...table.map(([name]) => name.length));
-  for (const [name, value, unit] of table) console.log(`${name.padEnd(width)}  ${value.padStart(12)}  ${unit}`);
+for (const name of wanted) {
+  const isLong = name === "soak";
+  for (let round = 0; round < (isLong ? 1 : rounds); round++) {
+    for (const [store, workload] of SUITES[name]!) await measure(store, workload);
+  }
+  for (const [figure, values] of measured) if (!figures.some(({ bench }) => bench === figure)) print(figure, median(values), values);
+  for (const k of CHAINS) {
+    if (name !== "sqlite") continue;
+    printRatio(`sqlite.chain10.${k}.of_floor`, `sqlite.chain10.${k}`, `floor.sqlite.chain10.${k}`);
+    printRatio(`sqlite.chain10.${k}.of_keyed`, `sqlite.chain10.${k}`, `floor.sqlite.chain10.${k}.keyed`);
+  }
+  printRatio(`${name}.fanout.growth`, `${name}.fanout.n10000`, `${name}.fanout.n1000`);
+  printRatio(`${name}.longchain.growth`, `${name}.longchain.n5000`, `${name}.longchain.n1000`);
 }
+
+if (options.markdown) console.log(markdownTable(figures));
+else if (process.stdout.isTTY) console.log(terminalTable(figures));

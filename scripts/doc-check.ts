@@ -1,9 +1,14 @@
-// doc-check: what pages promise. Every ```ts block is type-checked against the workspace's packages; every relative link leads somewhere.
+// doc-check: what pages promise. Every ```ts block is type-checked against the workspace's packages and held to eslint-plugin-ostinato;
+// every relative link leads somewhere.
 //
-// A block is a module of its own. ```ts no-check leaves one out; these are counted and printed, so that they stay few.
+// A block is a module of its own. ```ts no-check leaves one out; these are counted and printed, so that they stay few. ```ts wrong shows
+// a mistake: the plugin must report it, in a rule's own page that rule and no other.
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
+import { Linter } from "eslint";
+import ostinato from "eslint-plugin-ostinato";
 import ts from "typescript";
+import tseslint from "typescript-eslint";
 
 const root = join(import.meta.dirname, "..");
 const pages = [
@@ -29,6 +34,8 @@ interface Block {
   /** Lines of the page before the block's first. */
   readonly offset: number;
   readonly code: string;
+  /** It shows a mistake. */
+  readonly isWrong: boolean;
 }
 
 function readPage(page: string): { blocks: Block[]; unchecked: number; prose: { line: number; text: string }[] } {
@@ -45,7 +52,7 @@ function readPage(page: string): { blocks: Block[]; unchecked: number; prose: { 
         const [language, ...marks] = fence.info.split(/\s+/);
         if (language === "ts" || language === "typescript") {
           if (marks.includes("no-check")) unchecked++;
-          else blocks.push({ page, offset: fence.offset, code: fence.lines.join("\n") });
+          else blocks.push({ page, offset: fence.offset, code: fence.lines.join("\n"), isWrong: marks.includes("wrong") });
         }
         fence = undefined;
         return;
@@ -84,6 +91,26 @@ function typeErrors(blocks: readonly Block[]): string[] {
       const line = block.offset + source.getLineAndCharacterOfPosition(problem.start ?? 0).line + 1;
       return `${relative(root, block.page)}:${line}  ${ts.flattenDiagnosticMessageText(problem.messageText, "\n    ")}`;
     });
+  });
+}
+
+/** What the plugin says of a block that should be right, or does not say of one that shows a mistake. */
+function lintErrors(blocks: readonly Block[]): string[] {
+  const linter = new Linter();
+  const config: Linter.Config[] = [{ files: ["**/*.ts"], languageOptions: { parser: tseslint.parser } }, ostinato.configs.recommended];
+  return blocks.flatMap(({ page, offset, code, isWrong }) => {
+    const where = relative(root, page);
+    const said = linter.verify(code, config, "block.ts");
+    if (!isWrong) return said.map(({ line, message, ruleId }) => `${where}:${offset + line}  ${message} [${ruleId ?? "eslint"}]`);
+    const own = `ostinato/${basename(page, ".md")}`;
+    const isOfRule = own.slice("ostinato/".length) in ostinato.rules;
+    if (said.length === 0) return [`${where}:${offset + 1}  the block shows a mistake, and eslint-plugin-ostinato does not see it`];
+    return said
+      .filter(({ ruleId }) => isOfRule && ruleId !== own)
+      .map(
+        ({ line, message, ruleId }) =>
+          `${where}:${offset + line}  a mistake of another kind than the page is about: ${message} [${ruleId ?? "eslint"}]`,
+      );
   });
 }
 
@@ -129,7 +156,7 @@ function brokenLinks(page: string, prose: readonly { line: number; text: string 
 
 const read = pages.map((page) => ({ page, ...readPage(page) }));
 const blocks = read.flatMap((page) => page.blocks);
-const problems = [...typeErrors(blocks), ...read.flatMap(({ page, prose }) => brokenLinks(page, prose))];
+const problems = [...typeErrors(blocks), ...lintErrors(blocks), ...read.flatMap(({ page, prose }) => brokenLinks(page, prose))];
 for (const problem of problems) console.log(problem);
 for (const { page, unchecked } of read) if (unchecked > 0) console.log(`${relative(root, page)}: ${unchecked} blocks are not checked`);
 console.log(`doc-check: ${pages.length} pages, ${blocks.length} blocks, ${problems.length} problems`);

@@ -20,3 +20,20 @@ test("a packed package has the same doors, at dist, and nothing about developing
     },
   });
 });
+
+test("commands lead to dist as well, and what a package needs at run time stays", () => {
+  const manifest = {
+    name: "@ostinato/cli",
+    version: "1.2.3",
+    bin: { ostinato: "./src/bin.ts" },
+    exports: { ".": "./src/index.ts" },
+    dependencies: { ostinato: "1.2.3" },
+  };
+  deepEqual(packedManifest(manifest), {
+    name: "@ostinato/cli",
+    version: "1.2.3",
+    bin: { ostinato: "dist/bin.js" },
+    exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" } },
+    dependencies: { ostinato: "1.2.3" },
+  });
+});

@@ -4,7 +4,8 @@
 //   pack.ts open | close           what `npm pack` and `npm publish` run before and after, in the package's own folder
 //
 // Owns:    the packed package.json; which files beside dist are packed.
-// Always:  P1 dist mirrors src: tsc alone, no bundler; tests stay out.
+// Always:  P1 dist mirrors src: tsc alone, no bundler; tests stay out. A package that needs another one of ours is compiled against that one's
+//             declarations, as its user will see them.
 //          P2 `close` leaves everything as `open` found it; an `open` that finds an interrupted one puts it right first.
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
@@ -19,6 +20,10 @@ export interface Manifest {
   readonly version: string;
   readonly private?: boolean;
   readonly exports?: Readonly<Record<string, string>>;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly files?: readonly string[];
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
 export async function readManifest(folder: string): Promise<Manifest> {
@@ -35,7 +40,13 @@ export async function publicPackages(): Promise<string[]> {
   return folders;
 }
 
-/** The same doors, at what tsc made of them; nothing in it is about developing. */
+/** What tsc makes of a file of src, without its ending. */
+function builtFrom(target: string): string | undefined {
+  const [, path] = /^\.\/src\/(.+)\.ts$/.exec(target) ?? [];
+  return path === undefined ? undefined : `./dist/${path}`;
+}
+
+/** The same doors and commands, at what tsc made of them; nothing in it is about developing. */
 export function packedManifest(manifest: Manifest): object {
   const {
     scripts: _scripts,
@@ -43,22 +54,59 @@ export function packedManifest(manifest: Manifest): object {
     ...kept
   } = manifest as Manifest & { scripts?: unknown; devDependencies?: unknown };
   const doors = Object.entries(manifest.exports ?? {}).map(([door, target]) => {
-    const [, path] = /^\.\/src\/(.+)\.ts$/.exec(target) ?? [];
-    return [door, path === undefined ? target : { types: `./dist/${path}.d.ts`, default: `./dist/${path}.js` }] as const;
+    const built = builtFrom(target);
+    return [door, built === undefined ? target : { types: `${built}.d.ts`, default: `${built}.js` }] as const;
   });
-  return { ...kept, exports: Object.fromEntries(doors) };
+  const commands = Object.entries(manifest.bin ?? {}).map(([name, target]) => {
+    const built = builtFrom(target);
+    return [name, built === undefined ? target : `${built.slice(2)}.js`] as const;
+  });
+  return {
+    ...kept,
+    exports: Object.fromEntries(doors),
+    ...(commands.length > 0 ? { bin: Object.fromEntries(commands) } : {}),
+  };
 }
 
 async function buildInto(folder: string, dist: string): Promise<void> {
   await rm(dist, { recursive: true, force: true });
-  await read(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", "tsconfig.build.json", "--outDir", dist], {
-    cwd: folder,
-  });
+  const place = await mkdtemp(join(tmpdir(), "ostinato-build-"));
+  try {
+    const paths: Record<string, readonly string[]> = {};
+    for (const needed of await ownDependencies(folder)) {
+      const { name, exports = {} } = await readManifest(needed);
+      const declarations = join(place, name);
+      await compile(needed, ["--project", "tsconfig.build.json", "--outDir", declarations, "--emitDeclarationOnly"]);
+      for (const [door, target] of Object.entries(exports)) {
+        const built = builtFrom(target);
+        if (built !== undefined) paths[`${name}${door.slice(1)}`] = [join(declarations, `${built.slice("./dist/".length)}.d.ts`)];
+      }
+    }
+    const project = join(place, "tsconfig.json");
+    const compilerOptions = { rootDir: join(folder, "src"), outDir: dist, paths, typeRoots: [join(root, "node_modules/@types")] };
+    const files = { include: [join(folder, "src/**/*.ts")], exclude: [join(folder, "src/**/*.test.ts")] };
+    await writeFile(project, JSON.stringify({ extends: join(folder, "tsconfig.build.json"), compilerOptions, ...files }));
+    await compile(folder, ["--project", project]);
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
 }
 
-/** Pages that a package without its own takes from the repository. */
+async function compile(folder: string, args: readonly string[]): Promise<void> {
+  await read(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...args, "--pretty", "false"], { cwd: folder });
+}
+
+/** The folders of the packages of ours that a package needs. */
+async function ownDependencies(folder: string): Promise<string[]> {
+  const needed = Object.keys((await readManifest(folder)).dependencies ?? {});
+  const folders: string[] = [];
+  for (const each of await publicPackages()) if (needed.includes((await readManifest(each)).name)) folders.push(each);
+  return folders;
+}
+
+/** Pages that a package without its own takes from the repository: all packages share one version, and so one changelog. */
 function borrowedPages(folder: string): string[] {
-  return ["README.md", "LICENSE"].filter((name) => !existsSync(join(folder, name)) && existsSync(join(root, name)));
+  return ["README.md", "LICENSE", "CHANGELOG.md"].filter((name) => !existsSync(join(folder, name)) && existsSync(join(root, name)));
 }
 
 /** Packs a copy and gives the tarball's path. */
@@ -66,11 +114,13 @@ export async function pack(folder: string, into: string): Promise<string> {
   const stage = await mkdtemp(join(tmpdir(), "ostinato-pack-"));
   try {
     await buildInto(folder, join(stage, "dist"));
-    for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
-      const source = [join(folder, name), ...(borrowedPages(folder).includes(name) ? [join(root, name)] : [])].find(existsSync);
-      if (source !== undefined) await cp(source, join(stage, name));
+    const manifest = await readManifest(folder);
+    const borrowed = borrowedPages(folder);
+    for (const name of manifest.files ?? []) {
+      const source = join(borrowed.includes(name) ? root : folder, name);
+      if (name !== "dist" && existsSync(source)) await cp(source, join(stage, name), { recursive: true });
     }
-    await writeFile(join(stage, "package.json"), `${JSON.stringify(packedManifest(await readManifest(folder)), null, 2)}\n`);
+    await writeFile(join(stage, "package.json"), `${JSON.stringify(packedManifest(manifest), null, 2)}\n`);
     await mkdir(into, { recursive: true });
     const [packed] = JSON.parse(await npm(["pack", "--json", "--ignore-scripts", "--pack-destination", into], stage)) as {
       filename: string;

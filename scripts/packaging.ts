@@ -1,13 +1,18 @@
-// packaging: is what we publish what a user needs? Packs, reads the tarball, and lives with it for a moment in an empty folder.
+// packaging: is what we publish what a user needs? Packs, reads the tarballs, and lives with them for a moment in an empty folder.
 //
-// Always:  the folder is outside the repository, and nothing is installed there but the tarball (and, to check types, @types/node).
-//          The program there runs on this Node, and is checked with skipLibCheck off, as Node resolves and as bundlers do.
+//   npm run packaging [-- <package> ...]     all packages, or those named; each needs those of ours that it depends on
+//
+// Always:  the folder is outside the repository, and nothing is installed there but our tarballs and, packed from this repository's own
+//          node_modules, what they need: first what they must have, then optional peers, and to check types @types/node.
+//          The programs there run on this Node, and are checked with skipLibCheck off, as Node resolves and as bundlers do.
+import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { pack, publicPackages, readManifest } from "./pack.ts";
+import type { Manifest } from "./pack.ts";
 import { npm, read } from "./run-command.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -35,12 +40,24 @@ for (const url of ["memory:", "sqlite:orders.db"]) {
 }
 `;
 
+/** What somebody with a linter writes on the first evening: a configuration, and an orchestrator that it has to refuse. */
+const lintConfig = `
+import ostinato from "eslint-plugin-ostinato";
+
+export default [ostinato.configs.recommended];
+`;
+const mistaken = `
+import { orchestrator } from "ostinato";
+
+export const stamp = orchestrator("stamp", async (ctx) => Date.now());
+`;
+
 interface PackedFile {
   readonly path: string;
   readonly size: number;
 }
 
-async function contentsOf(tarball: string): Promise<void> {
+async function contentsOf(tarball: string, { files: promised = [] }: Manifest): Promise<void> {
   const [described] = JSON.parse(await npm(["pack", "--dry-run", "--json", tarball], root)) as {
     files: PackedFile[];
     unpackedSize: number;
@@ -49,9 +66,12 @@ async function contentsOf(tarball: string): Promise<void> {
   const files = [...(described?.files ?? [])].sort((a, b) => (a.path < b.path ? -1 : 1));
   for (const file of files) console.log(`${String(file.size).padStart(9)}  ${file.path}`);
   console.log(`${String(described?.unpackedSize ?? 0).padStart(9)}  in ${files.length} files, ${size} packed`);
-  const strays = files.filter(
-    ({ path }) => !/^(?:dist\/.+\.(?:js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(path) || path.includes(".test."),
-  );
+  const isPage = (path: string): boolean => promised.includes("docs") && /^docs\/.+\.md$/.test(path);
+  const isOfUse = (path: string): boolean =>
+    /^(?:dist\/.+\.(?:js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(path) && !path.includes(".test.");
+  const strays = files.filter(({ path }) => !isOfUse(path) && !isPage(path));
+  const missing = ["README.md", "LICENSE", "CHANGELOG.md"].filter((name) => !files.some(({ path }) => path === name));
+  if (missing.length > 0) throw new Error(`not packed: ${missing.join(", ")}`);
   if (strays.length > 0) throw new Error(`packed, but of no use to a user: ${strays.map(({ path }) => path).join(", ")}`);
 }
 
@@ -63,12 +83,49 @@ async function lint(name: string, tarball: string): Promise<void> {
   console.log("publint: nothing to complain about");
 }
 
-async function liveWith(names: readonly string[], tarballs: readonly string[], doors: readonly string[]): Promise<void> {
+/** Tarballs of other people's packages that ours name, from this repository's node_modules. */
+async function packForeign(names: Iterable<string>, into: string): Promise<string[]> {
+  const tarballs: string[] = [];
+  for (const name of new Set(names)) {
+    const folder = join(root, "node_modules", name);
+    if (!existsSync(folder)) throw new Error(`${name} is not installed here: \`npm install\` first`);
+    const [packed] = JSON.parse(await npm(["pack", "--json", "--ignore-scripts", "--pack-destination", into, folder], root)) as {
+      filename: string;
+    }[];
+    if (packed) tarballs.push(join(into, packed.filename));
+  }
+  return tarballs;
+}
+
+/** Peers come when somebody wants what they are for; ESLint is run from here. */
+const install = (folder: string, tarballs: readonly string[]): Promise<string> =>
+  npm(["install", "--no-audit", "--no-fund", "--no-package-lock", "--legacy-peer-deps", ...tarballs], folder);
+
+interface Packed {
+  readonly manifest: Manifest;
+  readonly tarball: string;
+}
+
+async function liveWith(packages: readonly Packed[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "ostinato-user-"));
+  const foreign = await mkdtemp(join(tmpdir(), "ostinato-foreign-"));
+  const names = packages.map(({ manifest }) => manifest.name);
   try {
     await writeFile(join(folder, "package.json"), JSON.stringify({ name: "user", private: true, type: "module" }));
-    await npm(["install", "--no-audit", "--no-fund", "--no-package-lock", ...tarballs], folder);
+    const needed = packages.flatMap(({ manifest }) => Object.keys(manifest.dependencies ?? {})).filter((name) => !names.includes(name));
+    await install(folder, [...packages.map(({ tarball }) => tarball), ...(await packForeign(needed, foreign))]);
     await writeFile(join(folder, "main.ts"), program);
+    await runProgram(folder, "main.ts", names);
+    for (const { manifest } of packages) await runCommands(folder, manifest);
+    if (names.includes("eslint-plugin-ostinato")) await runLinter(folder);
+
+    const optional = packages.flatMap(({ manifest }) => Object.keys(manifest.peerDependencies ?? {})).filter((name) => name !== "eslint");
+    if (optional.length > 0) await install(folder, await packForeign(optional, foreign));
+    const doors = packages.flatMap(({ manifest }) =>
+      Object.entries(manifest.exports ?? {}).flatMap(([door, target]) =>
+        target.endsWith(".ts") ? `${manifest.name}${door.slice(1)}` : [],
+      ),
+    );
     await writeFile(
       join(folder, "doors.ts"),
       doors
@@ -78,58 +135,85 @@ async function liveWith(names: readonly string[], tarballs: readonly string[], d
         )
         .join(""),
     );
-    for (const file of ["main.ts", "doors.ts"]) {
-      process.stdout.write(await read(process.execPath, [file], { cwd: folder }));
-      console.log(`runs: ${file} with ${names.join(", ")} on Node ${process.versions.node}`);
-    }
-    for (const types of ["@types/node", "undici-types"])
-      await cp(join(root, "node_modules", types), join(folder, "node_modules", types), { recursive: true });
-    for (const resolution of [
-      { module: "nodenext", moduleResolution: "nodenext" },
-      { module: "esnext", moduleResolution: "bundler" },
-    ]) {
-      const compilerOptions = {
-        ...resolution,
-        target: "es2024",
-        lib: ["es2024"],
-        types: ["node"],
-        strict: true,
-        exactOptionalPropertyTypes: true,
-        skipLibCheck: false,
-        noEmit: true,
-      };
-      await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts", "doors.ts"] }));
-      await read(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", folder, "--pretty", "false"], {
-        cwd: folder,
-      }).catch((error: unknown) => {
-        throw new Error(
-          `types, as ${resolution.moduleResolution} resolves them: ${error instanceof Error ? error.message : String(error)}`,
-        );
-      });
-      console.log(`types: right, as ${resolution.moduleResolution} resolves them`);
-    }
+    await runProgram(folder, "doors.ts", [...names, ...optional]);
+    await checkTypes(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
+    await rm(foreign, { recursive: true, force: true });
+  }
+}
+
+async function runProgram(folder: string, file: string, names: readonly string[]): Promise<void> {
+  process.stdout.write(await read(process.execPath, [file], { cwd: folder }));
+  console.log(`runs: ${file} with ${names.join(", ")} on Node ${process.versions.node}`);
+}
+
+async function runCommands(folder: string, { name, bin = {} }: Manifest): Promise<void> {
+  const installed = join(folder, "node_modules", name);
+  const { bin: packed = {} } = await readManifest(installed);
+  for (const command of Object.keys(bin)) {
+    const help = await read(process.execPath, [join(installed, packed[command] ?? ""), "--help"], { cwd: folder });
+    if (!help.includes(command)) throw new Error(`${command} --help says nothing of itself:\n${help}`);
+    if (!existsSync(join(folder, "node_modules/.bin", process.platform === "win32" ? `${command}.cmd` : command)))
+      throw new Error(`npm did not install the command ${command}`);
+    console.log(`runs: ${command} --help of ${name}`);
+  }
+}
+
+/** ESLint is this repository's; the plugin is the one that was packed. */
+async function runLinter(folder: string): Promise<void> {
+  await writeFile(join(folder, "eslint.config.js"), lintConfig);
+  await writeFile(join(folder, "mistaken.js"), mistaken);
+  const said = await read(process.execPath, [join(root, "node_modules/eslint/bin/eslint.js"), "mistaken.js"], { cwd: folder }).then(
+    () => "nothing",
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+  if (!said.includes("ostinato/no-clock"))
+    throw new Error(`the packed plugin did not find the clock in an orchestrator, but said:\n${said}`);
+  console.log("runs: eslint with eslint-plugin-ostinato");
+}
+
+async function checkTypes(folder: string): Promise<void> {
+  for (const types of ["@types/node", "undici-types"])
+    await cp(join(root, "node_modules", types), join(folder, "node_modules", types), { recursive: true });
+  for (const resolution of [
+    { module: "nodenext", moduleResolution: "nodenext" },
+    { module: "esnext", moduleResolution: "bundler" },
+  ]) {
+    const compilerOptions = {
+      ...resolution,
+      target: "es2024",
+      lib: ["es2024"],
+      types: ["node"],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: false,
+      noEmit: true,
+    };
+    await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts", "doors.ts"] }));
+    await read(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", folder, "--pretty", "false"], {
+      cwd: folder,
+    }).catch((error: unknown) => {
+      throw new Error(`types, as ${resolution.moduleResolution} resolves them: ${error instanceof Error ? error.message : String(error)}`);
+    });
+    console.log(`types: right, as ${resolution.moduleResolution} resolves them`);
   }
 }
 
 const into = await mkdtemp(join(tmpdir(), "ostinato-tarballs-"));
 try {
-  const names: string[] = [];
-  const tarballs: string[] = [];
-  const doors: string[] = [];
+  const packages: Packed[] = [];
+  const named = process.argv.slice(2);
   for (const folder of await publicPackages()) {
     const manifest = await readManifest(folder);
+    if (named.length > 0 && !named.includes(manifest.name)) continue;
     console.log(`\n${manifest.name} ${manifest.version}`);
     const tarball = await pack(folder, into);
-    await contentsOf(tarball);
+    await contentsOf(tarball, manifest);
     await lint(manifest.name, tarball);
-    names.push(manifest.name);
-    tarballs.push(tarball);
-    for (const [door, target] of Object.entries(manifest.exports ?? {}))
-      if (target.endsWith(".ts")) doors.push(`${manifest.name}${door.slice(1)}`);
+    packages.push({ manifest, tarball });
   }
-  await liveWith(names, tarballs, doors);
+  await liveWith(packages);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

@@ -48,7 +48,10 @@ function declarationsOf(folder: string): { program: ts.Program; own: ReadonlySet
     return text === undefined ? undefined : ts.createSourceFile(path, text, version, true);
   };
   const { outDir: _outDir, rootDir: _rootDir, ...rest } = options;
-  return { program: ts.createProgram([...texts.keys()], { ...rest, noEmit: true }, host), own: new Set(texts.keys()) };
+  return {
+    program: ts.createProgram([...texts.keys()], { ...rest, noEmit: true }, host),
+    own: new Set([...texts.keys()].filter((path) => path.startsWith(join(folder, "src")))),
+  };
 }
 
 function declarationText(declaration: ts.Declaration): string {

@@ -230,7 +230,7 @@ describe("files and packages", () => {
     );
   });
 
-  test("the package promises doors in src and no dependencies; the lock file names no hosts", () => {
+  test("packages promise doors in src, no dependencies or exact ones, and one version; the lock file names no hosts", () => {
     const manifest = (value: object): Record<string, string> => ({
       "/packages/ostinato/package.json": JSON.stringify(value),
       "index.ts": "",
@@ -243,6 +243,20 @@ describe("files and packages", () => {
       "ostinato has no runtime dependencies, but names x: write what you need of it, or match its shape",
     ]);
     deepEqual(findingsOf(manifest({ exports: { ".": "./dist/index.js", "./memory": "./src/memory.ts" } }), "doors").length, 2);
+    const cli = (value: object): Record<string, string> => ({
+      "/packages/ostinato/package.json": JSON.stringify({ name: "ostinato", version: "1.2.3" }),
+      "/packages/cli/package.json": JSON.stringify({ name: "@ostinato/cli", version: "1.2.3", ...value }),
+      "/packages/cli/src/bin.ts": "",
+    });
+    deepEqual(findingsOf(cli({ bin: { ostinato: "./src/bin.ts" }, dependencies: { ostinato: "1.2.3", commander: "15.1.0" } })), []);
+    deepEqual(messagesOf(cli({ bin: { ostinato: "./dist/bin.js" }, dependencies: { ostinato: "^1.0.0", commander: "^15.0.0" } })), [
+      "@ostinato/cli needs ostinato ^1.0.0: all packages share one version, so write 1.2.3",
+      "@ostinato/cli needs commander ^15.0.0: name one exact version",
+      "ostinato must lead to a file of src/ in the repository: packing rewrites it",
+    ]);
+    deepEqual(messagesOf({ ...cli({}), "/.changeset/config.json": `{"fixed": [["ostinato"]]}` }), [
+      "@ostinato/cli is missing in the fixed group: all packages share one version",
+    ]);
     deepEqual(findingsOf({ "/package-lock.json": `{\n"resolved": "https://example.com/x.tgz"}` }, "lock").length, 1);
     deepEqual(findingsOf({ "/package-lock.json": `{\n"resolved": "packages/ostinato", "link": true}` }, "lock"), []);
   });

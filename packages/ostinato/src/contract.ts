@@ -16,8 +16,13 @@ export type {
   BackendCounters,
   ClientOperations,
   InstanceSnapshot,
+  ListIdsRequest,
+  PurgeManyRequest,
   PurgeRequest,
+  PurgeResult,
   RaiseEventRequest,
+  RestartRequest,
+  RewindRequest,
   StartRequest,
   TerminateRequest,
   WorkerConnection,
@@ -30,6 +35,7 @@ export type {
   EventSent,
   ExecutionCompleted,
   ExecutionResumed,
+  ExecutionRewound,
   ExecutionStarted,
   ExecutionSuspended,
   ExecutionTerminated,
@@ -70,8 +76,10 @@ export {
 } from "./contract/instance.ts";
 export { durationMs, LATEST_INSTANT, type Duration, type DurationParts, type DurationText, type Instant } from "./contract/instant.ts";
 export { byDelivery, dueTime, type InboxMessage, type Message, type NewInstance } from "./contract/messages.ts";
+export type { Outstanding, OutstandingActivity } from "./contract/outstanding.ts";
 export type { InstanceFilter, Page, PageRequest } from "./contract/queries.ts";
 export { recordedAs } from "./contract/recorded-as.ts";
+export { INSTANCE_STATUSES, refusesItself, refusesStart } from "./contract/reuse.ts";
 export {
   chooseVersion,
   compareVersions,

@@ -37,14 +37,31 @@ export type { InOf, OutOf, Schema, StandardSchemaV1 } from "./authoring/schema.t
 export { openTaskHub, type HubLimits, type HubOptions } from "./hub/open-task-hub.ts";
 export type { Hub } from "./hub/hub.ts";
 export type { PayloadCodec } from "./hub/codec.ts";
-export type { Client, InstanceQuery, StartArgs, StartOptions } from "./client/client.ts";
-export type { EventArgs, OrchestrationHandle, PurgeOptions, TerminateOptions, WaitOptions } from "./client/orchestration-handle.ts";
-export type { DetailedStatus, OrchestrationStatus, StallStatus } from "./client/orchestration-status.ts";
+export type { Client, FinishedQuery, InstanceQuery, PurgeManyOptions, StartArgs, StartOptions } from "./client/client.ts";
+export type { PurgeResult } from "./contract/backend.ts";
+export type {
+  EventArgs,
+  OrchestrationHandle,
+  PurgeOptions,
+  RestartOptions,
+  TerminateOptions,
+  WaitOptions,
+} from "./client/orchestration-handle.ts";
+export type {
+  DetailedStatus,
+  OrchestrationStatus,
+  OutstandingActivityStatus,
+  OutstandingStatus,
+  StallStatus,
+} from "./client/orchestration-status.ts";
 export type { Listing, ListingPage, PagedListing } from "./client/listing.ts";
 export type { StopOptions, WarmOptions, Worker, WorkerCounters, WorkerOptions, WorkerVersioning } from "./worker/worker.ts";
+export type { OrchestratorFilter, WorkItemFilters } from "./worker/work-item-filters.ts";
 export type { Concurrency } from "./worker/slots.ts";
-export type { LogLevel, LogRecord, LogSink, Logger, LoggerOptions } from "./platform/logger.ts";
+export { jsonLineOf, type LogLevel, type LogRecord, type LogSink, type Logger, type LoggerOptions } from "./platform/logger.ts";
 
+export type { BackupOptions, BackupProgress, HubSizes, IntegrityFinding } from "./contract/maintenance.ts";
+export type { Retention, RetentionByOutcome } from "./contract/retention.ts";
 export type { Duration, DurationParts, DurationText, Instant } from "./contract/instant.ts";
 export type { InstanceStatus, Tags, TerminalStatus } from "./contract/instance.ts";
 export type { HistoryEvent } from "./contract/events.ts";
@@ -53,6 +70,7 @@ export { compareVersions, type VersionFailureStrategy, type VersionMatchStrategy
 export {
   ActivityTimeoutError,
   FileLockedError,
+  HistoryFormatError,
   HubClosedError,
   InstanceExistsError,
   InstanceNotFoundError,
@@ -64,6 +82,7 @@ export {
   OstinatoError,
   PayloadError,
   PayloadTooLargeError,
+  ReplayError,
   ResultTimeoutError,
   StoreFormatError,
   StoreUnavailableError,

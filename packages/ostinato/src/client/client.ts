@@ -6,17 +6,18 @@
 // Always:  L1 nothing is sent that cannot be stored: ids, names, tags and payloads are checked here first.
 //          L2 a start that resolved is durable.
 
-import type { StartRequest } from "../contract/backend.ts";
+import type { PurgeResult, StartRequest } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { checkInstanceId, checkName } from "../contract/ids.ts";
-import type { InstanceStatus, Tags } from "../contract/instance.ts";
-import { LATEST_INSTANT, type Instant } from "../contract/instant.ts";
+import type { InstanceStatus, Tags, TerminalStatus } from "../contract/instance.ts";
+import { durationMs, LATEST_INSTANT, type Duration, type Instant } from "../contract/instant.ts";
 import type { InstanceFilter, PageRequest } from "../contract/queries.ts";
 import { given } from "../contract/recorded-as.ts";
+import { INSTANCE_STATUSES, refusesItself } from "../contract/reuse.ts";
 import type { OrchestratorRef } from "../authoring/define.ts";
 import { refuseUnstorableText } from "../authoring/payload.ts";
 import { pagedListingOf, type PagedListing } from "./listing.ts";
-import { handleOf, type HandleWorld, type OrchestrationHandle } from "./orchestration-handle.ts";
+import { handleOf, type HandleWorld, type OrchestrationHandle, type PurgeOptions } from "./orchestration-handle.ts";
 import { statusOf, type OrchestrationStatus, type PayloadShapes } from "./orchestration-status.ts";
 import { enter } from "./values.ts";
 
@@ -29,6 +30,11 @@ export interface StartOptions {
   readonly tags?: Tags;
   /** Not before this. */
   readonly startAt?: Date;
+  /**
+   * The statuses of an instance under the same id that refuse the start; all of them by default. One that has any other status gives way: a
+   * finished one is replaced with its history, one that runs is terminated first (its children go on). `[]` refuses nothing.
+   */
+  readonly dedupeStatuses?: readonly InstanceStatus[];
 }
 
 /** What is left to give after the orchestrator: its input where it has one, and options. */
@@ -52,6 +58,24 @@ export interface InstanceQuery {
   readonly parentInstanceId?: string;
   /** Each of these tags with this value. */
   readonly tags?: Tags;
+  /** Only those that have work to do that nobody can run; `false`: only the others. */
+  readonly stalled?: boolean;
+}
+
+/** Which ids of finished instances are listed. All that is given must hold. */
+export interface FinishedQuery {
+  /** This status, or any of these; all that end an instance by default. */
+  readonly status?: TerminalStatus | readonly TerminalStatus[];
+  /** Completed at or after. */
+  readonly completedFrom?: Date;
+  /** Completed before. */
+  readonly completedTo?: Date;
+}
+
+/** How many instances are purged, and for how long. */
+export interface PurgeManyOptions extends PurgeOptions {
+  /** After so long it stops; what is left is still there. */
+  readonly timeout?: Duration;
 }
 
 /** The caller's side of a task hub. */
@@ -59,7 +83,8 @@ export interface Client {
   /**
    * Starts an instance. It is durable when this resolves; it runs when a worker serves its name.
    *
-   * @throws ValidationError, PayloadError, InvalidArgumentError for what cannot be stored; InstanceExistsError when the id is taken.
+   * @throws ValidationError, PayloadError, InvalidArgumentError for what cannot be stored; InstanceExistsError when the id is taken by an
+   * instance whose status refuses the start (see `dedupeStatuses`).
    * @example
    * const instance = await hub.start(purchaseOrder, new Order("laptop", 2000, 1), { instanceId: "po-17", tags: { team: "it" } });
    */
@@ -80,6 +105,22 @@ export interface Client {
    * for await (const status of hub.query({ status: "FAILED" })) console.log(status.id, status.failure?.message);
    */
   query(query?: InstanceQuery): PagedListing<OrchestrationStatus>;
+  /**
+   * Removes finished instances with their histories: those of a query, or those of these ids. What has not ended is left alone. Ask again when
+   * `isComplete` is false, or when the call was cut off.
+   *
+   * @example
+   * const { deletedCount } = await hub.purge({ status: "COMPLETED", completedTo: new Date("2026-01-01") }, { recursive: true });
+   * await hub.purge(["po-17", "po-18"]);
+   */
+  purge(target: InstanceQuery | readonly string[], options?: PurgeManyOptions): Promise<PurgeResult>;
+  /**
+   * The ids of finished instances, by the time of their completion, then by id.
+   *
+   * @example
+   * for await (const id of hub.listInstanceIds({ status: "FAILED" })) await hub.instance(id).rewind("the bank is back");
+   */
+  listInstanceIds(query?: FinishedQuery): PagedListing<string>;
 }
 
 /** What a client works with. */
@@ -106,6 +147,15 @@ export function createClient(world: ClientWorld): Client {
       return handleOf<never>(world, id, typeof first === "string" ? {} : first);
     },
     query: (query = {}) => listInstances(world, filterOf(query)),
+    async purge(target, options = {}) {
+      const timeoutMs = options.timeout === undefined ? undefined : durationMs(options.timeout);
+      return world.backend().purgeMany({
+        target: isIds(target) ? { ids: target } : { filter: filterOf(target) },
+        recursive: options.recursive ?? false,
+        ...given({ timeoutMs }),
+      });
+    },
+    listInstanceIds: (query = {}) => listIds(world, query),
   };
 }
 
@@ -134,8 +184,29 @@ async function startRequest(
       tags: checkedTags(options.tags),
       startAt: options.startAt && checkedInstant(options.startAt, "startAt"),
       validated: definition?.input === undefined ? undefined : true,
+      dedupeStatuses: options.dedupeStatuses && checkedDedupe(options.dedupeStatuses),
     }),
   };
+}
+
+function isIds(target: InstanceQuery | readonly string[]): target is readonly string[] {
+  return Array.isArray(target);
+}
+
+function listIds(world: ClientWorld, { status, completedFrom, completedTo }: FinishedQuery): PagedListing<string> {
+  const request = given({
+    statuses: typeof status === "string" ? [status] : status,
+    completedFrom: completedFrom && checkedInstant(completedFrom, "completedFrom"),
+    completedTo: completedTo && checkedInstant(completedTo, "completedTo"),
+  });
+  return pagedListingOf(async function* ({ size, cursor: first }: PageRequest = {}) {
+    let cursor = first;
+    do {
+      const page = await world.backend().listIds(request, given({ size, cursor }));
+      cursor = page.next;
+      yield { items: page.items, next: cursor };
+    } while (cursor !== undefined);
+  });
 }
 
 function listInstances(world: ClientWorld, filter: InstanceFilter): PagedListing<OrchestrationStatus> {
@@ -149,7 +220,8 @@ function listInstances(world: ClientWorld, filter: InstanceFilter): PagedListing
   });
 }
 
-function filterOf(query: InstanceQuery): InstanceFilter {
+/** A query as the backend understands it. */
+export function filterOf(query: InstanceQuery): InstanceFilter {
   const { status } = query;
   return given({
     kind: "orchestration" as const,
@@ -162,6 +234,7 @@ function filterOf(query: InstanceQuery): InstanceFilter {
     completedTo: query.completedTo && checkedInstant(query.completedTo, "completedTo"),
     parent: query.parentInstanceId,
     tags: query.tags,
+    stalled: query.stalled,
   });
 }
 
@@ -170,6 +243,19 @@ function checkedInstant(date: Date, what: string): Instant {
   if (Number.isNaN(instant) || instant < 0 || instant > LATEST_INSTANT)
     throw new InvalidArgumentError(`${what} must be a valid Date from 1970 to 9999; got ${String(date)}.`);
   return instant;
+}
+
+function checkedDedupe(statuses: readonly InstanceStatus[]): readonly InstanceStatus[] {
+  for (const status of statuses) {
+    if (!INSTANCE_STATUSES.includes(status))
+      throw new InvalidArgumentError(`dedupeStatuses has ${JSON.stringify(status)}; there are: ${INSTANCE_STATUSES.join(", ")}.`);
+  }
+  if (refusesItself(statuses)) {
+    throw new InvalidArgumentError(
+      "dedupeStatuses has TERMINATED, and not all of PENDING, RUNNING and SUSPENDED: an instance that runs would be terminated to be replaced, and then refuse it. Leave out TERMINATED, or name those as well.",
+    );
+  }
+  return [...statuses];
 }
 
 function checkedTags(tags: Tags | undefined): Tags | undefined {

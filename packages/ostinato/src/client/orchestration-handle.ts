@@ -9,7 +9,7 @@
 import type { Backend } from "../contract/backend.ts";
 import { HubClosedError, InstanceNotFoundError, OrchestrationFailedError, ResultTimeoutError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
-import { checkName, type InstanceId } from "../contract/ids.ts";
+import { checkInstanceId, checkName, type InstanceId } from "../contract/ids.ts";
 import { durationMs, type Duration } from "../contract/instant.ts";
 import type { StoredInstance } from "../contract/instance.ts";
 import { given } from "../contract/recorded-as.ts";
@@ -40,6 +40,12 @@ export interface TerminateOptions {
 export interface PurgeOptions {
   /** Whether its children are removed too; they stay unless told so. */
   readonly recursive?: boolean;
+}
+
+/** How an instance is run once more. */
+export interface RestartOptions {
+  /** Another id for the new instance: this one, or (`true`) one that is made up. Without it the new instance has the id of the old one. */
+  readonly newInstanceId?: true | string;
 }
 
 /** What is left to give after the event: nothing, its data, or perhaps its data. */
@@ -87,26 +93,51 @@ export interface OrchestrationHandle<O = unknown> {
   raiseEvent<T>(event: EventRef<T>, ...args: EventArgs<T>): Promise<void>;
   raiseEvent(name: string, data?: unknown): Promise<void>;
   /**
-   * Pauses it after the turn it is in. Events and results wait meanwhile.
+   * Pauses it after the turn it is in. Events and results wait meanwhile. One that is suspended already is left as it is.
    *
+   * @throws InstanceNotFoundError; InvalidStateError when it has ended.
    * @example
    * await instance.suspend("the bank is closed");
    */
   suspend(reason?: string): Promise<void>;
   /**
-   * Lets it go on.
+   * Lets it go on; what had been set aside is tried once more. One that is not suspended is left as it is.
    *
+   * @throws InstanceNotFoundError; InvalidStateError when it has ended.
    * @example
    * await instance.resume();
    */
   resume(reason?: string): Promise<void>;
   /**
-   * Ends it, whatever its code is doing.
+   * Ends it, whatever its code is doing, also before it has begun. One that has ended stays as it is: only the children that still run are
+   * reached, by a recursive one.
    *
+   * @throws InstanceNotFoundError for an unknown id.
    * @example
    * await instance.terminate({ output: { reason: "withdrawn" }, recursive: true });
    */
   terminate(options?: TerminateOptions): Promise<void>;
+  /**
+   * Runs it once more from its beginning: the same orchestrator, input, version and tags, at once, and as nobody's child. Under its own id it
+   * replaces the finished instance with its history; under a new id the old one stays, and may still be running.
+   *
+   * @throws InstanceNotFoundError; InvalidStateError when it has not ended and gets no new id; InstanceExistsError when the new id is taken.
+   * @example
+   * const again = await instance.restart({ newInstanceId: true });
+   * console.log(await again.result());
+   */
+  restart(options?: RestartOptions): Promise<OrchestrationHandle<O>>;
+  /**
+   * Lets an instance that failed go on: activities and children that failed, or were still open, are tried again, with all their attempts.
+   * What succeeded is not run again. Failed children are rewound as well. It can be done again and again. A failure that the code had caught,
+   * and gone on from, stays caught.
+   *
+   * @throws InstanceNotFoundError; InvalidStateError unless it is FAILED.
+   * @example
+   * await instance.rewind("the bank is back");
+   * console.log(await instance.result());
+   */
+  rewind(reason?: string): Promise<void>;
   /**
    * Removes an instance that has ended, with its history. How many were removed.
    *
@@ -202,6 +233,15 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
     async terminate(options = {}) {
       const output = await enter(world, undefined, options.output, `output of instance '${id}'`);
       await world.backend().terminate({ instanceId: id, recursive: options.recursive ?? false, ...given({ output }) });
+    },
+    async restart(options = {}) {
+      const newInstanceId = options.newInstanceId === true ? world.random.id() : options.newInstanceId;
+      if (newInstanceId !== undefined) checkInstanceId(newInstanceId);
+      await world.backend().restart({ instanceId: id, executionId: world.random.id(), ...given({ newInstanceId }) });
+      return handleOf<O>(world, newInstanceId ?? id, shapes);
+    },
+    async rewind(reason) {
+      await world.backend().rewind({ instanceId: id, executionId: world.random.id(), ...given({ reason: checkedReason(reason) }) });
     },
     purge: async (options = {}) => world.backend().purge({ instanceId: id, recursive: options.recursive ?? false }),
     history: () => listingOf(() => world.backend().history(id)),

@@ -7,6 +7,7 @@ import type { InstanceSnapshot } from "../contract/backend.ts";
 import type { Failure } from "../contract/failure.ts";
 import type { InstanceStatus, StoredInstance, Tags } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
+import type { Outstanding } from "../contract/outstanding.ts";
 import type { PayloadConverter } from "../authoring/payload.ts";
 import { decodeWith, type Schema } from "../authoring/schema.ts";
 
@@ -53,6 +54,41 @@ export interface OrchestrationStatus<O = unknown> {
 export interface DetailedStatus<O = unknown> extends OrchestrationStatus<O> {
   /** In words; empty when the instance is finished. */
   readonly waitingFor: readonly string[];
+  /** The external events that its program waits for right now. */
+  readonly awaitedEvents: readonly string[];
+  /** It is not tried before this: after a stall, or when a worker gave its turn back. */
+  readonly notBefore: Date | undefined;
+  /** Its activities that are not done and its inbox; `undefined` when it is finished. */
+  readonly outstanding: OutstandingStatus | undefined;
+}
+
+/** An activity of an instance that is not done. */
+export interface OutstandingActivityStatus {
+  readonly taskId: number;
+  readonly name: string;
+  /** By the retry policy, from 1. */
+  readonly attempt: number;
+  /** How often this attempt was handed to a worker. */
+  readonly deliveries: number;
+  /** Whether it is with a worker; after a process has died this stays until the next one opens the task hub. */
+  readonly isOut: boolean;
+  /** With a worker since then; else to be had from then on. */
+  readonly since: Date;
+  readonly expiresAt: Date | undefined;
+}
+
+/** What stands in an instance's name beside its history. */
+export interface OutstandingStatus {
+  /** The first hundred. */
+  readonly activities: readonly OutstandingActivityStatus[];
+  readonly activityCount: number;
+  /** Messages that could be taken now, and when the first of them came or was due. */
+  readonly dueMessages: number;
+  readonly oldestDueAt: Date | undefined;
+  /** Timers that are not due. */
+  readonly laterMessages: number;
+  /** Whether a process holds the instance, as far as the store can tell. */
+  readonly isClaimed: boolean;
 }
 
 /** What a definition says about the payloads of its instances. */
@@ -100,8 +136,27 @@ export function statusOf<O>(stored: StoredInstance, converter: PayloadConverter,
 /** The status of a snapshot, with what it waits for. */
 export function detailedStatusOf<O>(snapshot: InstanceSnapshot, converter: PayloadConverter, shapes: PayloadShapes): DetailedStatus<O> {
   const status = statusOf<O>(snapshot, converter, shapes);
-  Object.defineProperty(status, "waitingFor", { value: snapshot.waitingFor, enumerable: true });
+  const details: Omit<DetailedStatus, keyof OrchestrationStatus> = {
+    waitingFor: snapshot.waitingFor,
+    awaitedEvents: snapshot.record.awaitedEvents ?? [],
+    notBefore: dateOf(snapshot.record.notBefore),
+    outstanding: snapshot.outstanding && outstandingStatusOf(snapshot.outstanding),
+  };
+  // Not copied into one: reading a field of a status may throw.
+  for (const [name, value] of Object.entries(details)) Object.defineProperty(status, name, { value, enumerable: true });
   return status as DetailedStatus<O>;
+}
+
+function outstandingStatusOf({ at: _at, oldestDueAt, activities, ...counts }: Outstanding): OutstandingStatus {
+  return {
+    ...counts,
+    oldestDueAt: dateOf(oldestDueAt),
+    activities: activities.map(({ since, expiresAt, ...activity }) => ({
+      ...activity,
+      since: new Date(since),
+      expiresAt: dateOf(expiresAt),
+    })),
+  };
 }
 
 function dateOf(instant: Instant | undefined): Date | undefined {

@@ -40,6 +40,8 @@ export interface CreateSubOrchestration {
   readonly input?: string;
   readonly tags?: Tags;
   readonly traceContext?: string;
+  /** The caller was rewound: a child that failed is rewound too, one that completed tells its result again, one that is gone is started. */
+  readonly rewinds?: { readonly reason?: string };
 }
 
 /** Fire once, not before `fireAt`. */

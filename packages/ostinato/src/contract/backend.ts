@@ -6,7 +6,9 @@
 import type { HistoryEvent } from "./events.ts";
 import type { ExecutionId, InstanceId } from "./ids.ts";
 import type { Instant } from "./instant.ts";
-import type { StoredInstance, Tags } from "./instance.ts";
+import type { FileOperations } from "./maintenance.ts";
+import type { InstanceStatus, StoredInstance, Tags, TerminalStatus } from "./instance.ts";
+import type { Outstanding } from "./outstanding.ts";
 import type { InstanceFilter, Page, PageRequest } from "./queries.ts";
 import type { ActivityOutcome, OrchestrationOutcome, WorkItem } from "./work-items.ts";
 
@@ -24,12 +26,33 @@ export interface StartRequest {
   /** The client's contract has checked the input. */
   readonly validated?: boolean;
   readonly traceContext?: string;
+  /** Statuses of an instance under this id that refuse the start. Absent: all do. See contract/reuse.ts. */
+  readonly dedupeStatuses?: readonly InstanceStatus[];
+}
+
+/** What is needed to run an instance once more from its beginning. */
+export interface RestartRequest {
+  readonly instanceId: InstanceId;
+  /** The id of the new one; absent: the same. */
+  readonly newInstanceId?: InstanceId;
+  /** Minted by the client; the same one again is the same request, answered the same. */
+  readonly executionId: ExecutionId;
+}
+
+/** What is needed to let a failed instance try again what failed. */
+export interface RewindRequest {
+  readonly instanceId: InstanceId;
+  readonly reason?: string;
+  /** Minted by the client; the same one again is the same request, answered the same. */
+  readonly executionId: ExecutionId;
 }
 
 /** What a reader is told of an instance: payloads only when asked for. */
 export interface InstanceSnapshot extends StoredInstance {
   /** In words: what the instance waits for; empty when it is finished. */
   readonly waitingFor: readonly string[];
+  /** Its activities that are not done and its inbox; absent when it is finished, or where a body does not know. */
+  readonly outstanding?: Outstanding;
 }
 
 export interface RaiseEventRequest {
@@ -51,9 +74,35 @@ export interface PurgeRequest {
   readonly recursive: boolean;
 }
 
+/** Which instances are purged, and for how long. */
+export interface PurgeManyRequest {
+  /** Those of a filter, or these ids. Of either only the finished ones go. */
+  readonly target: { readonly filter: InstanceFilter } | { readonly ids: readonly InstanceId[] };
+  /** Finished descendants go as well. */
+  readonly recursive: boolean;
+  /** After so long it stops, with what is left still there. */
+  readonly timeoutMs?: number;
+}
+
+/** What a purge of many has done. */
+export interface PurgeResult {
+  readonly deletedCount: number;
+  /** False when the time was over before everything had gone. */
+  readonly isComplete: boolean;
+}
+
+/** Which finished instances are listed, by the time of their completion and then by id. */
+export interface ListIdsRequest {
+  readonly statuses?: readonly TerminalStatus[];
+  /** Completed at or after. */
+  readonly completedFrom?: Instant;
+  /** Completed before. */
+  readonly completedTo?: Instant;
+}
+
 /** What a client may ask. */
 export interface ClientOperations {
-  /** @throws InstanceExistsError when the id is taken in whatever status, unless by this very request. */
+  /** @throws InstanceExistsError when the id is taken in a status that refuses the start, unless by this very request. */
   start(request: StartRequest): Promise<void>;
   get(id: InstanceId): Promise<InstanceSnapshot | undefined>;
   /** Resolves when the instance has left PENDING (or ended); `undefined` when the id is unknown, is purged meanwhile, or `signal` aborts. */
@@ -62,11 +111,23 @@ export interface ClientOperations {
   waitForCompletion(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined>;
   /** @throws InstanceNotFoundError for an unknown id; to a finished one it is accepted, dropped and counted. */
   raiseEvent(request: RaiseEventRequest): Promise<void>;
+  /** Of a finished instance it changes nothing; a recursive one still reaches children that run. @throws InstanceNotFoundError for an unknown id. */
   terminate(request: TerminateRequest): Promise<void>;
+  /** @throws InvalidStateError for a finished instance; one that is suspended already is left as it is. */
   suspend(id: InstanceId, reason?: string): Promise<void>;
+  /** @throws InvalidStateError for a finished instance; one that is not suspended is left as it is. */
   resume(id: InstanceId, reason?: string): Promise<void>;
+  /** The instance once more from its beginning: same name, input, version and tags, no parent.
+   *  @throws InvalidStateError when it has not ended and no other id is given; InstanceExistsError when the other id is taken. */
+  restart(request: RestartRequest): Promise<void>;
+  /** Lets a failed instance go on: what failed is tried again, what succeeded is not. @throws InvalidStateError unless it is FAILED. */
+  rewind(request: RewindRequest): Promise<void>;
   /** How many instances were removed. One that still runs is refused with InvalidStateError. */
   purge(request: PurgeRequest): Promise<number>;
+  /** Removes all finished instances of a filter or a list. Those that still run are left alone. */
+  purgeMany(request: PurgeManyRequest): Promise<PurgeResult>;
+  /** The ids of finished instances, page by page. */
+  listIds(request: ListIdsRequest, page: PageRequest): Promise<Page<InstanceId>>;
   query(filter: InstanceFilter, page: PageRequest): Promise<Page<StoredInstance>>;
   /** The history of the current execution; in pages. Nothing for an unknown id. */
   history(id: InstanceId): AsyncIterable<readonly HistoryEvent[]>;
@@ -76,6 +137,8 @@ export interface ClientOperations {
 export interface WorkerInterest {
   readonly orchestrators: readonly string[];
   readonly activities: readonly string[];
+  /** Of these orchestrators only instances of one of these versions (`""`: without one). */
+  readonly orchestratorVersions?: Readonly<Record<string, readonly string[]>>;
   readonly maxConcurrentOrchestrations: number;
   readonly maxConcurrentActivities: number;
   /** The bytes of programs that the worker would keep warm, and for how long without a turn; 0 bytes: it keeps none. */
@@ -110,4 +173,6 @@ export interface Backend extends ClientOperations, WorkerOperations {
   /** Pending waits and started workers hold the process; an open backend alone does not. */
   counters(): BackendCounters;
   close(): Promise<void>;
+  /** Where the task hub is a file. */
+  readonly file?: FileOperations;
 }

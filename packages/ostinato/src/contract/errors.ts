@@ -169,6 +169,23 @@ export class StoreUnavailableError extends OstinatoError {
   readonly code = "STORE_UNAVAILABLE";
 }
 
+/** An exported history cannot be read: it is damaged, is none, or was written in a newer format. */
+export class HistoryFormatError extends OstinatoError {
+  readonly code = "HISTORY_FORMAT";
+  /** The file. */
+  readonly file: string;
+
+  constructor(message: string, options: { readonly file: string; readonly cause?: unknown }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.file = options.file;
+  }
+}
+
+/** Recorded histories do not replay to the same with today's code. The message lists what differs. */
+export class ReplayError extends OstinatoError {
+  readonly code = "REPLAY_DIFFERENT";
+}
+
 /** The backend behind this hub does not have the feature. */
 export class UnsupportedError extends OstinatoError {
   readonly code = "UNSUPPORTED";

@@ -141,6 +141,17 @@ export interface EventRaised extends EventBase {
   readonly input?: string;
 }
 
+/**
+ * A failed execution goes on. What stands before it stays as it was: the failures that ended it are taken back by the program's replay, which
+ * asks again for what had failed or was still open.
+ */
+export interface ExecutionRewound extends EventBase {
+  readonly kind: "ExecutionRewound";
+  readonly reason?: string;
+  /** In a message to a child, and only there: the start it is to be given when there is nothing to rewind, and who waits for it now. */
+  readonly start?: ExecutionStarted;
+}
+
 /** One thing that happened to an instance, or that its program asked for. */
 export type HistoryEvent =
   | OrchestratorStarted
@@ -149,6 +160,7 @@ export type HistoryEvent =
   | ExecutionSuspended
   | ExecutionResumed
   | ExecutionTerminated
+  | ExecutionRewound
   | TaskScheduled
   | TaskCompleted
   | TaskFailed
@@ -163,3 +175,25 @@ export type HistoryEvent =
 
 /** The kinds of history events. */
 export type EventKind = HistoryEvent["kind"];
+
+/** Which fields of each kind are payloads. Failures are none: they stay readable for operators. */
+export const EVENT_PAYLOADS: { readonly [K in EventKind]: readonly (keyof Extract<HistoryEvent, { kind: K }>)[] } = {
+  OrchestratorStarted: [],
+  ExecutionStarted: ["input"],
+  ExecutionCompleted: ["result"],
+  ExecutionSuspended: [],
+  ExecutionResumed: [],
+  ExecutionTerminated: ["output"],
+  ExecutionRewound: [],
+  TaskScheduled: ["input"],
+  TaskCompleted: ["result"],
+  TaskFailed: [],
+  TimerCancelled: [],
+  TimerCreated: [],
+  TimerFired: [],
+  SubOrchestrationInstanceCreated: ["input"],
+  SubOrchestrationInstanceCompleted: ["result"],
+  SubOrchestrationInstanceFailed: [],
+  EventSent: ["input"],
+  EventRaised: ["input"],
+};

@@ -74,8 +74,6 @@ export interface InstanceRecord {
   readonly awaitedEvents?: readonly string[];
   /** Messages that were dropped, counted over the instance's life. */
   readonly dropped: number;
-  /** When a finished instance may be removed. */
-  readonly retainUntil?: Instant;
 }
 
 /** The payloads of an instance, beside its record. */

@@ -14,6 +14,7 @@ import type { Message } from "../contract/messages.ts";
 import { given, type Writable } from "../contract/recorded-as.ts";
 import { expiryMessageId, timerMessageId } from "./close-activity.ts";
 import { EPOCHS_PER_TURN, type ActivityRow } from "./commit.ts";
+import { rewindMessage } from "./rewind.ts";
 import { newInstanceRecord, startMessage } from "./start.ts";
 
 /** What the process that commits has room for, and what it does with names that nobody serves. */
@@ -141,7 +142,7 @@ function scheduleTask(draft: Draft, action: ScheduleTask): void {
 function startChild(draft: Draft, action: CreateSubOrchestration): void {
   const { record, room } = draft;
   const served = room.orchestrators.has(action.name);
-  const claimed = served && room.orchestrationSlots > 0;
+  const claimed = served && room.orchestrationSlots > 0 && action.rewinds === undefined;
   if (claimed) room.orchestrationSlots--;
   const event: ExecutionStarted = {
     kind: "ExecutionStarted",
@@ -159,8 +160,12 @@ function startChild(draft: Draft, action: CreateSubOrchestration): void {
     },
     ...given({ version: action.version, input: action.input, tags: action.tags, traceContext: action.traceContext }),
   };
+  const message =
+    action.rewinds === undefined
+      ? startMessage(event, !served && room.failUnregistered ? "engine" : "program")
+      : rewindMessage(event, action.rewinds.reason);
   draft.messages.push({
-    ...startMessage(event, !served && room.failUnregistered ? "engine" : "program"),
+    ...message,
     wakes: "always",
     creates: {
       record: newInstanceRecord(event, draft.at, claimed),

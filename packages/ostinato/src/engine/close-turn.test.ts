@@ -331,6 +331,7 @@ test("H9 continue-as-new: a fresh execution, the old one's messages and rows dro
     instanceId: "i",
     executionId: "x2",
     name: "o",
+    lineage: "x~2",
     version: "2",
     input: "8",
     parent: PARENT,
@@ -340,7 +341,7 @@ test("H9 continue-as-new: a fresh execution, the old one's messages and rows dro
   const { executionId, lineage, generation, historyLength, status, createdAt, parent, version, dropped, awaitedEvents } = commit.record!;
   assert.deepEqual(
     [executionId, lineage, generation, historyLength, status, createdAt, parent, version, dropped, awaitedEvents],
-    ["x2", "x2", 2, 0, "RUNNING", 100, PARENT, "2", 3, undefined],
+    ["x2", "x~2", 2, 0, "RUNNING", 100, PARENT, "2", 3, undefined],
   );
   assert.deepEqual(commit.payloads, { input: "8" });
 });

@@ -11,12 +11,14 @@ import type { CompleteOrchestration } from "../contract/actions.ts";
 import type { ExecutionStarted, HistoryEvent } from "../contract/events.ts";
 import type { ExecutionId } from "../contract/ids.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
+import { nextLineage } from "../contract/lineage.ts";
 import { given, recordedAs, type Writable } from "../contract/recorded-as.ts";
 import type { OrchestrationOutcome } from "../contract/work-items.ts";
 import { applyAction, newDraft, type Draft, type Room } from "./action-appliers.ts";
 import type { ActivityKey, Commit, Fence, Lease, PayloadChanges } from "./commit.ts";
-import { finishedRecord, startedIn, tellParent, type Fold, type OpenedTurn } from "./open-turn.ts";
+import { finishedRecord, startedIn, type Fold, type OpenedTurn } from "./open-turn.ts";
 import { startMessage } from "./start.ts";
+import { tellParent } from "./tell-parent.ts";
 
 /** The outcome that says what the program asked for. */
 export type TurnOutcome = Extract<OrchestrationOutcome, { kind: "turn" }>;
@@ -153,6 +155,7 @@ function continueAsNew(
   const { record, at } = turn;
   const { awaitedEvents: _awaited, stall: _stall, notBefore: _notBefore, version, ...rest } = record;
   const nextVersion = completion.newVersion ?? version;
+  const lineage = nextLineage(record.lineage);
   const start: ExecutionStarted = {
     kind: "ExecutionStarted",
     eventId: -1,
@@ -160,6 +163,7 @@ function continueAsNew(
     instanceId: record.id,
     executionId,
     name: record.name,
+    lineage,
     ...given({
       version: nextVersion,
       input: completion.result,
@@ -174,7 +178,7 @@ function continueAsNew(
     ...rest,
     ...given({ version: nextVersion }),
     executionId,
-    lineage: executionId,
+    lineage,
     status: "RUNNING",
     startedAt: record.startedAt ?? at,
     updatedAt: at,

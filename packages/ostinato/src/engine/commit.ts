@@ -67,7 +67,8 @@ export interface Commit {
   readonly finished: readonly ActivityKey[];
   /** Messages of this instance that are taken back (timers); gone already is fine. */
   readonly cancelled: readonly MessageId[];
-  /** `execution`: what is addressed to this execution goes, its activities too. `everything`: the address itself goes, with all that hangs on it. */
+  /** `execution`: what is addressed to this execution goes, its activities too. `everything`: the address itself goes, with all that hangs on it;
+   *  a record beside it (number 0) is another instance of the same id, under an address of its own. */
   readonly drop?: { readonly execution: ExecutionId; readonly generation: number } | "everything";
   readonly messages: readonly Message[];
   readonly activities: readonly ActivityRow[];
@@ -134,7 +135,7 @@ export type CommitResult =
 
 /** A decision's answer when nothing is to be written. */
 export interface Refusal {
-  readonly refused: "not-found" | "exists" | "same-request" | "finished" | "not-finished" | "no-change";
+  readonly refused: "not-found" | "exists" | "same-request" | "finished" | "not-finished" | "not-failed" | "no-change";
   readonly message: string;
 }
 

@@ -214,7 +214,17 @@ const planted: readonly (readonly [rule: RegExp, story: string, commit: Commit])
     { ...raise, drop: { execution: "x", generation: 1 } },
   ],
   [/C5 a purge leaves something behind/, "a purge sends a message", { ...purge, messages: raise.messages }],
-  [/C5 a purge leaves a record/, "a purge writes a record", { ...purge, record: finished("COMPLETED") }],
+  [/C7 .* with an address/, "a purge writes the record of what it purges", { ...purge, record: finished("COMPLETED") }],
+  [
+    /C7 .* that has begun/,
+    "what replaces an instance has ended",
+    { ...purge, record: { ...finished("COMPLETED"), number: 0, epoch: 0, attempts: 0 } },
+  ],
+  [
+    /C7 .* that nothing starts/,
+    "what replaces an instance is never started",
+    { ...purge, record: { ...pending(), number: 0, epoch: 0, attempts: 0 } },
+  ],
   [/writes the record of the address 8/, "the record is another's", record({ ...turn, activities: [] }, { number: 8 })],
   [/A commit that makes i writes the record of j/, "a start makes another id", record(born, { id: "j" })],
   [/G2 the epoch/, "the epoch goes back", record(turn, { epoch: EPOCH - 1 })],

@@ -105,7 +105,8 @@ function brokenMessages(commit: Commit): string | undefined {
       return `T1 the timer ${message.id} is visible at ${message.visibleAt}, and due at ${event.fireAt}.`;
     if (creates !== undefined) {
       const made = creates.record;
-      if (event.kind !== "ExecutionStarted" || made.id !== message.to || made.executionId !== event.executionId)
+      const start = event.kind === "ExecutionRewound" ? event.start : event;
+      if (start?.kind !== "ExecutionStarted" || made.id !== message.to || made.executionId !== start.executionId)
         return `The message ${message.id} makes an instance that it does not start.`;
       if (made.number !== 0 || made.epoch !== Number(creates.claimed) || made.attempts !== Number(creates.claimed)) {
         return `The message ${message.id} makes an instance with an address, an epoch or claims of its own.`;
@@ -178,12 +179,12 @@ function brokenRecord(commit: Commit, record: InstanceRecord): string | undefine
   const { fences, history, drop } = commit;
   const first = fences[0];
   if (first === undefined || first.kind === "activity") return `L1 the record of ${record.id} is written without a fence on its instance.`;
+  if (drop === "everything") return brokenReplacement(commit, record);
   if (record.number !== commit.number)
     return `A commit about the address ${commit.number} writes the record of the address ${record.number}.`;
   if (first.kind === "absent" && first.id !== record.id) return `A commit that makes ${first.id} writes the record of ${record.id}.`;
   if (first.kind === "instance" && record.epoch < first.epoch)
     return `G2 the epoch of ${record.id} would go back from ${first.epoch} to ${record.epoch}.`;
-  if (drop === "everything") return "C5 a purge leaves a record behind.";
   const broken = brokenStatus(record) ?? (history === undefined ? undefined : brokenHistory(record, history.mode, history.events));
   if (broken !== undefined) return broken;
 
@@ -203,6 +204,16 @@ function brokenRecord(commit: Commit, record: InstanceRecord): string | undefine
   return undefined;
 }
 
+/** An instance that gives way to another one of its id: the new one has an address of its own, and nothing of the old one. */
+function brokenReplacement(commit: Commit, record: InstanceRecord): string | undefined {
+  if (record.number !== 0 || record.epoch !== Number(commit.keep) || record.attempts !== Number(commit.keep))
+    return `C7 ${record.id} is replaced by an instance with an address, an epoch or claims of its own.`;
+  if (record.status !== "PENDING" || record.historyLength !== 0 || commit.history !== undefined)
+    return `C7 ${record.id} is replaced by an instance that has begun.`;
+  if (!startsItself(commit, record)) return `C7 ${record.id} is replaced by an instance that nothing starts.`;
+  return brokenStatus(record);
+}
+
 function brokenStatus(record: InstanceRecord): string | undefined {
   if (record.held !== (record.status === "SUSPENDED"))
     return `The record of ${record.id} is ${record.status} and ${record.held ? "held" : "not held"}.`;
@@ -214,8 +225,9 @@ function brokenStatus(record: InstanceRecord): string | undefined {
 }
 
 function startsItself(commit: Commit, record: InstanceRecord): boolean {
-  for (const { to, event } of commit.messages) {
+  for (const { to, event, execution } of commit.messages) {
     if (to === record.id && event.kind === "ExecutionStarted" && event.executionId === record.executionId) return true;
+    if (to === record.id && event.kind === "ExecutionRewound" && execution === record.executionId) return true;
   }
   return false;
 }

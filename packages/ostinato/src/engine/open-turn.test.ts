@@ -200,7 +200,11 @@ test("terminate needs no worker and no turn before it; H3 the history begins wit
 });
 
 test("R3 terminating what was to start later takes its start back", () => {
-  const commit = sound(openTurn(held(pending({ scheduledAt: 9_000, notBefore: 9_000 }), inbox(terminate())), 300, RULES));
+  const later = held(pending({ scheduledAt: 9_000, notBefore: 9_000 }), inbox(terminate()));
+  assert.deepEqual(openTurn(later, 300, RULES), { kind: "needs-payloads" });
+  const commit = sound(openTurn(later, 300, RULES, { payloads: { input: '"Ada"' } }));
+  const started = commit.history?.events[1];
+  assert.equal(started?.kind === "ExecutionStarted" ? started.input : undefined, '"Ada"', "H3 its history has its input");
   assert.deepEqual(commit.cancelled, ["x:start", "x:start:held"]);
   assert.equal(kinds(commit.history?.events).at(-1), "ExecutionCompleted");
   assert.equal(commit.record?.notBefore, undefined);
@@ -210,7 +214,7 @@ test("C3 a recursive terminate asks for the children, page by page, and each chi
   const event = { ...terminate({ recursive: true, output: '"o"' }), after: "cursor1" } as HistoryEvent;
   const instance = held(running(), inbox(event));
   assert.deepEqual(openTurn(instance, 300, RULES), { kind: "needs-children", after: "cursor1" });
-  const commit = sound(openTurn(instance, 300, RULES, { ids: ["c1", "c2"], next: "cursor2" }));
+  const commit = sound(openTurn(instance, 300, RULES, { children: { ids: ["c1", "c2"], next: "cursor2" } }));
   assert.deepEqual(
     commit.messages.map((message) => [
       message.to,
@@ -224,7 +228,7 @@ test("C3 a recursive terminate asks for the children, page by page, and each chi
       ["i", "always", "engine", "cursor2"],
     ],
   );
-  const last = sound(openTurn(held(finished("TERMINATED"), inbox(event)), 300, RULES, { ids: ["c3"] }));
+  const last = sound(openTurn(held(finished("TERMINATED"), inbox(event)), 300, RULES, { children: { ids: ["c3"] } }));
   assert.deepEqual(
     [last.messages.map((message) => message.to), last.history, last.consumed],
     [["c3"], undefined, ["m1"]],
@@ -241,14 +245,14 @@ test("C3 a recursion that came behind a plain terminate stays in the inbox, and 
 test("C3 a recursive terminate ends the next attempt of a child that had not begun; one that came later is not meant", () => {
   const failed = finished("FAILED", { parent: PARENT });
   const again = start({ executionId: "x2", parent: PARENT, input: "2" });
-  const ended = sound(openTurn(held(failed, inbox(again, terminate({ recursive: true }))), 300, RULES, { ids: [] }));
+  const ended = sound(openTurn(held(failed, inbox(again, terminate({ recursive: true }))), 300, RULES, { children: { ids: [] } }));
   assert.deepEqual(
     [ended.record?.status, ended.record?.executionId, ended.record?.generation, ended.history?.mode],
     ["TERMINATED", "x2", 2, "replace"],
   );
   assert.deepEqual(ended.payloads, { input: "2", output: null, failure: null, customStatus: null });
   assert.equal(ended.messages.at(-1)?.event.kind, "SubOrchestrationInstanceFailed");
-  const before = sound(openTurn(held(failed, inbox(terminate({ recursive: true }), again)), 300, RULES, { ids: [] }));
+  const before = sound(openTurn(held(failed, inbox(terminate({ recursive: true }), again)), 300, RULES, { children: { ids: [] } }));
   assert.deepEqual([before.record?.status, before.consumed], ["FAILED", ["m1"]]);
 });
 

@@ -11,13 +11,15 @@
 import type { ExecutionStarted, ExecutionTerminated, HistoryEvent, TaskCompleted, TaskFailed } from "../contract/events.ts";
 import type { Failure } from "../contract/failure.ts";
 import type { InstanceId, MessageId } from "../contract/ids.ts";
-import { isTerminal, type InstanceRecord, type Stall } from "../contract/instance.ts";
+import { isTerminal, type InstancePayloads, type InstanceRecord, type Stall } from "../contract/instance.ts";
 import { LATEST_INSTANT, type Instant } from "../contract/instant.ts";
 import { byDelivery, type InboxMessage, type Message } from "../contract/messages.ts";
 import { given } from "../contract/recorded-as.ts";
 import { expiryMessageId } from "./close-activity.ts";
 import { EMPTY_COMMIT, type ActivityClaim, type ActivityKey, type Commit, type Lease } from "./commit.ts";
+import { asStart, isChildRewind, rewindChild } from "./rewind.ts";
 import { heldStartMessageId, newInstanceRecord, startMessageIds } from "./start.ts";
+import { tellParent } from "./tell-parent.ts";
 
 /** A completion that goes straight into the next turn, instead of through the inbox. */
 export interface Fold {
@@ -64,6 +66,8 @@ export type Opening =
   | { readonly kind: "commit"; readonly commit: Commit }
   /** A terminate has to be passed on: ask again with the next page of children. */
   | { readonly kind: "needs-children"; readonly after: string | undefined }
+  /** Something that stands beside the record has to be told: ask again with the instance's payloads. */
+  | { readonly kind: "needs-payloads" }
   /** The start is still to come, behind more messages than one claim hands out: keep these, and ask for those that follow. */
   | { readonly kind: "incomplete" }
   | { readonly kind: "nothing" };
@@ -78,18 +82,30 @@ export interface ChildrenPage {
   readonly next?: string;
 }
 
+/** What was asked for by an opening before. */
+export interface Fetched {
+  readonly children?: ChildrenPage;
+  readonly payloads?: InstancePayloads;
+}
+
 /** Opens the inbox of a held instance. */
-export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRules, children?: ChildrenPage): Opening {
+export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRules, fetched: Fetched = {}): Opening {
   if (held.messages.length === 0 && held.folds.length > 0 && rules.canRun && goesStraightOn(held.record, rules)) {
     return { kind: "run", turn: foldedTurn(held, reading) };
   }
-  const messages = held.messages.length > 1 ? held.messages.toSorted(byDelivery) : held.messages;
+  let messages = held.messages.length > 1 ? held.messages.toSorted(byDelivery) : held.messages;
   const { record } = held;
+  const rewind = messages.find(isChildRewind);
+  if (rewind !== undefined) {
+    const child = rewindChild(held, rewind, reading, fetched.payloads);
+    if (child !== undefined) return child.kind === "commit" ? child : { kind: "needs-payloads" };
+    messages = messages.map(asStart);
+  }
   const terminate = messages.find(
     (message) => message.event.kind === "ExecutionTerminated" && (!isTerminal(record.status) || message.event.recursive),
   );
   const sorted = sortInbox(held, messages);
-  if (terminate !== undefined) return terminated(held, sorted, messages, terminate, reading, children);
+  if (terminate !== undefined) return terminated(held, sorted, messages, terminate, reading, fetched);
 
   const { started } = sorted;
   if (started === undefined && isTerminal(record.status))
@@ -231,7 +247,8 @@ function turnOf(held: HeldInstance, sorted: SortedInbox, reading: Instant): Open
     newEvents.push(start);
     if (start.carriedEvents !== undefined) newEvents.push(...start.carriedEvents);
   }
-  for (const message of sorted.events) newEvents.push(message.event);
+  // That it is rewound stands in its history already: the message only wakes it.
+  for (const { event } of sorted.events) if (event.kind !== "ExecutionRewound") newEvents.push(event);
   for (const fold of sorted.folds) newEvents.push(fold.event);
   const consumed: MessageId[] = sorted.started === undefined ? [] : [sorted.started.id];
   for (const message of sorted.events) consumed.push(message.id);
@@ -340,7 +357,7 @@ function terminated(
   messages: readonly InboxMessage[],
   message: InboxMessage,
   reading: Instant,
-  children: ChildrenPage | undefined,
+  { children, payloads }: Fetched,
 ): Opening {
   const event = message.event as ExecutionTerminated;
   if (event.recursive && children === undefined) return { kind: "needs-children", after: event.after };
@@ -370,7 +387,10 @@ function terminated(
   const newEvents: HistoryEvent[] = [{ kind: "OrchestratorStarted", eventId: -1, timestamp: at }];
   if (started !== undefined) newEvents.push(started.event);
   // A start for later is not to be seen yet; the history begins with it all the same (H3).
-  else if (record.historyLength === 0) newEvents.push(startOf(record));
+  else if (record.historyLength === 0) {
+    if (payloads === undefined) return { kind: "needs-payloads" };
+    newEvents.push(startOf(record, payloads.input));
+  }
   newEvents.push(event);
   // Starts find the id taken in their own turn, and another recursion has children to reach; what was for this execution goes with it.
   const others = messages.filter(
@@ -394,8 +414,8 @@ function terminated(
   return { kind: "commit", commit: closing(held, turn, "TERMINATED", given({ output: event.output }), forwards) };
 }
 
-/** The start of an instance as its record tells it. */
-function startOf(record: InstanceRecord): ExecutionStarted {
+/** The start of an instance as its record and its input tell it. */
+function startOf(record: InstanceRecord, input: string | undefined): ExecutionStarted {
   const { id: instanceId, executionId, name, version, parent, tags, scheduledAt, traceContext } = record;
   return {
     kind: "ExecutionStarted",
@@ -404,7 +424,7 @@ function startOf(record: InstanceRecord): ExecutionStarted {
     instanceId,
     executionId,
     name,
-    ...given({ version, parent, tags, scheduledAt, traceContext }),
+    ...given({ version, input, parent, tags, scheduledAt, traceContext }),
   };
 }
 
@@ -469,39 +489,6 @@ export function finishedRecord(
     attempts: 0,
     turn: record.turn + 1,
     historyLength: record.historyLength + newEvents,
-  };
-}
-
-/** How a child's end reaches its parent: one message, which only the parent's execution that started it receives (S1). */
-export function tellParent(
-  record: InstanceRecord,
-  status: "COMPLETED" | "FAILED" | "TERMINATED",
-  end: { readonly output?: string; readonly failure?: Failure },
-  at: Instant,
-): readonly Message[] {
-  const { parent } = record;
-  if (parent === undefined) return [];
-  const common = { eventId: -1, timestamp: at, taskScheduledId: parent.taskScheduledId };
-  const event: HistoryEvent =
-    status === "COMPLETED"
-      ? { kind: "SubOrchestrationInstanceCompleted", ...common, ...given({ result: end.output }) }
-      : { kind: "SubOrchestrationInstanceFailed", ...common, failure: end.failure ?? terminationFailure(record, end.output) };
-  return [
-    {
-      id: `${record.executionId}:end`,
-      to: parent.instanceId,
-      execution: parent.executionId,
-      wakes: "unless-held",
-      needs: "program",
-      event,
-    },
-  ];
-}
-
-function terminationFailure(record: InstanceRecord, output: string | undefined): Failure {
-  return {
-    errorType: "OrchestrationTerminated",
-    message: `The sub-orchestration '${record.name}' (${record.id}) was terminated${output === undefined ? "" : ` with ${output}`}.`,
   };
 }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { accepted, finished, pending, running, stored } from "../../test/engine-story.ts";
 import type { StartRequest } from "../contract/backend.ts";
 import { checkCommit } from "./invariants.ts";
-import { decideStart } from "./start.ts";
+import { decideRestart, decideStart, restartOf } from "./start.ts";
 
 const request: StartRequest = { instanceId: "i", executionId: "x", name: "o" };
 const HERE = { claimed: true, needs: "program" } as const;
@@ -83,4 +83,75 @@ test("I2 T1 the same execution again is the same request; any other is refused, 
 
 test("what nobody serves is answered by the engine where the hub says so", () => {
   assert.equal(accepted(decideStart(request, { claimed: false, needs: "engine" }, undefined, 300)).messages[0]?.needs, "engine");
+});
+
+test("I2 a start that is asked for again is the same request also after continue-as-new and rewind; another one is not", () => {
+  for (const current of [
+    running(),
+    running({ executionId: "x3", lineage: "x~3" }),
+    finished("FAILED", { executionId: "r", lineage: "x" }),
+  ]) {
+    const answer = decideStart(request, ANYWHERE, stored(current), 300);
+    assert.equal("refused" in answer ? answer.refused : undefined, "same-request");
+  }
+  for (const lineage of ["y", "x~", "x~2b", "xx~2"]) {
+    const answer = decideStart(request, ANYWHERE, stored(running({ executionId: "z", lineage })), 300);
+    assert.equal("refused" in answer ? answer.refused : undefined, "exists", lineage);
+  }
+});
+
+test("C7 what gives way to a start goes whole, and the new one has an address of its own; a parent hears that its child was terminated", () => {
+  const next: StartRequest = { ...request, executionId: "new", dedupeStatuses: ["COMPLETED"] };
+  const parent = { instanceId: "p", executionId: "px", name: "parent", taskScheduledId: 5 };
+  for (const [current, told] of [
+    [finished("FAILED", { parent }), 0],
+    [finished("TERMINATED"), 0],
+    [pending({ scheduledAt: 900, notBefore: 900 }), 0],
+    [running({ parent }), 1],
+    [running({ status: "SUSPENDED", held: true }), 0],
+  ] as const) {
+    for (const placement of [HERE, ANYWHERE]) {
+      const commit = accepted(decideStart(next, placement, stored(current), 300));
+      assert.equal(checkCommit(commit), undefined);
+      assert.deepEqual(commit.fences, [{ kind: "instance", number: current.number, epoch: current.epoch }]);
+      assert.deepEqual(
+        [commit.drop, commit.number, commit.record?.number, commit.keep],
+        ["everything", current.number, 0, placement.claimed],
+      );
+      assert.deepEqual([commit.record?.executionId, commit.record?.notBefore, commit.record?.parent], ["new", undefined, undefined]);
+      const answers = commit.messages.filter((message) => message.to === "p");
+      assert.equal(answers.length, told, current.status);
+      assert.ok(answers.every(({ event }) => event.kind === "SubOrchestrationInstanceFailed"));
+    }
+  }
+  const refused = decideStart(next, ANYWHERE, stored(finished("COMPLETED")), 300);
+  assert.equal("refused" in refused ? refused.refused : undefined, "exists");
+});
+
+test("C7 a restart takes name, input, version and tags along, and neither parent nor time to start; only a finished one is restarted", () => {
+  const full = finished("FAILED", {
+    version: "2",
+    tags: { t: "1" },
+    scheduledAt: 50,
+    parent: { instanceId: "p", executionId: "px", name: "parent", taskScheduledId: 5 },
+  });
+  const again = { instanceId: "i", executionId: "again" };
+  const commit = accepted(
+    decideRestart(again, ANYWHERE, { executionId: "x", validated: true }, stored(full, { input: "7", output: "8" }), 300),
+  );
+  assert.equal(checkCommit(commit), undefined);
+  const { name, version, tags, parent, scheduledAt, status, createdAt } = commit.record!;
+  assert.deepEqual(
+    [name, version, tags, parent, scheduledAt, status, createdAt],
+    ["o", "2", { t: "1" }, undefined, undefined, "PENDING", 300],
+  );
+  assert.deepEqual(commit.payloads, { input: "7" });
+  const [message] = commit.messages;
+  assert.equal(message?.event.kind === "ExecutionStarted" ? message.event.validated : undefined, true);
+  assert.equal(restartOf(stored(full), again, { executionId: "another", validated: true }).validated, undefined);
+  const refusals = [undefined, stored(running()), stored(running({ executionId: "again", lineage: "again" }))].map((current) => {
+    const answer = decideRestart(again, ANYWHERE, undefined, current, 300);
+    return "refused" in answer ? answer.refused : undefined;
+  });
+  assert.deepEqual(refusals, ["not-found", "not-finished", "same-request"]);
 });

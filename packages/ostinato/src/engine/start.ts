@@ -7,12 +7,15 @@
 
 import type { ExecutionStarted } from "../contract/events.ts";
 import type { ExecutionId, MessageId } from "../contract/ids.ts";
-import type { InstanceRecord, StoredInstance } from "../contract/instance.ts";
+import { isTerminal, type InstanceRecord, type StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { Message } from "../contract/messages.ts";
-import type { StartRequest } from "../contract/backend.ts";
+import type { RestartRequest, StartRequest } from "../contract/backend.ts";
+import { comesFrom } from "../contract/lineage.ts";
 import { given } from "../contract/recorded-as.ts";
+import { refusesStart } from "../contract/reuse.ts";
 import { EMPTY_COMMIT, type Commit, type Refusal } from "./commit.ts";
+import { tellParent } from "./tell-parent.ts";
 
 /** How a start is to be written. */
 export interface StartPlacement {
@@ -30,13 +33,61 @@ export function decideStart(
   at: Instant,
 ): Commit | Refusal {
   if (current !== undefined) {
-    if (current.record.executionId === request.executionId)
-      return { refused: "same-request", message: "This very start was accepted before." };
+    const { record } = current;
+    if (comesFrom(record.lineage, request.executionId)) return { refused: "same-request", message: "This very start was accepted before." };
+    if (refusesStart(record.status, request.dedupeStatuses)) {
+      return {
+        refused: "exists",
+        message: `There is already an instance '${request.instanceId}' (${record.status}, orchestrator '${record.name}'). Choose another id, purge it first, or name in dedupeStatuses only the statuses that shall refuse the start.`,
+      };
+    }
+  }
+  return started(request, placement, current?.record, at);
+}
+
+/** Decides a client's restart of an instance under its own id. `validated`: what its history says of its input. */
+export function decideRestart(
+  request: RestartRequest,
+  placement: StartPlacement,
+  validated: Validated | undefined,
+  current: StoredInstance | undefined,
+  at: Instant,
+): Commit | Refusal {
+  if (current === undefined) return { refused: "not-found", message: "There is no such instance." };
+  const { record } = current;
+  if (comesFrom(record.lineage, request.executionId)) return { refused: "same-request", message: "This very restart was accepted before." };
+  if (!isTerminal(record.status)) {
     return {
-      refused: "exists",
-      message: `There is already an instance '${request.instanceId}' (${current.record.status}, orchestrator '${current.record.name}'). Choose another id, or purge it first.`,
+      refused: "not-finished",
+      message: `The instance '${record.id}' is ${record.status}; only finished instances can be restarted under their own id. Terminate it first, or restart it under a new one.`,
     };
   }
+  return started(restartOf(current, request, validated), placement, record, at);
+}
+
+/** Whether an execution's input was checked when it began. */
+export interface Validated {
+  readonly executionId: ExecutionId;
+  readonly validated: boolean;
+}
+
+/** The start that does once more what an instance did: same name, input, version and tags; no parent, and at once. */
+export function restartOf({ record, payloads }: StoredInstance, request: RestartRequest, validated: Validated | undefined): StartRequest {
+  return {
+    instanceId: request.newInstanceId ?? record.id,
+    executionId: request.executionId,
+    name: record.name,
+    ...given({
+      version: record.version,
+      input: payloads.input,
+      tags: record.tags,
+      validated: validated?.executionId === record.executionId && validated.validated ? true : undefined,
+    }),
+  };
+}
+
+/** A new instance, in place of the one that has its id. One that runs ends with it: its parent is told. */
+function started(request: StartRequest, placement: StartPlacement, replaced: InstanceRecord | undefined, at: Instant): Commit {
   const later = request.startAt !== undefined && request.startAt > at;
   const claimed = placement.claimed && !later;
   const event: ExecutionStarted = {
@@ -58,10 +109,17 @@ export function decideStart(
   const record = newInstanceRecord(event, at, claimed);
   return {
     ...EMPTY_COMMIT,
-    fences: [{ kind: "absent", id: request.instanceId }],
+    fences:
+      replaced === undefined
+        ? [{ kind: "absent", id: request.instanceId }]
+        : [{ kind: "instance", number: replaced.number, epoch: replaced.epoch }],
+    ...(replaced === undefined ? {} : { number: replaced.number, drop: "everything" as const }),
     record: later ? { ...record, notBefore: request.startAt } : record,
     ...(request.input === undefined ? {} : { payloads: { input: request.input } }),
-    messages: [startMessage(event, placement.needs)],
+    messages: [
+      startMessage(event, placement.needs),
+      ...(replaced === undefined || isTerminal(replaced.status) ? [] : tellParent(replaced, "TERMINATED", {}, at)),
+    ],
     keep: claimed,
   };
 }

@@ -1,6 +1,6 @@
 // store: the second seam. What the engine needs of a database, and nothing beside it.
 //
-// Owns:    the eleven operations. A Store object is one owner: one process's line to the shared state.
+// Owns:    the twelve operations, and what a store of a file has besides. A Store object is one owner: one process's line to the shared state.
 // Always:  S1 a commit is written whole or not at all, under its own fences, whatever its neighbours in the batch do.
 //          S2 epochs only rise; an address's number is never used again.
 //          S3 all instants are readings of the store's clock, which never goes back while the store is open.
@@ -8,9 +8,11 @@
 //          S5 notifications are hints: correctness never depends on them.
 
 import type { HistoryEvent } from "../contract/events.ts";
-import type { InstanceId } from "../contract/ids.ts";
-import type { StoredInstance } from "../contract/instance.ts";
+import type { ExecutionId, InstanceId, InstanceNumber } from "../contract/ids.ts";
+import type { StoredInstance, TerminalStatus } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
+import type { FileOperations } from "../contract/maintenance.ts";
+import type { Outstanding } from "../contract/outstanding.ts";
 import type { InstanceFilter, Page, PageRequest } from "../contract/queries.ts";
 import type { ActivityClaim, ActivityLease, Claim, Commit, CommitResult, Lease, Refusal } from "./commit.ts";
 
@@ -31,6 +33,17 @@ export interface Claims {
   readonly activities: readonly ActivityClaim[];
   /** When something that this request would have taken becomes due, if anything will. Held instances' timers count. */
   readonly nextDueAt?: Instant;
+  /** What would have been handed out, and cannot be read. */
+  readonly damaged?: readonly DamagedClaim[];
+}
+
+/** Something that was claimed and cannot be read (D5). */
+export interface DamagedClaim {
+  readonly instanceId: InstanceId;
+  /** In words: what cannot be read, and why. */
+  readonly reason: string;
+  /** What was claimed; absent where it was left as it is. */
+  readonly lease?: Lease | ActivityLease;
 }
 
 /** A hint that looking is worth while. */
@@ -41,6 +54,8 @@ export interface ChangeHint {
   readonly ended: readonly InstanceId[];
   /** Something that was written becomes due then; whoever sleeps until later should look by then. */
   readonly dueAt?: Instant;
+  /** What a query had to leave out since it cannot be read: whose it is and why, in words. */
+  readonly damaged?: readonly string[];
 }
 
 /** What a renewal tells. */
@@ -48,6 +63,42 @@ export interface Renewal {
   readonly at: Instant;
   /** False when the owner's leases had already run out: everything it held may be somebody else's. */
   readonly alive: boolean;
+}
+
+/** Which finished instances are listed, in order of completion, then of their ids. */
+export interface FinishedRequest {
+  /** Any of these; all of them when absent. */
+  readonly statuses?: readonly TerminalStatus[];
+  /** Completed at or after. */
+  readonly from?: Instant;
+  /** Completed before. */
+  readonly to?: Instant;
+  /** Only those behind this one. */
+  readonly after?: { readonly completedAt: Instant; readonly id: InstanceId };
+  readonly size: number;
+}
+
+/** What a list of finished instances has of each: nothing that is large. */
+export interface FinishedInstance {
+  readonly number: InstanceNumber;
+  readonly id: InstanceId;
+  readonly name: string;
+  readonly status: TerminalStatus;
+  readonly epoch: number;
+  readonly completedAt: Instant;
+  readonly parent?: { readonly instanceId: InstanceId; readonly executionId: ExecutionId };
+}
+
+/** A page of finished instances; there may be more when it has as many as were asked for. */
+export interface FinishedPage {
+  readonly at: Instant;
+  readonly instances: readonly FinishedInstance[];
+}
+
+/** What a store in a file can do besides. */
+export interface FileUpkeep extends FileOperations {
+  /** One bounded step of giving room back to the disk: how many bytes it gave, and whether another step would give more. */
+  giveBack(): Promise<{ readonly bytes: number; readonly more: boolean }>;
 }
 
 /** A pure decision over what is there now. It may be asked again when somebody else was faster. */
@@ -70,8 +121,14 @@ export interface Store {
   /** Pages of the history of the current execution, from event number `from` (0) on. */
   history(id: InstanceId, from?: number): AsyncIterable<readonly HistoryEvent[]>;
   query(filter: InstanceFilter, page: PageRequest): Promise<Page<StoredInstance>>;
+  /** What stands in an instance's name beside its history, which no record says: for people who ask why it waits. */
+  outstanding(id: InstanceId): Promise<Outstanding | undefined>;
+  /** Finished instances in order of completion, which no filter of a query gives. Costs what the page has. */
+  finished(request: FinishedRequest): Promise<FinishedPage>;
   /** Calls back when something may have become ready or has ended. Returns how to stop it. */
   watch(onChange: (hint: ChangeHint) => void): () => void;
   open(): Promise<void>;
   close(): Promise<void>;
+  /** Where the store is a file. */
+  readonly file?: FileUpkeep;
 }

@@ -48,6 +48,10 @@ function openTasks(history: readonly HistoryEvent[], served: ServedNames): Itera
       case "TimerCreated":
         open.set(event.eventId, `timer (#${event.eventId}) until ${isoTime(event.fireAt)}`);
         break;
+      case "ExecutionRewound":
+        // What was open is asked for again, under other numbers.
+        open.clear();
+        break;
       case "TaskCompleted":
       case "TaskFailed":
       case "SubOrchestrationInstanceCompleted":

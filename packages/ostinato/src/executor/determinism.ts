@@ -2,7 +2,7 @@
 //
 // Owns:    ids made from what is recorded; the comparison of what the program asks for with what its history says; the words for a difference.
 // Is told: recorded events and actions; for the words, the calls of a run that noted their places.
-// Tells:   ids; a Difference; a reason that names the event, the call made now, and the places of that call and the last that agreed.
+// Tells:   ids; a Difference, and its words: the event, the call made now, and the places of that call and the last that agreed.
 // Always:  N1 kind, name and target are compared, payloads never.
 //          N2 an id depends on what is recorded and on nothing else; ids of children do not disturb the program's own.
 
@@ -10,7 +10,7 @@ import type { Action } from "../contract/actions.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import type { ExecutionId, InstanceId } from "../contract/ids.ts";
 import type { Instant } from "../contract/instant.ts";
-import { recordedAs } from "../contract/recorded-as.ts";
+import { given, recordedAs } from "../contract/recorded-as.ts";
 
 // ---- ids
 
@@ -125,39 +125,67 @@ export function newTrace(): Trace {
 
 const OUR_FILES = import.meta.url.slice(0, import.meta.url.lastIndexOf("/") + 1).replace("file://", "");
 
-/** Notes from where the program asks for an action: the innermost line of the stack that is not this room's. */
+/** Notes from where the program asks for an action. */
 export function notePlace(trace: Trace, action: Action): void {
   const firstId = action.kind === "scheduleTask" ? action.firstId : action.id;
-  const lines = (new Error().stack ?? "").split("\n").slice(1);
-  const line = lines.find((each) => !each.includes(OUR_FILES) || each.includes(".test."));
-  const place = line === undefined || line.includes("node:internal") ? trace.places.get(firstId) : line.trim().replace(/^at /, "");
+  const place = placeOfCall() ?? trace.places.get(firstId);
   if (place !== undefined) trace.places.set(action.id, place);
 }
 
-/** A difference in words. */
-export function reasonOf(name: string, difference: Difference, trace: Trace): string {
+/** Where in the program the call stands that is being answered right now: the innermost line of the stack that is not this room's. */
+export function placeOfCall(): string | undefined {
+  const lines = (new Error().stack ?? "").split("\n").slice(1);
+  const line = lines.find((each) => !each.includes(OUR_FILES) || each.includes(".test."));
+  return line === undefined || line.includes("node:internal") ? undefined : line.trim().replace(/^at /, "");
+}
+
+/** A difference in words, part by part. */
+export interface ToldDifference {
+  /** The number of the recorded event, from 1; absent where the history ends. */
+  readonly eventNumber?: number;
+  /** What the history has: "TaskScheduled 'charge' with id 2"; absent where it ends. */
+  readonly recorded?: string;
+  /** What the program does in its place: "asks for the activity 'ship' with id 2", "ends", "asks for nothing of the kind". */
+  readonly now: string;
+  /** Where in the program that is, when it is known. */
+  readonly place?: string;
+  /** The last call that agreed with the history. */
+  readonly lastAgreed?: string;
+  readonly lastAgreedPlace?: string;
+}
+
+/** The parts of a difference, in words. */
+export function toldDifference(difference: Difference, trace: Trace): ToldDifference {
   const { recorded, asked } = difference;
+  const { lastAgreed } = trace;
+  return {
+    now: asked === undefined ? "asks for nothing of the kind" : asked === "end" ? "ends" : `asks for ${actionText(asked)}`,
+    ...given({
+      eventNumber: recorded?.number,
+      recorded: recorded && eventText(recorded.event),
+      place: asked === undefined || asked === "end" ? undefined : trace.places.get(asked.id),
+      lastAgreed: lastAgreed && actionText(lastAgreed),
+      lastAgreedPlace: lastAgreed && trace.places.get(lastAgreed.id),
+    }),
+  };
+}
+
+/** A difference in one sentence. */
+export function reasonOf(name: string, told: ToldDifference): string {
   const history =
-    recorded === undefined ? "its history ends here" : `its history has ${eventText(recorded.event)} as event number ${recorded.number}`;
-  const now =
-    asked === undefined
-      ? "the program asks for nothing of the kind"
-      : asked === "end"
-        ? "the program ends"
-        : `the program asks for ${actionText(asked)}${placeText(trace, asked.id)}`;
+    told.recorded === undefined ? "its history ends here" : `its history has ${told.recorded} as event number ${told.eventNumber ?? 0}`;
   const agreed =
-    trace.lastAgreed === undefined
+    told.lastAgreed === undefined
       ? "No call before it agreed with the history."
-      : `The last call that agreed was ${actionText(trace.lastAgreed)}${placeText(trace, trace.lastAgreed.id)}.`;
+      : `The last call that agreed was ${told.lastAgreed}${placeText(told.lastAgreedPlace)}.`;
   return (
-    `The orchestrator '${name}' does not do what it did before: ${history}, but now ${now}. ${agreed} ` +
+    `The orchestrator '${name}' does not do what it did before: ${history}, but now the program ${told.now}${placeText(told.place)}. ${agreed} ` +
     "Its code has changed, or depends on something that is not recorded (the time, chance, the world). Run it with code that fits its history " +
     "(versions keep old instances on old code), or terminate it."
   );
 }
 
-function placeText(trace: Trace, id: number): string {
-  const place = trace.places.get(id);
+function placeText(place: string | undefined): string {
   return place === undefined ? "" : ` at ${place}`;
 }
 

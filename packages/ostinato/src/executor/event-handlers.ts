@@ -34,6 +34,7 @@ const handlers: Handlers = {
   ExecutionCompleted(turn, event) {
     turn.endRecorded = true;
     if (turn.over || event.status !== "COMPLETED") return;
+    turn.endOfRecordedTurn(event); // names what it asks for instead, if it asks for anything
     turn.differ({ recorded: { number: turn.eventsSeen, event } });
   },
   ExecutionSuspended(turn) {
@@ -49,6 +50,9 @@ const handlers: Handlers = {
     turn.ending = { kind: "terminated", output: event.output };
     turn.endRecorded = true;
     turn.end();
+  },
+  ExecutionRewound(turn, event) {
+    turn.rewinding?.rewind(turn, event);
   },
   TaskScheduled: recorded,
   TimerCreated: recorded,

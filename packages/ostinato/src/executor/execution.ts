@@ -7,12 +7,13 @@
 //          X2 events delivered in one call or in many, kept or replayed from the start, give the same actions (H6).
 //          X3 after `close` no task of the program is ever settled and no action comes out.
 
-import type { Action } from "../contract/actions.ts";
+import type { Action, CompleteOrchestration } from "../contract/actions.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import type { ExecutionId, InstanceId } from "../contract/ids.ts";
 import type { Stall } from "../contract/instance.ts";
 import type { OrchestratorDefinition } from "../authoring/define.ts";
 import type { PayloadConverter } from "../authoring/payload.ts";
+import type { ToldDifference } from "./determinism.ts";
 
 /** Limits on what a turn may produce. */
 export interface TurnLimits {
@@ -48,6 +49,16 @@ export interface ExecutionOptions {
   /** Runs user code so that its unhandled rejections can be told from others'. */
   readonly enter: <T>(run: () => T) => T;
   readonly log: (record: ProgramLogRecord) => void;
+  /** Who watches; nobody by default, which costs nothing. */
+  readonly observer?: ExecutionObserver;
+}
+
+/** Watches a program while it is replayed, and changes nothing by it. */
+export interface ExecutionObserver {
+  /** The program asked for its version: whether it is at least `gate`, or (without one) what it is. `place` is where in the program, when it is known. */
+  askedVersion?(gate: string | undefined, place: string | undefined): void;
+  /** The program ended in its replay, as this says. */
+  endedInReplay?(completion: CompleteOrchestration): void;
 }
 
 /** What came of advancing. */
@@ -61,7 +72,12 @@ export type TurnResult =
       /** The program has completed, failed or continues as new: nothing more will come of it. */
       readonly ended: boolean;
     }
-  | { readonly kind: "stalled"; readonly stall: Pick<Stall, "kind" | "reason"> };
+  | {
+      readonly kind: "stalled";
+      readonly stall: Pick<Stall, "kind" | "reason">;
+      /** Of a replay that differs: the parts of the reason. */
+      readonly difference?: ToldDifference;
+    };
 
 /** One running program. */
 export interface Execution {

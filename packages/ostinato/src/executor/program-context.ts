@@ -26,7 +26,7 @@ import { type CallTimeout, checkRetry, type RetryHandler, type RetryPolicy } fro
 import { encodeWith, type Schema } from "../authoring/schema.ts";
 import type { EventTask, First, Task, TaskResults, TimerTask, Winner } from "../authoring/task.ts";
 import { runBody } from "./bodies.ts";
-import { newGuid } from "./determinism.ts";
+import { newGuid, placeOfCall } from "./determinism.ts";
 import { schedule } from "./retries.ts";
 import { complete, DurableTask, fail, first, firstWithAll, follow, whenAll, whenAny } from "./tasks.ts";
 import { checkSize, type EventWait, type Turn } from "./turn.ts";
@@ -72,7 +72,8 @@ class ProgramContext implements OrchestratorContext {
   }
 
   get version(): string {
-    return this.#turn.started?.version ?? "";
+    this.#turn.options.observer?.askedVersion?.(undefined, placeOfCall());
+    return versionOf(this.#turn);
   }
 
   get input(): unknown {
@@ -105,7 +106,8 @@ class ProgramContext implements OrchestratorContext {
   }
 
   isVersionAtLeast(version: string): boolean {
-    return compareVersions(this.version, version) >= 0;
+    this.#turn.options.observer?.askedVersion?.(version, placeOfCall());
+    return compareVersions(versionOf(this.#turn), version) >= 0;
   }
 
   newGuid(): string {
@@ -277,6 +279,10 @@ class ProgramContext implements OrchestratorContext {
     if (!turn.mayAsk("ctx.continueAsNew()")) return;
     turn.next ??= { input: text, version: options.version, carryEvents: options.carryEvents ?? true };
   }
+}
+
+function versionOf(turn: Turn): string {
+  return turn.started?.version ?? "";
 }
 
 /** Writes each line once: nothing while replaying. */

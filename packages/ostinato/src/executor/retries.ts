@@ -30,8 +30,8 @@ export interface Call {
   readonly tags: Tags | undefined;
   readonly retry: CheckedRetryPolicy | RetryHandler | undefined;
   readonly attemptTimeoutMs: number | undefined;
-  readonly expiresAt: Instant | undefined;
-  readonly begunAt: Instant;
+  expiresAt: Instant | undefined;
+  begunAt: Instant;
   readonly task: DurableTask;
   /** A child's id: given by the author, else made of its first attempt's id. */
   instanceId: InstanceId | undefined;
@@ -64,7 +64,8 @@ function activityAction(call: Call, id: number): ScheduleTask {
 function childAction(turn: Turn, call: Call, id: number): CreateSubOrchestration {
   const { executionId } = turn.options;
   const { name, version, input, tags } = call;
-  const instanceId = (call.instanceId ??= childInstanceId(executionId, id));
+  // By the execution that the history began with: a rewind goes on as another one, and its children keep their ids.
+  const instanceId = (call.instanceId ??= childInstanceId(turn.started?.executionId ?? executionId, id));
   const action: Writable<CreateSubOrchestration> = {
     kind: "createSubOrchestration",
     id,
@@ -75,6 +76,7 @@ function childAction(turn: Turn, call: Call, id: number): CreateSubOrchestration
   if (version !== undefined) action.version = version;
   if (input !== undefined) action.input = input;
   if (tags !== undefined) action.tags = tags;
+  if (turn.rewinding?.asking !== undefined) action.rewinds = turn.rewinding.asking;
   return action;
 }
 
@@ -103,7 +105,8 @@ export function attemptFailed(turn: Turn, call: Call, failure: Failure): void {
 function retryOrFail(turn: Turn, call: Call, failure: Failure, delayMs: number | undefined): void {
   const waitMs = Math.ceil(Math.max(0, delayMs ?? 0));
   if (delayMs === undefined || (call.expiresAt !== undefined && turn.clock + waitMs >= call.expiresAt)) {
-    fail(call.task, callFailed(call, failure));
+    if (turn.rewinding !== undefined && turn.rewinding.ahead > 0) turn.rewinding.withhold(call, failure);
+    else finallyFailed(call, failure);
     return;
   }
   try {
@@ -112,6 +115,11 @@ function retryOrFail(turn: Turn, call: Call, failure: Failure, delayMs: number |
   } catch (error) {
     fail(call.task, error); // too many actions
   }
+}
+
+/** No further attempt: the call's task fails. */
+export function finallyFailed(call: Call, failure: Failure): void {
+  fail(call.task, callFailed(call, failure));
 }
 
 function callFailed(call: Call, failure: Failure): TaskFailedError {

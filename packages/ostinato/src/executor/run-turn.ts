@@ -16,10 +16,11 @@ import { toFailure } from "../contract/failure.ts";
 import { given, type Writable } from "../contract/recorded-as.ts";
 import { decodeWith, validate } from "../authoring/schema.ts";
 import { runBody } from "./bodies.ts";
-import { newTrace, reasonOf } from "./determinism.ts";
+import { newTrace, reasonOf, toldDifference } from "./determinism.ts";
 import { handle, payloadOf } from "./event-handlers.ts";
 import type { Execution, ExecutionOptions, TurnResult } from "./execution.ts";
 import { createContext } from "./program-context.ts";
+import { rewindingOf, splitAtRewind, type Rewinding } from "./rewinding.ts";
 import { nonDurableWait, Turn } from "./turn.ts";
 
 const NO_EVENTS: readonly HistoryEvent[] = [];
@@ -70,17 +71,24 @@ async function advance(turn: Turn, past: readonly HistoryEvent[], newEvents: rea
   turn.beginTurn();
   turn.delivering = true;
   turn.replaying = past.length > 0;
+  let recorded = past;
+  let fresh = newEvents;
+  if (turn.replaying) {
+    turn.rewinding = rewindingOf(past);
+    // A rewind that no turn has followed yet is news: what it asks for is not recorded.
+    if (turn.rewinding !== undefined) [recorded, fresh] = splitAtRewind(past, newEvents);
+  }
   let sinceBreath = 0;
   try {
     // A mistake made since the turn before is found here, and is one of new work.
-    for (let at = 0, events = turn.replaying ? past : newEvents; turn.mistake === undefined || turn.replaying; at++) {
+    for (let at = 0, events = turn.replaying ? recorded : fresh; turn.mistake === undefined || turn.replaying; at++) {
       if (at === events.length) {
         if (!turn.replaying) break;
         if (!cannotGoOn(turn)) turn.endOfRecordedTurn();
         if (cannotGoOn(turn)) break;
         turn.replaying = false;
         turn.beginTurn();
-        events = newEvents;
+        events = fresh;
         at = -1;
         continue;
       }
@@ -93,6 +101,7 @@ async function advance(turn: Turn, past: readonly HistoryEvent[], newEvents: rea
         if (ledger.asynchronous) await options.settle();
         atStandstill(turn);
       }
+      if (turn.rewinding?.unmet !== undefined) await releaseFailures(turn, turn.rewinding);
       if (turn.held.length > 0 && !turn.suspended) await deliverHeld(turn);
       if (cannotGoOn(turn)) break;
       if (++sinceBreath >= EVENTS_BEFORE_BREATH) {
@@ -101,8 +110,11 @@ async function advance(turn: Turn, past: readonly HistoryEvent[], newEvents: rea
       }
       if (turn.closed) throw new InvalidStateError("The execution was closed while it advanced.");
     }
-    if (turn.difference === undefined && !(turn.replaying && turn.mistake !== undefined))
+    if (turn.difference === undefined && !(turn.replaying && turn.mistake !== undefined)) {
+      const observer = options.observer;
+      if (observer?.endedInReplay !== undefined && turn.overInReplay) observer.endedInReplay(await completionOf(turn));
       return closeTurn(turn) ?? (await closeEnded(turn));
+    }
     const result = stalled(turn);
     return turn.difference !== undefined && turn.trace === undefined ? await tellDifference(options, past, result) : result;
   } finally {
@@ -118,11 +130,9 @@ function cannotGoOn(turn: Turn): boolean {
 function stalled(turn: Turn): TurnResult {
   close(turn);
   const { orchestrator } = turn.options;
-  const stall =
-    turn.difference === undefined
-      ? ({ kind: "non-durable-wait", reason: turn.mistake?.message ?? "" } as const)
-      : ({ kind: "non-determinism", reason: reasonOf(orchestrator.name, turn.difference, turn.trace ?? newTrace()) } as const);
-  return { kind: "stalled", stall };
+  if (turn.difference === undefined) return { kind: "stalled", stall: { kind: "non-durable-wait", reason: turn.mistake?.message ?? "" } };
+  const difference = toldDifference(turn.difference, turn.trace ?? newTrace());
+  return { kind: "stalled", stall: { kind: "non-determinism", reason: reasonOf(orchestrator.name, difference) }, difference };
 }
 
 /** Runs the past once more with places noted, and tells the difference with them. */
@@ -146,6 +156,18 @@ async function deliverHeld(turn: Turn): Promise<void> {
       if (ledger.asynchronous) await options.settle();
       atStandstill(turn);
     }
+  }
+}
+
+/** A recorded action that the program has not asked for: it gets the failures that were held back, the oldest first, until it has. */
+async function releaseFailures(turn: Turn, rewinding: Rewinding): Promise<void> {
+  for (let unmet = rewinding.takeUnmet(); unmet !== undefined; unmet = rewinding.takeUnmet()) {
+    rewinding.release();
+    if (turn.ledger.woke) {
+      if (turn.ledger.asynchronous) await turn.options.settle();
+      atStandstill(turn);
+    }
+    turn.recorded(unmet);
   }
 }
 
@@ -181,7 +203,8 @@ async function begin(turn: Turn, started: ExecutionStarted): Promise<void> {
   const what = `input of orchestrator '${orchestrator.name}'`;
   try {
     let text = started.input;
-    if (orchestrator.input !== undefined && started.validated !== true && !turn.replaying) {
+    // A start that is rewound may have failed at this very check.
+    if (orchestrator.input !== undefined && started.validated !== true && (!turn.replaying || turn.rewinding !== undefined)) {
       const accepted = await validate(orchestrator.input, decodeWith(converter, orchestrator.input, text, what), what);
       text = turn.encode(orchestrator.input, accepted, what);
       turn.acceptedInput = text;

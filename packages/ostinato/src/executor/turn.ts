@@ -16,6 +16,7 @@ import { decodeWith, encodeWith, type Schema } from "../authoring/schema.ts";
 import { agrees, type Difference, notePlace, type Trace } from "./determinism.ts";
 import type { ExecutionOptions } from "./execution.ts";
 import type { Call } from "./retries.ts";
+import type { Rewinding } from "./rewinding.ts";
 import { complete, type DurableTask, fail, type Ledger, newLedger } from "./tasks.ts";
 
 /** What a kept program counts for beside its payloads. */
@@ -26,7 +27,9 @@ const MAX_UNHANDLED = 10;
 const NO_NAMES: readonly string[] = [];
 
 /** What is open under an action's id. */
-export type Open = { readonly kind: "activity" | "child"; readonly call: Call } | { readonly kind: "timer"; readonly fired: () => void };
+export type Open =
+  | { readonly kind: "activity" | "child"; readonly call: Call }
+  | { readonly kind: "timer"; readonly fireAt: Instant; readonly fired: () => void };
 
 /** A wait for an external event. */
 export interface EventWait {
@@ -94,6 +97,8 @@ export class Turn {
   #unrecorded: Map<number, Action> | undefined;
   /** The history has the end of this execution. */
   endRecorded = false;
+  /** Set where the history has been rewound, or is now. */
+  rewinding: Rewinding | undefined;
   actions: Action[] = [];
   withdrawn: Set<Action> | undefined;
   customStatus: string | null | undefined;
@@ -163,20 +168,21 @@ export class Turn {
     const action: Action = { kind: "createTimer", id: this.takeId(), fireAt };
     this.ask(action);
     if (!this.replaying) (this.#timers ??= new Map()).set(action.id, action);
-    this.open.set(action.id, { kind: "timer", fired });
+    this.open.set(action.id, { kind: "timer", fireAt, fired });
     return action.id;
   }
 
   /** Takes back a timer. False when it is too late for that. */
-  withdrawTimer(id: number): boolean {
+  withdrawTimer(made: number): boolean {
+    const id = this.rewinding?.timerNow(made) ?? made;
     if (this.over || this.closed || !this.mayAsk("the cancelling of a timer") || !this.open.delete(id)) return false;
     if (this.replaying) {
       this.#unrecorded?.delete(id);
       return true;
     }
-    const made = this.#timers?.get(id);
-    if (made === undefined) this.ask({ kind: "cancelTimer", id });
-    else (this.withdrawn ??= new Set()).add(made);
+    const action = this.#timers?.get(id);
+    if (action === undefined) this.ask({ kind: "cancelTimer", id });
+    else (this.withdrawn ??= new Set()).add(action);
     return true;
   }
 
@@ -275,18 +281,33 @@ export class Turn {
       if (this.trace !== undefined) this.trace.lastAgreed = action;
       return;
     }
+    // Perhaps it was asked for because of a failure that is held back: run-turn lets the program have that, and comes back.
+    if (action === undefined && this.rewinding?.waitsFor(event) === true) return;
     this.differ({ recorded: { number: this.eventsSeen, event }, ...(action === undefined ? this.#nothingOrEnd() : { asked: action }) });
   }
 
   /** A recorded turn is over: whatever the program asked for in it must have been met. */
   endOfRecordedTurn(event?: HistoryEvent): void {
+    if (this.rewinding?.justRewound === true) {
+      this.rewinding.justRewound = false;
+      return;
+    }
     if (!this.over && (this.#unrecorded === undefined || this.#unrecorded.size === 0)) return;
+    // It failed here, and now it goes on: what it asks for beyond its end is asked for when it is rewound.
+    if (this.endRecorded && (this.rewinding?.ahead ?? 0) > 0) return;
     const recorded = event === undefined ? {} : { recorded: { number: this.eventsSeen, event } };
     for (const asked of this.#unrecorded?.values() ?? []) {
       this.differ({ ...recorded, asked });
       return;
     }
     if (this.over && !this.endRecorded) this.differ({ ...recorded, asked: "end" });
+  }
+
+  /** What was asked for in the replay and is not recorded: it is taken back, to be asked for anew. */
+  takeUnrecorded(): readonly Action[] {
+    const actions = [...(this.#unrecorded?.values() ?? [])];
+    this.#unrecorded = undefined;
+    return actions;
   }
 
   differ(difference: Difference): void {

@@ -8,9 +8,10 @@
 
 import type { Action, ActionKind } from "../contract/actions.ts";
 import type { Backend, WorkerConnection } from "../contract/backend.ts";
-import type { EventKind, HistoryEvent } from "../contract/events.ts";
+import { EVENT_PAYLOADS, type HistoryEvent } from "../contract/events.ts";
 import type { StoredInstance } from "../contract/instance.ts";
 import { toFailure } from "../contract/failure.ts";
+import { given } from "../contract/recorded-as.ts";
 import type { ActivityOutcome, ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
 
 /**
@@ -26,26 +27,6 @@ export interface PayloadCodec {
 }
 
 type Transform = (text: string) => string | Promise<string>;
-
-const EVENT_PAYLOADS: { readonly [K in EventKind]: readonly (keyof Extract<HistoryEvent, { kind: K }>)[] } = {
-  OrchestratorStarted: [],
-  ExecutionStarted: ["input"],
-  ExecutionCompleted: ["result"],
-  ExecutionSuspended: [],
-  ExecutionResumed: [],
-  ExecutionTerminated: ["output"],
-  TaskScheduled: ["input"],
-  TaskCompleted: ["result"],
-  TaskFailed: [],
-  TimerCancelled: [],
-  TimerCreated: [],
-  TimerFired: [],
-  SubOrchestrationInstanceCreated: ["input"],
-  SubOrchestrationInstanceCompleted: ["result"],
-  SubOrchestrationInstanceFailed: [],
-  EventSent: ["input"],
-  EventRaised: ["input"],
-};
 
 const ACTION_PAYLOADS: { readonly [K in ActionKind]: readonly (keyof Extract<Action, { kind: K }>)[] } = {
   scheduleTask: ["input"],
@@ -130,7 +111,11 @@ export function withCodec(backend: Backend, codec: PayloadCodec): Backend {
     terminate: async (request) => backend.terminate(await transformFields(request, ["output"], encode)),
     suspend: (id, reason) => backend.suspend(id, reason),
     resume: (id, reason) => backend.resume(id, reason),
+    restart: (request) => backend.restart(request),
+    rewind: (request) => backend.rewind(request),
     purge: (request) => backend.purge(request),
+    purgeMany: (request) => backend.purgeMany(request),
+    listIds: (request, page) => backend.listIds(request, page),
     query: async (filter, request) => {
       const page = await backend.query(filter, request);
       return { ...page, items: await Promise.all(page.items.map((instance) => transformInstance(instance, decode))) };
@@ -140,6 +125,7 @@ export function withCodec(backend: Backend, codec: PayloadCodec): Backend {
     },
     counters: () => backend.counters(),
     close: () => backend.close(),
+    ...given({ file: backend.file }),
 
     async connectWorker(interest, deliver) {
       let tail: Promise<void> = Promise.resolve();

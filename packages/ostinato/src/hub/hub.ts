@@ -7,9 +7,12 @@
 //          H3 no signal handlers: when to stop is the user's decision.
 
 import type { Backend } from "../contract/backend.ts";
+import type { BackupOptions, FileOperations, HubSizes, IntegrityFinding } from "../contract/maintenance.ts";
 import { UnsupportedError } from "../contract/errors.ts";
 import { createClient, type Client, type ClientWorld } from "../client/client.ts";
 import { untilClosed } from "../client/orchestration-handle.ts";
+import { exportHistories, type ExportOptions, type HistoryWriter } from "../history/export-histories.ts";
+import { historiesOf, type HistorySource } from "../history/hub-histories.ts";
 import { startWorker, type StopOptions, type Worker, type WorkerOptions, type WorkerWorld } from "../worker/worker.ts";
 
 /**
@@ -23,7 +26,7 @@ import { startWorker, type StopOptions, type Worker, type WorkerOptions, type Wo
  * await worker.stop();
  * await hub.close();
  */
-export interface Hub extends Client, AsyncDisposable {
+export interface Hub extends Client, HistorySource, AsyncDisposable {
   /**
    * Starts a worker, which runs these definitions until it is stopped. It holds the process.
    *
@@ -31,6 +34,41 @@ export interface Hub extends Client, AsyncDisposable {
    * const worker = await hub.startWorker({ orchestrators: [greet], activities: [hello], concurrency: { activities: 20 } });
    */
   startWorker(options: WorkerOptions): Promise<Worker>;
+  /**
+   * Writes the histories of instances, one file for each: finished instances, unless `query.status` says otherwise. How many were written.
+   *
+   * @throws the writer's error, or the signal's reason; what was written stays.
+   * @example
+   * const { exported } = await hub.exportHistories(historyFiles("./histories"), { query: { name: "purchaseOrder" } });
+   */
+  exportHistories(writer: HistoryWriter, options?: ExportOptions): Promise<{ readonly exported: number }>;
+  /**
+   * Writes a copy of the hub's file, of this moment, while everybody goes on working. It is one file, readable by its owner alone, that appears
+   * under its name when it is whole. Nothing is written over. `restoreTaskHub` of `ostinato/sqlite` makes a hub of it again.
+   *
+   * @throws InvalidStateError when `path` is there already; StoreUnavailableError when it cannot be written; UnsupportedError where the hub is no file.
+   * @example
+   * await hub.backup("backups/orders-friday.db", { onProgress: ({ remainingBytes }) => console.log(remainingBytes) });
+   */
+  backup(path: string, options?: BackupOptions): Promise<void>;
+  /**
+   * How large the hub's file is and what is in it. Reads no payloads and no histories; counting takes a moment where there are millions of rows,
+   * and nobody waits for it.
+   *
+   * @throws UnsupportedError where the hub is no file.
+   * @example
+   * const { fileBytes, freeBytes, instances } = await hub.sizes();
+   * console.log(fileBytes - freeBytes, instances.RUNNING);
+   */
+  sizes(): Promise<HubSizes>;
+  /**
+   * Reads the whole file and says what is wrong with it, with the instances concerned; nothing, when it is sound. Runs beside everything else.
+   *
+   * @throws UnsupportedError where the hub is no file.
+   * @example
+   * for (const finding of await hub.checkIntegrity()) console.error(finding.kind, finding.instanceId, finding.message);
+   */
+  checkIntegrity(): Promise<readonly IntegrityFinding[]>;
   /**
    * What was counted since the hub was opened: turns, drops, refusals.
    *
@@ -60,6 +98,7 @@ export function createHub(parts: HubParts): Hub {
   let closed: Promise<void> | undefined;
   const backend = untilClosed(parts.backend, () => closed !== undefined);
   const client = createClient({ ...parts, backend, payloadBytes: parts.limits.payloadBytes });
+  const histories = { ...parts, backend };
 
   const shut = async (): Promise<void> => {
     await Promise.all([...workers].map((worker) => worker.stop()));
@@ -69,6 +108,8 @@ export function createHub(parts: HubParts): Hub {
 
   return {
     ...client,
+    histories: (query) => historiesOf(histories, query),
+    exportHistories: (writer, options) => exportHistories(histories, writer, options),
     async startWorker(options) {
       if (parts.readOnly === true)
         throw new UnsupportedError("This task hub was opened to read, so no worker can run on it. Open it without { readOnly: true }.");
@@ -80,6 +121,9 @@ export function createHub(parts: HubParts): Hub {
       };
       return { counters: () => worker.counters(), stop, [Symbol.asyncDispose]: () => stop() };
     },
+    backup: async (path, options) => fileOf(backend()).backup(path, options),
+    sizes: async () => fileOf(backend()).sizes(),
+    checkIntegrity: async () => fileOf(backend()).checkIntegrity(),
     counters() {
       const all: Record<string, number> = { ...parts.backend.counters() };
       for (const worker of workers) for (const [name, count] of Object.entries(worker.counters())) all[name] = (all[name] ?? 0) + count;
@@ -88,4 +132,9 @@ export function createHub(parts: HubParts): Hub {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function fileOf(backend: Backend): FileOperations {
+  if (backend.file !== undefined) return backend.file;
+  throw new UnsupportedError('This task hub is no file, so there is none to copy, measure or check. A hub of "sqlite:orders.db" has one.');
 }

@@ -6,12 +6,17 @@
 import { createLocalBackend } from "../local/local-backend.ts";
 import type { Backend } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
+import type { InstanceRecord } from "../contract/instance.ts";
 import { given } from "../contract/recorded-as.ts";
+import { retentionPolicy, type Retention, type RetentionPolicy } from "../contract/retention.ts";
 import { defaultConverter, type PayloadConverter } from "../authoring/payload.ts";
 import { holdProcess, systemClock } from "../platform/clock.ts";
-import { createLogger, type Logger, type LoggerOptions } from "../platform/logger.ts";
+import { createLogger, loggerOptionsOf, type Logger, type LoggerOptions } from "../platform/logger.ts";
 import { systemRandom } from "../platform/random.ts";
 import { environmentVariable, processorCount } from "../platform/surroundings.ts";
+import type { Observer } from "../telemetry/observer.ts";
+import { withTelemetry } from "../telemetry/traced-backend.ts";
+import { DEFAULT_LIMITS } from "../worker/begin-program.ts";
 import { withCodec, type PayloadCodec } from "./codec.ts";
 import { createHub, type Hub, type HubParts } from "./hub.ts";
 import { parseHubUrl, type HubAddress } from "./hub-url.ts";
@@ -37,17 +42,19 @@ export interface HubOptions {
   /** Changes payload text on its way in and out, for encryption or compression. */
   readonly codec?: PayloadCodec;
   readonly limits?: HubLimits;
-  /** Where log lines go, and from which level on; warnings and errors go to standard error by default. */
+  /** Where log lines go, in which form, and from which level on; warnings and errors go to standard error by default. See also `OSTINATO_LOG`. */
   readonly log?: LoggerOptions | Logger;
   /** Opens the file to look only, beside the process that holds it: operations that write are refused. */
   readonly readOnly?: boolean;
-  /** Where an SQLite hub waits for the disk: on a thread of its own (`"thread"`), or in this one (`"inline"`). See the decision page on one connection. */
-  readonly sqliteBody?: "inline" | "thread";
+  /** Where an SQLite hub waits for the disk: in this thread (`"inline"`), on one of its own (`"thread"`), or wherever is better at the moment (`"auto"`, the default). */
+  readonly sqliteBody?: "auto" | "inline" | "thread";
+  /** How long finished instances stay after their completion; 30 days by default, `0` for ever. They are removed where a worker runs. */
+  readonly retention?: Retention;
+  /** Watches the hub, for traces and metrics: `openTelemetry()` of `ostinato/opentelemetry`. What it does can never change a run. */
+  readonly telemetry?: Observer;
   /** What becomes of work for names that no worker here has: it waits for one that does (the default), or fails at once. */
   readonly unregistered?: "wait" | "fail";
 }
-
-const DEFAULT_LIMITS = { payloadBytes: 4 * 1024 * 1024, customStatusBytes: 16 * 1024, actionsPerTurn: 100_000 };
 
 /**
  * Opens a task hub.
@@ -61,8 +68,17 @@ export async function openTaskHub(url?: string, options: HubOptions = {}): Promi
   const address = parseHubUrl(url ?? environmentVariable("OSTINATO_URL"));
   const log = loggerOf(options.log);
   const limits = limitsOf(options.limits);
-  const local = await openBackend(address, log, options);
-  return createHub(hubParts(options.codec === undefined ? local : withCodec(local, options.codec), log, limits, options));
+  const ends: { tell?: ((record: InstanceRecord) => void) | undefined } = {};
+  const local = await openBackend(address, log, options, retentionPolicy(options.retention), (record) => ends.tell?.(record));
+  const { codec, telemetry } = options;
+  // Beneath the codec: an observer never sees a payload that was meant to be secret.
+  const watched = telemetry === undefined ? undefined : withTelemetry(local, telemetry, { monotonic: () => systemClock.monotonic(), log });
+  ends.tell = watched?.ended;
+  const backend = watched ?? local;
+  return createHub({
+    ...hubParts(codec === undefined ? backend : withCodec(backend, codec), log, limits, options),
+    within: watched?.within,
+  });
 }
 
 function hubParts(backend: Backend, log: Logger, limits: HubParts["limits"], options: HubOptions): HubParts {
@@ -80,12 +96,20 @@ function hubParts(backend: Backend, log: Logger, limits: HubParts["limits"], opt
   };
 }
 
-async function openBackend(address: HubAddress, log: Logger, options: HubOptions): Promise<Backend> {
+async function openBackend(
+  address: HubAddress,
+  log: Logger,
+  options: HubOptions,
+  retention: RetentionPolicy,
+  onEnded: (record: InstanceRecord) => void,
+): Promise<Backend> {
   return createLocalBackend({
     store: await openStore(address, options),
     clock: systemClock,
     random: systemRandom,
     log,
+    retention,
+    onEnded,
     ...given({ unregistered: options.unregistered, maxClaims: options.limits?.maxClaims }),
   });
 }
@@ -112,7 +136,7 @@ async function openStore(address: HubAddress, options: HubOptions): Promise<Para
 }
 
 function loggerOf(log: HubOptions["log"]): Logger {
-  return log !== undefined && "warn" in log ? log : createLogger(log);
+  return log !== undefined && "warn" in log ? log : createLogger({ ...loggerOptionsOf(environmentVariable("OSTINATO_LOG")), ...log });
 }
 
 /** The limits of a hub: those given, else the defaults. */

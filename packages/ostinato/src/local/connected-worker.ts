@@ -3,6 +3,7 @@
 // Always:  CW1 never more out than the worker asked for; what a commit is about to hand out counts already.
 
 import type { WorkerInterest } from "../contract/backend.ts";
+import { compareVersions } from "../contract/versions.ts";
 import type { WorkItem } from "../contract/work-items.ts";
 import type { Room } from "../engine/action-appliers.ts";
 
@@ -25,6 +26,13 @@ export class ConnectedWorker {
     this.deliver = deliver;
     this.orchestrators = new Set(interest.orchestrators);
     this.activities = new Set(interest.activities);
+  }
+
+  /** Whether it takes instances of this orchestrator and version. */
+  serves(orchestrator: string, version: string | undefined): boolean {
+    if (!this.orchestrators.has(orchestrator)) return false;
+    const versions = this.interest.orchestratorVersions?.[orchestrator];
+    return versions === undefined || versions.some((each) => compareVersions(each, version ?? "") === 0);
   }
 
   /** How many more activities it can take. */

@@ -30,6 +30,8 @@ export interface Held {
   cold: boolean;
   /** Turns of which nobody knows whether they were written: the answer was lost. */
   unknown: readonly Commit[] | undefined;
+  /** How often in a row a turn of it could not be read or written. */
+  failures: number;
   /** The store's last reading for it, and the monotonic time of that. */
   at: Instant;
   readAt: number;
@@ -68,6 +70,7 @@ export class HeldInstances {
       worker: undefined,
       keptBytes: 0,
       cold: false,
+      failures: 0,
       unknown: undefined,
       at,
       readAt,

@@ -1,7 +1,7 @@
 // local-backend: the engine at work in this process: a Backend over a Store.
 //
 // Owns:    the life of a held instance: claimed, opened, run, closed, committed, kept or given back.
-// Is told: client calls, workers' outcomes, the store's hints.
+// Is told: starts and changes by client operations, workers' outcomes, the store's hints.
 // Tells:   workers their items, the store its commits, waiters their ends.
 // Always:  B1 user code begins only after the commit that created its row is acknowledged.
 //          B2 a completion is folded into a turn, or written as a message by a commit of its own; it is never dropped, and never the reason
@@ -11,31 +11,16 @@
 //          B5 a lease is held by a Held, or on its way back: whoever drops the one sends the other.
 //          B6 nothing that breaks a rule of engine/invariants.ts is written: its instance is set aside with the rule as the reason.
 
-import type {
-  Backend,
-  BackendCounters,
-  InstanceSnapshot,
-  PurgeRequest,
-  RaiseEventRequest,
-  StartRequest,
-  TerminateRequest,
-  WorkerConnection,
-  WorkerInterest,
-} from "../contract/backend.ts";
-import {
-  HubClosedError,
-  InstanceExistsError,
-  InstanceNotFoundError,
-  InvalidStateError,
-  StoreUnavailableError,
-} from "../contract/errors.ts";
+import type { Backend, BackendCounters, ClientOperations, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
+import { HubClosedError, StoreFormatError, StoreUnavailableError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
-import type { InstanceId } from "../contract/ids.ts";
+import type { InstanceId, InstanceNumber } from "../contract/ids.ts";
 import { isTerminal, type InstancePayloads, type InstanceRecord, type Stall, type StoredInstance } from "../contract/instance.ts";
-import type { Instant } from "../contract/instant.ts";
+import { LATEST_INSTANT, type Instant } from "../contract/instant.ts";
 import type { InboxMessage } from "../contract/messages.ts";
-import type { InstanceFilter, Page, PageRequest } from "../contract/queries.ts";
+import type { Page } from "../contract/queries.ts";
 import { given, type Writable } from "../contract/recorded-as.ts";
+import type { RetentionPolicy } from "../contract/retention.ts";
 import type { ActivityOutcome, ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
 import { notRegistered } from "../engine/action-appliers.ts";
 import { closeActivity, completionEvent } from "../engine/close-activity.ts";
@@ -52,19 +37,21 @@ import type {
   Lease,
   Refusal,
 } from "../engine/commit.ts";
-import { decidePurge, decideRaise, decideResume, decideStall, decideSuspend, decideTerminate } from "../engine/control.ts";
+import { decideStall } from "../engine/control.ts";
 import { checkClaim, checkCommit } from "../engine/invariants.ts";
-import { openTurn, setAside, type ChildrenPage, type Fold, type OpenedTurn, type Opening } from "../engine/open-turn.ts";
-import { decideStart } from "../engine/start.ts";
-import type { Claims, Decision, Store } from "../engine/store.ts";
-import { waitingFor } from "../engine/waiting.ts";
+import { openTurn, setAside, type Fetched, type Fold, type OpenedTurn, type Opening } from "../engine/open-turn.ts";
+import type { Claims, DamagedClaim, Decision, Store } from "../engine/store.ts";
+import type { ServedNames } from "../engine/waiting.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
+import { clientOperations, type StartDecision, type StartTarget, type Written } from "./client-operations.ts";
 import { ConnectedWorker } from "./connected-worker.ts";
 import { Counters } from "./counters.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { HeldInstances, type Held } from "./held-instances.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { keepLeases } from "./leases.ts";
 import { Waiters } from "./waiters.ts";
 import { WorkOut } from "./work-out.ts";
 
@@ -79,6 +66,12 @@ export interface LocalBackendOptions {
   readonly unregistered?: "wait" | "fail";
   /** An instance or activity claimed this often without a result is set aside. 10. */
   readonly maxClaims?: number;
+  /** Where several processes share the store: what this one holds is free for others when it has not been heard of for so long. */
+  readonly leaseMs?: number;
+  /** How long finished instances stay; they stay for ever without it. Applied while a worker is connected. */
+  readonly retention?: RetentionPolicy;
+  /** Told of every instance whose end is written. */
+  readonly onEnded?: (record: InstanceRecord) => void;
 }
 
 /** A turn that is out with a worker. */
@@ -104,9 +97,10 @@ interface ActivityOut {
 const DONE = Promise.resolve();
 const NO_ANSWER = notWritten("StoreError", "The store gave no answer to a commit.");
 const NO_PAST = { events: [] };
+const NOTHING_TAKEN: Taken = { messages: [], folds: [] };
 const CHILDREN_PAGE = 500;
 const WRITE_RETRY_MS = 1_000;
-const SET_ASIDE_MS = 10 * 365 * 86_400_000;
+const LONGEST_WRITE_RETRY_MS = 15_000;
 const ENGINE_TURNS = 100;
 /** By so much a held instance's clock can be behind the store's: both are rounded down. */
 const READING_SLACK_MS = 2;
@@ -114,20 +108,33 @@ const READING_SLACK_MS = 2;
 const BROKEN = "BrokenInvariant";
 /** A claim that broke one is looked at again so much later. */
 const BROKEN_RETRY_MS = 60_000;
+/** What cannot be read is not offered again, as long as nothing new comes for it. */
+const UNREADABLE_MS = 10 * 365 * 86_400_000;
 
 /** Opens the store and makes a Backend of it. */
 export async function createLocalBackend(options: LocalBackendOptions): Promise<Backend> {
   await options.store.open();
-  return new LocalBackend(options);
+  const local = new LocalBackend(options);
+  if (options.leaseMs !== undefined) await local.keepLeases(options.leaseMs);
+  local.lookForWork();
+  return {
+    ...local.client,
+    connectWorker: (interest, deliver) => local.connectWorker(interest, deliver),
+    counters: () => local.counters(),
+    close: () => local.close(),
+    ...given({ file: options.store.file }),
+  };
 }
 
-class LocalBackend implements Backend {
+class LocalBackend {
+  readonly client: ClientOperations;
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #log: Logger;
   readonly #failUnregistered: boolean;
   readonly #maxClaims: number;
+  readonly #onEnded: LocalBackendOptions["onEnded"];
   readonly #counters = new Counters();
   readonly #workers = new Set<ConnectedWorker>();
   readonly #held = new HeldInstances();
@@ -135,6 +142,9 @@ class LocalBackend implements Backend {
   readonly #activities = new WorkOut<ActivityOut>(1);
   readonly #waiters: Waiters;
   readonly #dispatcher: Dispatcher;
+  readonly #housekeeping: Housekeeping | undefined;
+  /** Activities that were claimed too often, by instance: held until an operator says that they may be tried again. */
+  readonly #activitiesAside = new Map<InstanceNumber, ActivityClaim[]>();
   readonly #warned = new Set<string>();
   readonly #unwatch: () => void;
   readonly #whenSettled: (() => void)[] = [];
@@ -143,6 +153,8 @@ class LocalBackend implements Backend {
   /** Operations on their way to the store that nobody awaits. */
   #underWay = 0;
   #closed = false;
+  #begun = false;
+  #stopRenewing = (): void => undefined;
   #sweeping = false;
 
   constructor(options: LocalBackendOptions) {
@@ -152,126 +164,124 @@ class LocalBackend implements Backend {
     this.#log = options.log;
     this.#failUnregistered = options.unregistered === "fail";
     this.#maxClaims = options.maxClaims ?? 10;
+    this.#onEnded = options.onEnded;
     this.#waiters = new Waiters((id) => this.#store.read(id));
     this.#dispatcher = new Dispatcher({
       clock: this.#clock,
       want: () => this.#want(),
       claim: (want) => this.#store.claim(want),
       take: (claims) => this.#take(claims),
-      failed: (error, retryMs) => this.#log.error("looking for work failed; it is tried again", { error, retryMs }),
+      failed: (error, retryMs) => {
+        this.#counters.add("looksFailed");
+        this.#log.error("looking for work failed; it is tried again", { error, retryMs });
+      },
     });
+    this.#housekeeping = options.retention && this.#housekeepingBy(options.retention);
+    this.client = this.#clientOperations();
     this.#unwatch = this.#store.watch((hint) => {
-      if (hint.ended.length > 0) this.#waiters.hinted(hint.ended);
+      if (hint.ended.length > 0) {
+        this.#waiters.hinted(hint.ended);
+        this.#housekeeping?.ended(hint.ended);
+      }
+      if (!this.#begun) return;
+      if (hint.damaged !== undefined) this.#tellLeftOut(hint.damaged);
       if (hint.ready) this.#dispatcher.look();
       else if (hint.dueAt !== undefined) this.#dispatcher.dueAt(hint.dueAt);
     });
+  }
+
+  /** From now on. */
+  lookForWork(): void {
+    this.#begun = true;
     this.#dispatcher.look();
   }
 
-  // ---- client operations
+  /** Renews the leases of this process from now on. */
+  async keepLeases(leaseMs: number): Promise<void> {
+    this.#stopRenewing = await keepLeases({
+      clock: this.#clock,
+      leaseMs,
+      renew: (ms) => this.#store.renew(ms),
+      lost: () => this.#leasesLost(),
+      renewed: () => {
+        this.#dispatcher.look();
+        this.#waiters.hinted();
+      },
+      failed: (error) => this.#log.error("the leases of this process could not be renewed; it is tried again", { error }),
+    });
+  }
 
-  async start(request: StartRequest): Promise<void> {
+  /** Everything that was held may be somebody else's. What runs is told; what it comes to is fenced like everything that is late (A3). */
+  #leasesLost(): void {
+    this.#counters.add("leasesLost");
+    this.#log.error("the leases of this process had run out: what it held is given up", { held: this.#held.size });
+    this.#activities.each(({ worker }, token) => worker.deliver([{ kind: "cancel", token, reason: "lease-lost" }]));
+    for (const held of [...this.#held]) this.#lose(held);
+  }
+
+  // ---- what client operations need of the life of held instances
+
+  #clientOperations(): ClientOperations {
+    return clientOperations({
+      store: this.#store,
+      random: this.#random,
+      log: this.#log,
+      counters: this.#counters,
+      waiters: this.#waiters,
+      refuseWhenClosed: () => this.#refuseWhenClosed(),
+      servedNames: () => this.#servedNames(),
+      heldStatus: (id) => this.#held.withId(id)?.record.status,
+      update: (id, decide) => this.#update(id, decide),
+      change: (id, decide) => this.#change(id, decide),
+      begin: (start, decide) => this.#begin(start, decide),
+      writeAll: (batch) => this.#writeAll(batch),
+      monotonic: () => this.#clock.monotonic(),
+    });
+  }
+
+  /** Writes a start. A worker here that has room takes it at once, with the commit that makes it. */
+  async #begin(start: StartTarget, decideStart: StartDecision): Promise<Refusal | undefined> {
     this.#refuseWhenClosed();
-    const worker = this.#workerFor(request.name);
-    const unserved = worker === undefined && this.#workers.size > 0;
-    if (unserved) this.#warnUnregistered("orchestrator", request.name);
+    const worker = this.#workerFor(start);
+    const unserved = worker === undefined && this.#workers.size > 0 && !this.#servesName(start.name);
+    if (unserved) this.#warnUnregistered("orchestrator", start.name);
     const claims = worker !== undefined && worker.turnRoom > 0 ? worker : undefined;
     const placement = {
       claimed: claims !== undefined,
       needs: unserved && this.#failUnregistered ? ("engine" as const) : ("program" as const),
     };
     let written: Commit | undefined;
-    let answer: Extract<CommitResult, { ok: true }> | Refusal;
+    let answer: Written | Refusal;
     if (claims !== undefined) claims.reservedTurns++;
     try {
       const decide: Decision = (current, at) => {
-        const decided = decideStart(request, placement, current, at);
+        const decided = decideStart(placement, current, at);
         written = "refused" in decided ? undefined : decided;
         return decided;
       };
-      answer = await this.#update(request.instanceId, decide, "absent");
+      answer = await this.#update(start.id, decide, start.expects);
     } catch (error) {
       if (written?.keep) void this.#run(this.#releaseUnknown([], [written.record!]));
       throw error;
     } finally {
       if (claims !== undefined) claims.reservedTurns--;
     }
-    if ("refused" in answer) {
-      if (answer.refused === "same-request") return;
-      throw new InstanceExistsError(answer.message);
-    }
-    if (request.startAt !== undefined) this.#dispatcher.wakeAt(request.startAt, answer.at);
+    if ("refused" in answer) return answer;
+    if (written?.drop === "everything") this.#replaced(written.number);
+    if (start.startAt !== undefined) this.#dispatcher.wakeAt(start.startAt, answer.at);
     if (written?.keep) this.#takeUp({ ...written.record!, number: answer.number }, written.record!.epoch, answer.arrived, answer.at);
+    return undefined;
   }
 
-  async get(id: InstanceId): Promise<InstanceSnapshot | undefined> {
-    this.#refuseWhenClosed();
-    const stored = await this.#store.read(id);
-    if (stored === undefined) return undefined;
-    const history: HistoryEvent[] = [];
-    if (!isTerminal(stored.record.status) && stored.record.historyLength > 0)
-      for await (const page of this.#store.history(id)) history.push(...page);
-    return { ...stored, waitingFor: waitingFor(stored.record, history, this.#servedNames()) };
-  }
-
-  async waitForStart(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined> {
-    this.#refuseWhenClosed();
-    return this.#waiters.wait(id, "start", this.#held.withId(id)?.record.status === "PENDING", signal);
-  }
-
-  async waitForCompletion(id: InstanceId, signal?: AbortSignal): Promise<StoredInstance | undefined> {
-    this.#refuseWhenClosed();
-    const held = this.#held.withId(id);
-    return this.#waiters.wait(id, "completion", held !== undefined && !isTerminal(held.record.status), signal);
-  }
-
-  async raiseEvent(request: RaiseEventRequest): Promise<void> {
-    const event = { id: request.messageId, name: request.name, ...given({ input: request.input }) };
-    const answer = await this.#update(request.instanceId, (current, at) => decideRaise(event, current, at));
-    if ("refused" in answer) {
-      if (answer.refused === "not-found") throw notFound(request.instanceId);
-      this.#counters.add("eventsDropped");
-      this.#log.info(answer.message);
-    } else if (answer.undelivered.length > 0) throw notFound(request.instanceId); // It went between the reading and the writing.
-  }
-
-  async terminate(request: TerminateRequest): Promise<void> {
-    const decision = { id: `terminate:${this.#random.id()}`, recursive: request.recursive, ...given({ output: request.output }) };
-    const answer = await this.#update(request.instanceId, (current, at) => decideTerminate(decision, current, at));
-    if ("refused" in answer ? answer.refused === "not-found" : answer.undelivered.length > 0) throw notFound(request.instanceId);
-  }
-
-  async suspend(id: InstanceId, reason?: string): Promise<void> {
-    await this.#change(id, (current, at) => decideSuspend(reason, current, at));
-  }
-
-  async resume(id: InstanceId, reason?: string): Promise<void> {
-    await this.#change(id, (current, at) => decideResume(reason, current, at));
-  }
-
-  async purge(request: PurgeRequest): Promise<number> {
-    this.#refuseWhenClosed();
-    let purged = 0;
-    if (request.recursive) {
-      const decided = decidePurge(await this.#store.read(request.instanceId));
-      if ("refused" in decided) return refusedPurge(decided);
-      // Children first: they are found by their parent, so one that is cut off can be asked for again.
-      purged = await this.#purgeChildren(request.instanceId);
-    }
-    const answer = await this.#update(request.instanceId, (current) => decidePurge(current));
-    if ("refused" in answer) return purged + refusedPurge(answer);
-    this.#waiters.gone(request.instanceId);
-    return purged + 1;
-  }
-
-  async query(filter: InstanceFilter, page: PageRequest): Promise<Page<StoredInstance>> {
-    this.#refuseWhenClosed();
-    return this.#store.query(filter, page);
-  }
-
-  history(id: InstanceId): AsyncIterable<readonly HistoryEvent[]> {
-    this.#refuseWhenClosed();
-    return this.#store.history(id);
+  /** An address is gone, and another one has its id: what this process still does for the old one is nobody's. */
+  #replaced(number: InstanceNumber): void {
+    this.#counters.add("instancesReplaced");
+    const held = this.#held.get(number);
+    if (held !== undefined) this.#lose(held);
+    this.#activitiesAside.delete(number);
+    this.#activities.each(({ claim: { row }, worker }, token) => {
+      if (row.number === number) worker.deliver([{ kind: "cancel", token, reason: "terminated" }]);
+    });
   }
 
   counters(): BackendCounters {
@@ -284,7 +294,9 @@ class LocalBackend implements Backend {
     this.#dispatcher.close();
     for (const wake of [...this.#pauses]) wake();
     for (const worker of [...this.#workers]) await this.#disconnect(worker);
+    await this.#housekeeping?.stop();
     await this.#quiet();
+    this.#stopRenewing();
     this.#unwatch();
     this.#waiters.gone();
     await this.#store.close();
@@ -304,6 +316,7 @@ class LocalBackend implements Backend {
       throw error;
     }
     this.#dispatcher.look();
+    this.#housekeeping?.start();
     return {
       completeOrchestration: (outcome) => this.#completeOrchestration(outcome),
       completeActivity: (outcome) => this.#completeActivity(outcome),
@@ -335,6 +348,29 @@ class LocalBackend implements Backend {
   #take(claims: Claims): void {
     for (const claim of claims.instances) this.#takeClaim(claim, claims.at);
     this.#startActivities(claims.activities);
+    for (const damaged of claims.damaged ?? []) this.#setUnreadableAside(damaged);
+  }
+
+  /** A query left them out: nobody should believe that they are not there. Each is logged once. */
+  #tellLeftOut(damaged: readonly string[]): void {
+    for (const reason of damaged) {
+      this.#counters.add("rowsLeftOut");
+      if (this.#warned.has(reason)) continue;
+      this.#warned.add(reason);
+      this.#log.error(`${reason} A query left it out. Restore the file from a backup, or purge the instance.`);
+    }
+  }
+
+  /** Not even its record can be read, or an activity of it: it waits for an operator, and everybody else goes on (D5). */
+  #setUnreadableAside({ instanceId, reason, lease }: DamagedClaim): void {
+    const isActivity = lease !== undefined && "key" in lease;
+    this.#counters.add(isActivity ? "activitiesUnreadable" : "instancesUnreadable");
+    const told = `${reason} The instance is set aside. Restore the file from a backup, or purge the instance.`;
+    this.#log.error(told, { instanceId });
+    if (lease !== undefined) void this.#run(this.#store.release([lease], UNREADABLE_MS));
+    if (!isActivity) return;
+    const stall = (at: Instant): Stall => ({ kind: "set-aside", reason: told, since: at, attempts: 1 });
+    void this.#run(this.#change(instanceId, (current, at) => decideStall(stall(at), current)).catch(() => undefined));
   }
 
   #takeClaim(claim: Claim, at: Instant): void {
@@ -379,11 +415,11 @@ class LocalBackend implements Backend {
   }
 
   /** `chosen`: who made room for them already. */
-  #startActivities(claims: readonly ActivityClaim[], chosen?: ConnectedWorker): void {
+  #startActivities(claims: readonly ActivityClaim[], chosen?: ConnectedWorker, onceMore = false): void {
     let batch: { worker: ConnectedWorker; items: ActivityWorkItem[] } | undefined;
     for (const claim of claims) {
       const { row } = claim;
-      if (claim.delivery > this.#maxClaims) {
+      if (claim.delivery > this.#maxClaims && !onceMore) {
         this.#setActivityAside(claim);
         continue;
       }
@@ -423,18 +459,19 @@ class LocalBackend implements Backend {
   // ---- turns
 
   /** Opens the inbox of an idle held instance, and does what it turned out to be. */
-  #open(held: Held, retaken?: Taken, children?: ChildrenPage): void {
+  #open(held: Held, retaken?: Taken, fetched?: Fetched): void {
     held.state = "working";
     if (held.worker?.taking === false) {
       this.#forget(held);
       held.worker = undefined;
     }
     const taken = retaken ?? this.#held.take(held);
-    const worker = held.worker ?? this.#workerFor(held.record.name);
+    const worker = held.worker ?? this.#workerFor(held.record);
     // A start that only the engine can answer was accepted as one that fails, whoever has left since.
     const fails =
       this.#failUnregistered &&
       worker === undefined &&
+      !this.#servesName(held.record.name) &&
       (this.#workers.size > 0 || taken.messages.some((message) => message.needs === "engine"));
     let opening: Opening;
     try {
@@ -446,7 +483,7 @@ class LocalBackend implements Backend {
           maxClaims: this.#maxClaims,
           ...(fails ? { failWith: notRegistered("orchestrator", held.record.name, this.#servedNames().orchestrators) } : {}),
         },
-        children,
+        fetched,
       );
     } catch (error) {
       void this.#run(this.#setBrokenAside(held, taken, `The inbox could not be opened: ${(error as Error).message}`));
@@ -463,6 +500,9 @@ class LocalBackend implements Backend {
       case "needs-children":
         void this.#run(this.#openWithChildren(held, taken, opening.after));
         return;
+      case "needs-payloads":
+        void this.#run(this.#openWithPayloads(held, taken, fetched));
+        return;
       case "incomplete":
         held.messages = [...taken.messages, ...held.messages];
         held.state = "idle";
@@ -470,6 +510,10 @@ class LocalBackend implements Backend {
         return;
       case "nothing":
         void this.#foldsAsMessages(taken.folds);
+        if (worker === undefined && taken.messages.length > 0 && this.#isLeftToOthers(held.record)) {
+          void this.#run(this.#leaveToOthers(held));
+          return;
+        }
         if (taken.messages.length === 0 && held.keptBytes > 0) held.state = "idle";
         else void this.#giveBack(held, taken.messages.length === 0 ? 0 : WRITE_RETRY_MS);
         return;
@@ -485,7 +529,19 @@ class LocalBackend implements Backend {
       return this.#tryAgainLater(held, taken);
     }
     if (held.state === "gone") return void this.#foldsAsMessages(taken.folds);
-    this.#open(held, taken, { ids: page.items.map((each) => each.record.id), ...given({ next: page.next }) });
+    this.#open(held, taken, { children: { ids: page.items.map((each) => each.record.id), ...given({ next: page.next }) } });
+  }
+
+  async #openWithPayloads(held: Held, taken: Taken, fetched: Fetched | undefined): Promise<void> {
+    let stored: StoredInstance | undefined;
+    try {
+      stored = await this.#store.read(held.record.id);
+    } catch (error) {
+      this.#log.error("the payloads of an instance could not be read; it is tried again", { instanceId: held.record.id, error });
+      return this.#tryAgainLater(held, taken);
+    }
+    if (held.state === "gone") return void this.#foldsAsMessages(taken.folds);
+    this.#open(held, taken, { ...fetched, payloads: stored?.record.number === held.number ? stored.payloads : {} });
   }
 
   #hand(held: Held, worker: ConnectedWorker, turn: OpenedTurn, taken: Taken): void {
@@ -522,8 +578,12 @@ class LocalBackend implements Backend {
       if (turn.record.historyLength > 0)
         for await (const page of this.#store.history(turn.record.id)) for (const event of page) events.push(event);
     } catch (error) {
-      this.#log.error("a history could not be read; it is tried again", { instanceId: turn.record.id, error });
       this.#endTurn(held);
+      if (error instanceof StoreFormatError) {
+        void this.#run(this.#setHistoryAside(held, taken, error.message));
+        return this.#dispatcher.roomFreed();
+      }
+      this.#log.error("a history could not be read; it is tried again", { instanceId: turn.record.id, error });
       this.#tryAgainLater(held, taken);
       return this.#dispatcher.roomFreed();
     }
@@ -534,6 +594,17 @@ class LocalBackend implements Backend {
       return this.#dispatcher.roomFreed();
     }
     this.#deliver(worker, held, turn, taken, { ...item, past: { events } });
+  }
+
+  /** Its history cannot be read: the instance waits for an operator, and everybody else goes on (D5, R4). */
+  async #setHistoryAside(held: Held, taken: Taken, damage: string): Promise<void> {
+    const reason = `${damage} The instance is set aside. Restore the file from a backup, or terminate the instance.`;
+    this.#counters.add("instancesSetAside");
+    this.#log.error(reason, { instanceId: held.record.id });
+    void this.#foldsAsMessages(taken.folds);
+    const result = await this.#write(setAside(held, reason, this.#reading(held)));
+    if (result.ok) void this.#drop(held);
+    else void this.#giveBack(held, WRITE_RETRY_MS);
   }
 
   #completeOrchestration(outcome: OrchestrationOutcome): Promise<void> {
@@ -647,16 +718,24 @@ class LocalBackend implements Backend {
   #committed(held: Held, commit: Commit, result: Extract<CommitResult, { ok: true }>, expired: number): void {
     held.at = result.at;
     held.readAt = this.#clock.monotonic();
+    held.failures = 0;
     const before = held.record;
     if (commit.record !== undefined)
       held.record = commit.record.number === result.number ? commit.record : { ...commit.record, number: result.number };
-    if (result.undelivered.length > 0) this.#counters.add("messagesUndelivered", result.undelivered.length);
-    if (held.record.dropped > before.dropped) this.#counters.add("eventsDropped", held.record.dropped - before.dropped);
+    if (result.undelivered.length > 0) {
+      this.#counters.add("messagesUndelivered", result.undelivered.length);
+      this.#log.info("messages to instances that do not exist were dropped", { instanceId: held.record.id, messages: result.undelivered });
+    }
+    if (held.record.dropped > before.dropped) {
+      this.#counters.add("eventsDropped", held.record.dropped - before.dropped);
+      this.#log.info("events to an instance that had ended were dropped", { instanceId: held.record.id });
+    }
     for (const message of commit.messages) if (message.visibleAt !== undefined) this.#dispatcher.wakeAt(message.visibleAt, result.at);
     if (result.arrived.length > 0) this.#held.addMessages(held, result.arrived);
     if (this.#workers.size > 0) this.#warnAboutUnserved(commit);
     const ended = isTerminal(held.record.status);
     if (ended || expired > 0 || commit.drop !== undefined) this.#cancelFinished(held, commit.finished.slice(0, expired), ended);
+    if (ended && !isTerminal(before.status)) this.#onEnded?.(held.record);
     if (!this.#waiters.has(held.record.id)) return;
     // The commit that ends an instance has its output. Every other one has not all that a reader is told: the store has.
     if (ended && !isTerminal(before.status)) this.#waiters.committed({ record: held.record, payloads: payloadsOf(commit) });
@@ -706,7 +785,10 @@ class LocalBackend implements Backend {
       return this.#tryAgainLater(held, taken);
     }
     this.#counters.add("turnsFenced");
+    this.#log.debug("a turn was refused: its instance was changed or claimed by somebody else meanwhile", { instanceId: held.record.id });
     void this.#foldsAsMessages(taken.folds);
+    // It may be refused because it was written before, by this process, and the answer was lost: then nobody else tells those who wait.
+    this.#waiters.hinted([held.record.id]);
     this.#lose(held);
   }
 
@@ -720,9 +802,26 @@ class LocalBackend implements Backend {
     }
     held.messages = [...taken.messages, ...held.messages];
     held.folds = [...taken.folds, ...held.folds];
-    this.#clock.setTimer(WRITE_RETRY_MS, () => {
-      if (held.state === "working") this.#open(held);
+    // A store that cannot write for long is asked less and less often.
+    this.#clock.setTimer(Math.min(WRITE_RETRY_MS * 2 ** held.failures++, LONGEST_WRITE_RETRY_MS), () => {
+      if (held.state !== "working") return;
+      if (held.unknown === undefined) this.#open(held);
+      else void this.#run(this.#openUnlessWritten(held));
     });
+  }
+
+  /** A turn was not answered: the store knows whether it was written (D6). If so, what is known here is no longer true, under the same epoch. */
+  async #openUnlessWritten(held: Held): Promise<void> {
+    let now: InstanceRecord | undefined;
+    try {
+      now = (await this.#store.read(held.record.id))?.record;
+    } catch (error) {
+      this.#log.error("whether a turn was written could not be read; it is tried again", { instanceId: held.record.id, error });
+      return this.#tryAgainLater(held, NOTHING_TAKEN);
+    }
+    if (held.state === "gone") return;
+    if (now?.number === held.number && now.epoch === held.epoch && now.turn === held.record.turn) this.#open(held);
+    else this.#lose(held);
   }
 
   /** A bug of ours: what was to be written is not; the instance waits for an operator, and everything else goes on. */
@@ -794,7 +893,10 @@ class LocalBackend implements Backend {
         if (result.undelivered.length > 0) this.#counters.add("messagesUndelivered", result.undelivered.length);
         return;
       }
-      if (result.why !== "failed") return this.#counters.add("completionsLate");
+      if (result.why !== "failed") {
+        this.#log.debug("the result of an activity came too late and was dropped", { instanceId: commit.messages[0]?.to });
+        return this.#counters.add("completionsLate");
+      }
       if (result.failure?.errorType === BROKEN) return this.#countBroken(commit.messages[0]?.to ?? "", result.failure.message);
       if (this.#closed) return;
       await this.#pause(delay);
@@ -821,16 +923,27 @@ class LocalBackend implements Backend {
 
   #setActivityAside(claim: ActivityClaim): void {
     const { row } = claim;
-    const reason = `The activity '${row.name}' (#${row.taskId}) was claimed ${claim.delivery - 1} times without a result (its process ended each time), so it is set aside. Look for a crash in it, and terminate the instance.`;
+    const reason = `The activity '${row.name}' (#${row.taskId}) was claimed ${claim.delivery - 1} times without a result (its process ended each time), so it is set aside. Look for a crash in it, then try it once more by suspending and resuming the instance, or terminate it.`;
     this.#counters.add("activitiesSetAside");
     this.#log.error(reason, { instanceId: row.instanceId });
-    void this.#run(this.#store.release([{ key: row, epoch: claim.epoch }], SET_ASIDE_MS));
+    const aside = this.#activitiesAside.get(row.number);
+    if (aside === undefined) this.#activitiesAside.set(row.number, [claim]);
+    else aside.push(claim);
     const stall = (at: Instant): Stall => ({ kind: "set-aside", reason, since: at, attempts: claim.delivery - 1 });
     void this.#run(this.#change(row.instanceId, (current, at) => decideStall(stall(at), current)).catch(() => undefined));
   }
 
+  /** An operator has taken the mark away: what was set aside has one more try. A process that dies of it counts once more. */
+  #tryActivitiesAgain(number: InstanceNumber): void {
+    const aside = this.#activitiesAside.get(number);
+    if (aside === undefined) return;
+    this.#activitiesAside.delete(number);
+    this.#startActivities(aside, undefined, true);
+  }
+
   /** Tells workers that nobody waits any longer for what they run. */
   #cancelFinished(held: Held, expired: readonly ActivityKey[], ended: boolean): void {
+    if (ended) this.#activitiesAside.delete(held.number);
     this.#activities.each(({ claim: { row }, worker }, token) => {
       if (row.number !== held.number) return;
       const gone = ended || row.executionId !== held.record.executionId;
@@ -927,6 +1040,7 @@ class LocalBackend implements Backend {
   async #disconnect(worker: ConnectedWorker): Promise<void> {
     worker.taking = false;
     if (!this.#workers.delete(worker)) return;
+    if (this.#workers.size === 0) void this.#housekeeping?.stop();
     const written: Promise<unknown>[] = [];
     this.#turns.each((out, token) => {
       if (out.held.worker !== worker) return;
@@ -955,25 +1069,28 @@ class LocalBackend implements Backend {
 
   // ---- small parts
 
-  async #change(id: InstanceId, decide: Decision): Promise<void> {
+  async #change(id: InstanceId, decide: Decision): Promise<Written | Refusal> {
     let epoch = Number.POSITIVE_INFINITY;
+    let unmarked = false;
     const answer = await this.#update(id, (current, at) => {
       const decided = decide(current, at);
-      if (!("refused" in decided)) epoch = decided.record?.epoch ?? epoch;
+      if (!("refused" in decided)) {
+        epoch = decided.record?.epoch ?? epoch;
+        unmarked = decided.record !== undefined && decided.record.stall === undefined;
+      }
       return decided;
     });
-    if ("refused" in answer) {
-      if (answer.refused === "not-found") throw notFound(id);
-      return;
-    }
+    if ("refused" in answer) return answer;
     this.#waiters.hinted([id]);
     // The epoch has risen: a turn in flight will be refused, and its program forgotten. A lease that was taken since then is a good one.
     const held = this.#held.withId(id);
     if (held !== undefined && held.epoch < epoch) this.#lose(held);
     else this.#dispatcher.look();
+    if (unmarked) this.#tryActivitiesAgain(answer.number);
+    return answer;
   }
 
-  async #update(id: InstanceId, decide: Decision, expects?: "absent"): Promise<Extract<CommitResult, { ok: true }> | Refusal> {
+  async #update(id: InstanceId, decide: Decision, expects?: "absent"): Promise<Written | Refusal> {
     this.#refuseWhenClosed();
     let broken: string | undefined;
     const checked: Decision = (current, at) => {
@@ -987,9 +1104,19 @@ class LocalBackend implements Backend {
       throw new Error(`A rule of the engine would have been broken, so nothing was written: ${broken} Please report this.`);
     }
     if ("refused" in answer || answer.ok) return answer;
+    this.#counters.add("callsRefused");
     throw new StoreUnavailableError(
       `The store could not write: ${answer.failure?.message ?? answer.why}. Nothing of this call was accepted; try again.`,
     );
+  }
+
+  /** Commits that are about no held instance, in one transaction. */
+  async #writeAll(batch: readonly Commit[]): Promise<readonly CommitResult[]> {
+    this.#refuseWhenClosed();
+    const broken = batch.map(checkCommit).find((rule) => rule !== undefined);
+    if (broken !== undefined)
+      throw new Error(`A rule of the engine would have been broken, so nothing was written: ${broken} Please report this.`);
+    return this.#store.commit(batch);
   }
 
   /** A store that throws instead of answering has answered nothing: the commit counts as not written, and is tried again. */
@@ -1003,22 +1130,24 @@ class LocalBackend implements Backend {
     }
   }
 
-  async #purgeChildren(parent: InstanceId): Promise<number> {
-    let purged = 0;
-    let cursor: string | undefined;
-    do {
-      const page = await this.#store.query({ parent }, { size: CHILDREN_PAGE, ...given({ cursor }) });
-      for (const { record } of page.items) {
-        if (!isTerminal(record.status)) continue;
-        purged += await this.#purgeChildren(record.id);
-        const answer = await this.#update(record.id, (current) => decidePurge(current));
-        if ("refused" in answer) continue;
-        purged += 1;
-        this.#waiters.gone(record.id);
-      }
-      cursor = page.next;
-    } while (cursor !== undefined);
-    return purged;
+  #housekeepingBy(policy: RetentionPolicy): Housekeeping {
+    const store = this.#store;
+    return new Housekeeping({
+      policy,
+      clock: this.#clock,
+      log: this.#log,
+      finished: (request) => store.finished(request),
+      record: async (id) => (await store.read(id))?.record,
+      unfinishedChild: async (id) =>
+        (await store.query({ parent: id, status: ["PENDING", "RUNNING", "SUSPENDED"] }, { size: 1 })).items[0]?.record.id,
+      commit: (batch) => store.commit(batch),
+      retired: (ids) => {
+        this.#counters.add("instancesRetired", ids.length);
+        for (const id of ids) this.#waiters.gone(id);
+      },
+      failed: () => this.#counters.add("sweepsFailed"),
+      giveBack: store.file && (() => store.file!.giveBack()),
+    });
   }
 
   /** Fitting code may have come with this worker: what had stalled is tried again. */
@@ -1039,14 +1168,36 @@ class LocalBackend implements Backend {
     return last?.kind === "completeOrchestration" && last.status === "CONTINUED_AS_NEW" ? this.#random.id() : "";
   }
 
-  #workerFor(orchestrator: string): ConnectedWorker | undefined {
+  #workerFor({ name, version }: Pick<InstanceRecord, "name" | "version">): ConnectedWorker | undefined {
     let full: ConnectedWorker | undefined;
     for (const worker of this.#workers) {
-      if (!worker.taking || !worker.orchestrators.has(orchestrator)) continue;
+      if (!worker.taking || !worker.serves(name, version)) continue;
       if (worker.turnRoom > 0) return worker;
       full ??= worker;
     }
     return full;
+  }
+
+  /** Some worker here has the name, of whichever version. */
+  #servesName(orchestrator: string): boolean {
+    for (const worker of this.#workers) if (worker.taking && worker.orchestrators.has(orchestrator)) return true;
+    return false;
+  }
+
+  /** It could be run here, but for the versions that workers take. */
+  #isLeftToOthers(record: InstanceRecord): boolean {
+    return !record.held && !isTerminal(record.status) && record.notBefore !== LATEST_INSTANT && this.#servesName(record.name);
+  }
+
+  /** What waits for a worker that takes its version: looked at again when one comes, and now and then. */
+  async #leaveToOthers(held: Held): Promise<void> {
+    const { name, version = "" } = held.record;
+    const reason = `No worker here takes instances of '${name}' with version '${version}' (workItemFilters).`;
+    const commit = closeStall({ ...held, messages: [], folds: [] }, { kind: "version", reason }, this.#reading(held));
+    const result = await this.#write(commit);
+    if (!result.ok) return void this.#giveBack(held, WRITE_RETRY_MS);
+    this.#dispatcher.wakeAt(commit.record!.notBefore!, result.at);
+    void this.#drop(held);
   }
 
   #activityWorker(activity: string): ConnectedWorker | undefined {
@@ -1059,7 +1210,7 @@ class LocalBackend implements Backend {
     return full;
   }
 
-  #servedNames(): { readonly orchestrators: ReadonlySet<string>; readonly activities: ReadonlySet<string> } {
+  #servedNames(): ServedNames {
     const orchestrators = new Set<string>();
     const activities = new Set<string>();
     for (const worker of this.#workers) {
@@ -1073,7 +1224,7 @@ class LocalBackend implements Backend {
     for (const row of commit.activities)
       if (!row.claimed && this.#activityWorker(row.name) === undefined) this.#warnUnregistered("activity", row.name);
     for (const message of commit.messages) {
-      if (message.creates !== undefined && this.#workerFor(message.creates.record.name) === undefined)
+      if (message.creates !== undefined && !this.#servesName(message.creates.record.name))
         this.#warnUnregistered("orchestrator", message.creates.record.name);
     }
   }
@@ -1098,7 +1249,9 @@ class LocalBackend implements Backend {
     try {
       await work;
     } catch (error) {
-      if (!this.#closed) this.#log.error("the store refused an operation", { error });
+      if (this.#closed) return;
+      this.#counters.add("operationsFailed");
+      this.#log.error("the store refused an operation", { error });
     } finally {
       this.#settled();
     }
@@ -1153,14 +1306,4 @@ function claimedChildren(commit: Commit): number {
 
 function notWritten(errorType: string, message: string): Extract<CommitResult, { ok: false }> {
   return { ok: false, why: "failed", failure: { errorType, message } };
-}
-
-/** Nobody there is nothing to purge. */
-function refusedPurge(refusal: Refusal): number {
-  if (refusal.refused === "not-found") return 0;
-  throw new InvalidStateError(refusal.message);
-}
-
-function notFound(id: InstanceId): InstanceNotFoundError {
-  return new InstanceNotFoundError(`There is no instance '${id}' in this task hub.`);
 }

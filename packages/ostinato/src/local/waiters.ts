@@ -62,8 +62,8 @@ export class Waiters {
     this.#resolveAll(stored.record.id, (waiter) => hasReached(waiter.goal, stored), stored);
   }
 
-  /** A hint: some of these may have ended or gone. Looks once for each that is waited for. */
-  hinted(ids: readonly InstanceId[]): void {
+  /** A hint: some of these (or, without a list, of all) may have ended or gone. Looks once for each that is waited for. */
+  hinted(ids: readonly InstanceId[] = [...this.#waiting.keys()]): void {
     for (const id of ids) if (this.#waiting.has(id)) void this.#look(id);
   }
 

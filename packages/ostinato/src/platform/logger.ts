@@ -1,6 +1,6 @@
 // logger: what the house has to say, one line at a time.
 //
-// Owns:    levels, and where lines go: by default warnings and errors to standard error.
+// Owns:    levels, the two forms of a line, and where lines go: by default warnings and errors to standard error.
 // Always:  writing a log line never throws and never waits.
 
 /** How much a line matters. */
@@ -29,15 +29,32 @@ export interface Logger {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** How a logger is made. */
+/** How a logger is made. What is left out is as the environment variable `OSTINATO_LOG` says: `OSTINATO_LOG=info`, or `OSTINATO_LOG=debug,json`. */
 export interface LoggerOptions {
   /** Lines below this level are dropped; `"warn"` by default. */
   readonly level?: LogLevel | "silent";
+  /** How lines look on standard error: for people (`"text"`, the default), or one JSON object each. A sink gets records and is not concerned. */
+  readonly format?: "text" | "json";
   readonly sink?: LogSink;
 }
 
 const RANK: Readonly<Record<LogLevel | "silent", number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
 const NO_FIELDS = {};
+
+/**
+ * What a text like `"debug,json"` says of a logger. Words that mean nothing are left out: a log must not keep a program from starting.
+ *
+ * @example
+ * const log = createLogger(loggerOptionsOf(environmentVariable("OSTINATO_LOG")));
+ */
+export function loggerOptionsOf(text: string | undefined): LoggerOptions {
+  const options: { level?: LogLevel | "silent"; format?: "text" | "json" } = {};
+  for (const word of (text ?? "").toLowerCase().split(/[\s,]+/)) {
+    if (Object.hasOwn(RANK, word)) options.level = word as LogLevel | "silent";
+    if (word === "json" || word === "text") options.format = word;
+  }
+  return options;
+}
 
 /**
  * A logger over a sink.
@@ -48,7 +65,7 @@ const NO_FIELDS = {};
  */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const least = RANK[options.level ?? "warn"];
-  const sink = options.sink ?? standardError;
+  const sink = options.sink ?? toStandardError(options.format === "json" ? jsonLineOf : lineOf);
   const at =
     (level: LogLevel) =>
     (message: string, fields: Readonly<Record<string, unknown>> = NO_FIELDS): void => {
@@ -70,9 +87,38 @@ export function createLogger(options: LoggerOptions = {}): Logger {
  */
 export const silentLogger: Logger = createLogger({ level: "silent" });
 
-/** One readable line on standard error. */
-function standardError(record: LogRecord): void {
-  process.stderr.write(`${lineOf(record)}\n`);
+function toStandardError(form: (record: LogRecord) => string): LogSink {
+  return (record) => void process.stderr.write(`${form(record)}\n`);
+}
+
+/**
+ * A record as one JSON object on one line, for programs that collect lines: `time`, `level`, `message`, and the fields beside them. Errors come
+ * with their codes, stacks and causes.
+ *
+ * @example
+ * const hub = await openTaskHub("sqlite:orders.db", { log: { sink: (record) => lines.write(jsonLineOf(record)) } });
+ */
+export function jsonLineOf(record: LogRecord): string {
+  const head = { time: new Date().toISOString(), level: record.level, message: record.message };
+  const seen = new Set<unknown>();
+  const plain = (_: string, value: unknown): unknown => {
+    if (typeof value === "bigint") return String(value);
+    if (typeof value !== "object" || value === null) return value;
+    // What goes round in a circle, or would be written twice, is written once.
+    if (seen.has(value)) return "(see above)";
+    seen.add(value);
+    return value instanceof Error ? plainError(value) : value;
+  };
+  try {
+    return JSON.stringify({ ...record.fields, ...head }, plain);
+  } catch {
+    return JSON.stringify(head);
+  }
+}
+
+function plainError(error: Error): object {
+  const { name, message, stack, cause } = error;
+  return { name, message, ...("code" in error ? { code: error.code } : {}), stack, ...(cause === undefined ? {} : { cause }) };
 }
 
 /**
@@ -89,11 +135,17 @@ export function lineOf(record: LogRecord): string {
 
 function factText(value: unknown): string {
   // The line stays readable: what happened and where; a sink that wants the whole stack has the error itself.
-  if (value instanceof Error) return `${value.name}: ${value.message}${/\n\s+at .*/.exec(value.stack ?? "")?.[0] ?? ""}`;
+  if (value instanceof Error) return errorText(value);
   if (typeof value === "string") return value;
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
     return Object.prototype.toString.call(value);
   }
+}
+
+/** What happened and where, and what had led to it. */
+function errorText(error: Error, depth = 0): string {
+  const text = `${error.name}: ${error.message}${/\n\s+at .*/.exec(error.stack ?? "")?.[0] ?? ""}`;
+  return error.cause instanceof Error && depth < 5 ? `${text}; caused by ${errorText(error.cause, depth + 1)}` : text;
 }

@@ -21,9 +21,9 @@ export function risingClock(clock: StoreClock): StoreClock {
   };
 }
 
-/** The machine's clock; while it is set back, time goes on by the monotonic one. */
-export function machineClock(): StoreClock {
-  let last = Date.now();
+/** The machine's clock, from a reading that was made already; while it is set back, time goes on by the monotonic one. */
+export function machineClock(from = 0): StoreClock {
+  let last = Math.max(Date.now(), from);
   let lastElapsed = performance.now();
   return {
     now() {

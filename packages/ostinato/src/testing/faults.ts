@@ -100,6 +100,8 @@ export function faultyStore(
         for await (const page of store.history(id, from)) yield await counted(async () => page);
       },
       query: (filter, page) => counted(() => store.query(filter, page)),
+      finished: (request) => counted(() => store.finished(request)),
+      outstanding: (id) => counted(() => store.outstanding(id)),
       watch: (onChange) =>
         store.watch((hint) => {
           if (!dead) onChange(hint);

@@ -55,7 +55,11 @@ export function survivingBackend(lives: Lives): Backend {
     terminate: (request) => ask((backend) => backend.terminate(request)),
     suspend: (id, reason) => ask((backend) => backend.suspend(id, reason)),
     resume: (id, reason) => ask((backend) => backend.resume(id, reason)),
+    restart: (request) => ask((backend) => backend.restart(request)),
+    rewind: (request) => ask((backend) => backend.rewind(request)),
     purge: (request) => ask((backend) => backend.purge(request)),
+    purgeMany: (request) => ask((backend) => backend.purgeMany(request)),
+    listIds: (request, page) => ask((backend) => backend.listIds(request, page)),
     query: (filter, page) => ask((backend) => backend.query(filter, page)),
     async *history(id) {
       const life = await lives.current();

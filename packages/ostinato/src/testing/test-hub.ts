@@ -7,6 +7,7 @@
 import type { ActivityDefinition } from "../authoring/define.ts";
 import { defaultConverter, type PayloadConverter } from "../authoring/payload.ts";
 import { given } from "../contract/recorded-as.ts";
+import { retentionPolicy, type Retention } from "../contract/retention.ts";
 import { createHub, type Hub } from "../hub/hub.ts";
 import { limitsOf, type HubLimits } from "../hub/open-task-hub.ts";
 import { createLogger, type LoggerOptions } from "../platform/logger.ts";
@@ -30,6 +31,8 @@ export interface TestHubOptions extends WorkerOptions {
   readonly defaultVersion?: string;
   readonly converter?: PayloadConverter;
   readonly limits?: HubLimits;
+  /** How long finished instances stay; for ever by default, so that a test that moves the time still finds what has ended. */
+  readonly retention?: Retention;
   /** Errors alone go to standard error by default. */
   readonly log?: LoggerOptions;
   /** What becomes of work for a name that is not registered; it fails by default, so that a test does not wait for nothing. */
@@ -95,7 +98,13 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
     clock,
     quiet,
     faults,
-    local: { random, log, unregistered: options.unregistered ?? "fail", ...given({ maxClaims: options.limits?.maxClaims }) },
+    local: {
+      random,
+      log,
+      retention: retentionPolicy(options.retention ?? 0),
+      unregistered: options.unregistered ?? "fail",
+      ...given({ maxClaims: options.limits?.maxClaims }),
+    },
     worker: common,
   };
 

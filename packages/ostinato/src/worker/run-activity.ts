@@ -27,6 +27,8 @@ export interface ActivityWorld {
   readonly log: Logger;
   /** Takes the outcome. */
   readonly tell: (outcome: ActivityOutcome) => void;
+  /** Runs a body in surroundings of somebody else's: a tracer's. */
+  readonly within?: <T>(token: WorkToken, body: () => T) => T;
 }
 
 /** Runs activities. */
@@ -216,7 +218,9 @@ class ActivityRun implements ActivityContext {
     if (this.#told) return;
     let returned: unknown;
     try {
-      returned = this.#definition.run(this, input);
+      const { within } = this.#desk;
+      returned =
+        within === undefined ? this.#definition.run(this, input) : within(this.#item.token, () => this.#definition.run(this, input));
       // Whatever has a `then` is somebody's promise; resolving it makes it one of the platform's, with all its promises kept.
       if (
         typeof returned === "object" &&

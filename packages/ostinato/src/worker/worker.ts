@@ -18,18 +18,19 @@ import { durationMs, type Duration } from "../contract/instant.ts";
 import { given } from "../contract/recorded-as.ts";
 import type { VersionFailureStrategy, VersionMatchStrategy } from "../contract/versions.ts";
 import type { OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
-import type { Execution, ExecutionOptions, TurnLimits } from "../executor/execution.ts";
-import { createExecution } from "../executor/run-turn.ts";
+import type { TurnLimits } from "../executor/execution.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
-import { captureContext, programScope, watchRejections } from "../platform/program-scope.ts";
+import { captureContext, watchRejections } from "../platform/program-scope.ts";
 import { createStandstill } from "../platform/standstill.ts";
+import { beginProgram, type ProgramWorld } from "./begin-program.ts";
 import { drain } from "./drain.ts";
 import { createRegistry } from "./registry.ts";
-import { createActivityRunner } from "./run-activity.ts";
+import { createActivityRunner, type ActivityWorld } from "./run-activity.ts";
 import { createTurnRunner } from "./run-orchestration.ts";
 import { slotsOf, type Concurrency } from "./slots.ts";
 import { createTurnCache } from "./turn-cache.ts";
+import { takenWork, type WorkItemFilters } from "./work-item-filters.ts";
 
 /** How a worker relates to the versions of instances. */
 export interface WorkerVersioning {
@@ -57,6 +58,8 @@ export interface WorkerOptions {
   readonly orchestrators?: readonly OrchestratorDefinition[];
   readonly activities?: readonly ActivityDefinition[];
   readonly versioning?: WorkerVersioning;
+  /** Which of it is taken here; all of it by default. */
+  readonly workItemFilters?: WorkItemFilters;
   readonly concurrency?: Concurrency;
   readonly warm?: WarmOptions;
 }
@@ -100,6 +103,8 @@ export interface WorkerWorld {
   readonly processors: number;
   /** Keeps the process alive until the returned function is called. */
   readonly hold: () => () => void;
+  /** Runs the body of an activity in surroundings of somebody else's: a tracer's. */
+  readonly within?: ActivityWorld["within"] | undefined;
 }
 
 const WARM_BYTES = 64 * 1024 * 1024;
@@ -115,27 +120,17 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
     version: versioning.version ?? "",
     match: versioning.matchStrategy ?? "none",
   });
-  const { settle, breathe } = createStandstill();
+  const taken = takenWork(registry, options.workItemFilters);
+  const standstill = createStandstill();
   const cache = createTurnCache(warmBytesOf(warm));
 
-  const begin = (item: OrchestrationWorkItem, orchestrator: OrchestratorDefinition): Execution => {
-    const enter = programScope({ reportUnhandled: (reason) => execution.reportUnhandled(reason) });
-    const execution = createExecution({
-      instanceId: item.instanceId,
-      executionId: item.executionId,
-      orchestrator,
-      converter: world.converter,
-      limits: world.limits,
-      settle,
-      breathe,
-      enter,
-      log: writeProgramLog,
-      ...given({ defaultVersion: versioning.defaultVersion }),
-    });
-    return execution;
+  const programs: ProgramWorld = {
+    converter: world.converter,
+    limits: world.limits,
+    standstill,
+    log: ({ level, message, fields, instanceId }) => log[level](message, { ...fields, instanceId }),
+    defaultVersion: versioning.defaultVersion,
   };
-  const writeProgramLog: ExecutionOptions["log"] = ({ level, message, fields, instanceId }) =>
-    log[level](message, { ...fields, instanceId });
 
   // ---- what runs, and what is waited for when the worker stops
   let connection: WorkerConnection | undefined;
@@ -163,13 +158,14 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
     clock,
     log,
     tell: (outcome) => void line().completeActivity(outcome).then(ended, activityNotTaken),
+    ...given({ within: world.within }),
   });
   const turns = createTurnRunner({
     choose: (name, version) => registry.orchestrator(name, version),
     versionFailure: versioning.failureStrategy ?? "reject",
-    begin,
+    begin: (item, orchestrator) => beginProgram(programs, item, orchestrator),
     cache,
-    breathe,
+    breathe: standstill.breathe,
     log,
   });
   const runTurn = async (item: OrchestrationWorkItem): Promise<void> => {
@@ -210,8 +206,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
   try {
     connection = await world.backend.connectWorker(
       {
-        orchestrators: registry.orchestratorNames,
-        activities: registry.activityNames,
+        ...taken,
         maxConcurrentOrchestrations: slots.orchestrations,
         maxConcurrentActivities: slots.activities,
         warmBytes: warmBytesOf(warm),

@@ -120,6 +120,33 @@ export const crashes: Chapter = (story) => {
     },
   );
 
+  crashing("S1 the second attempt of a child tells its end to its own call, also when its process has died in between", async (world) => {
+    let attempts = 0;
+    const child = orchestrator("child", async (ctx) => {
+      if (ctx.parent?.taskScheduledId === 1) throw new Error(`attempt ${++attempts}`);
+      return await ctx.waitForExternalEvent("go");
+    });
+    const parent = orchestrator("parent", async (ctx) => {
+      const retry = { maxNumberOfAttempts: 2, firstRetryInterval: { milliseconds: world.unitMs } };
+      return await ctx.callSubOrchestrator(child, undefined, { instanceId: "kid", retry, tags: { of: "parent" } });
+    });
+    await world.work({ orchestrators: [parent, child] });
+    await world.hub.start(parent, undefined, { instanceId: "parent" });
+    await world.seen(
+      world.hub.instance("kid"),
+      (status) => status.status === "RUNNING" && attempts > 0 && status.awaitedEvents.length === 1,
+      "passes",
+    );
+    await world.restart();
+    await world.work({ orchestrators: [parent, child] });
+    await world.hub.instance("kid").raiseEvent("go", "done");
+    assert.equal(await world.output(world.hub.instance("parent")), "done");
+    assert.deepEqual(
+      (await world.hub.query({ tags: { of: "parent" } })).map((status) => status.id),
+      ["kid"],
+    );
+  });
+
   crashing("A3, L2 the result of an activity that a dead process finishes later is nobody's", async (world) => {
     const entered = signal();
     const zombie = signal<string>();

@@ -9,6 +9,7 @@
 import { describe, test } from "node:test";
 import { activities } from "./activities.ts";
 import { children } from "./children.ts";
+import { bulk } from "./bulk.ts";
 import { composition } from "./composition.ts";
 import { continueAsNew } from "./continue-as-new.ts";
 import { control } from "./control.ts";
@@ -18,7 +19,9 @@ import { events } from "./events.ts";
 import { limits } from "./limits.ts";
 import { orchestrations } from "./orchestrations.ts";
 import { queries } from "./queries.ts";
+import { restart } from "./restart.ts";
 import { retries } from "./retries.ts";
+import { rewind } from "./rewind.ts";
 import { timers } from "./timers.ts";
 import { validation } from "./validation.ts";
 import { versions } from "./versions.ts";
@@ -35,6 +38,9 @@ const CHAPTERS: Readonly<Record<string, Chapter>> = {
   events,
   children,
   control,
+  restart,
+  rewind,
+  bulk,
   queries,
   versions,
   determinism,

@@ -224,4 +224,52 @@ export const versions: Chapter = (story) => {
     await world.work({ orchestrators: [runs], activities: [step] });
     assert.equal(await world.output(instance), 6);
   });
+
+  // ---- filters
+
+  story("a worker takes what its filters name, and leaves the rest to others", async (world) => {
+    const ran: string[] = [];
+    const one = activity("one", async () => void ran.push("one"));
+    const two = activity("two", async () => void ran.push("two"));
+    const both = orchestrator("both", async (ctx) => void (await ctx.whenAll([ctx.callActivity(one), ctx.callActivity(two)])));
+    const other = orchestrator("other", async () => "other");
+    await world.work({
+      orchestrators: [both, other],
+      activities: [one, two],
+      workItemFilters: { orchestrators: ["both"], activities: ["one"] },
+    });
+    const instance = await world.hub.start(both);
+    const left = await world.hub.start(other);
+    await world.seen(instance, (status) => ran.includes("one") && status.waitingFor.length === 1);
+    assert.deepEqual([ran, (await left.status())?.status], [["one"], "PENDING"]);
+    await world.work({ orchestrators: [other], activities: [one, two], workItemFilters: { activities: ["two"] } });
+    await world.output(instance);
+    assert.equal(await world.output(left), "other");
+    assert.deepEqual(ran, ["one", "two"]);
+  });
+
+  story("V1 a filter with versions: each worker has its own, and what nobody takes waits and says so", async (world) => {
+    const app = (where: string) => orchestrator("app", async (ctx) => `${where}, for '${ctx.version}'`);
+    const filtered = (where: string, versions: readonly string[]) =>
+      world.work({ orchestrators: [app(where)], workItemFilters: { orchestrators: [{ name: "app", versions }] } });
+    await filtered("old", ["1.0.0", ""]);
+    await filtered("new", ["2.0.0"]);
+    for (const [version, output] of [
+      ["1.0", "old, for '1.0'"],
+      ["2.0.0", "new, for '2.0.0'"],
+      ["", "old, for ''"],
+    ] as const)
+      assert.equal(await world.output(await world.hub.start(plain, undefined, { version })), output);
+    const left = await world.hub.start(plain, undefined, { version: "3.0.0" });
+    const status = await world.seen(left, (each) => each.stall !== undefined);
+    assert.deepEqual([status.status, status.stall?.kind], ["PENDING", "version"]);
+    assert.match(status.waitingFor.join(), /'3.0.0'/);
+    await filtered("newest", ["3"]);
+    assert.equal(await world.output(left), "newest, for '3.0.0'");
+  });
+
+  story("a filter that names what is not registered, or the same twice, is refused", async (world) => {
+    for (const workItemFilters of [{ orchestrators: ["nobody"] }, { activities: ["nobody"] }, { orchestrators: ["app", { name: "app" }] }])
+      await assert.rejects(world.hub.startWorker({ orchestrators: [plain], workItemFilters }), { code: "INVALID_ARGUMENT" });
+  });
 };

@@ -64,7 +64,6 @@ export function commits(open: Opener): void {
       stall: { kind: "set-aside", reason: "because", since: START, attempts: 9 },
       awaitedEvents: ["x", "y"],
       dropped: 3,
-      retainUntil: START + 5,
     };
     const { number } = await done(store, commitOf({ fences: [{ kind: "absent", id: "a" }], record: recordOf("a", full) }));
     assert.deepEqual((await store.read("a"))?.record, recordOf("a", { ...full, number }));
@@ -278,6 +277,19 @@ export function commits(open: Opener): void {
     const claim = await claimOne(store);
     assert.deepEqual([claim.record.executionId, claim.number, idsOf(claim.messages)], ["a-2", number, ["start:a-2"]]);
     assert.deepEqual((await store.read("a"))?.payloads, {});
+  });
+
+  it("a later attempt of a child is another call's: its execution and its number in the parent are stored, its parent stays", async (t) => {
+    const { store } = await open(t);
+    const parent = { instanceId: "p", executionId: "p-1", name: "family", taskScheduledId: 1 };
+    const { record, messages } = await startAndClaim(store, "a", { record: { parent } });
+    const later = { ...parent, executionId: "p-2", version: "2", taskScheduledId: 3 };
+    await done(store, turnOf(record, messages, { change: { parent: later }, keep: false }));
+    assert.deepEqual((await store.read("a"))?.record.parent, later);
+    assert.deepEqual(
+      (await store.query({ parent: "p" }, {})).items.map((each) => each.record.parent),
+      [later],
+    );
   });
 
   it("a commit that contradicts itself fails alone", async (t) => {

@@ -10,6 +10,8 @@ import { claims } from "./claims.ts";
 import { commits } from "./commits.ts";
 import { crashes } from "./crashes.ts";
 import { fencing } from "./fencing.ts";
+import { finished } from "./finished.ts";
+import { outstanding } from "./outstanding.ts";
 import { queries } from "./queries.ts";
 import type { StoreUnderTest } from "./store-under-test.ts";
 import { updates } from "./updates.ts";
@@ -18,7 +20,17 @@ import { visibility } from "./visibility.ts";
 /** Opens a fresh store that is disposed of with the test. */
 export type Opener = (t: TestContext) => Promise<StoreUnderTest>;
 
-const CHAPTERS: Readonly<Record<string, (open: Opener) => void>> = { claims, commits, fencing, visibility, updates, queries, crashes };
+const CHAPTERS: Readonly<Record<string, (open: Opener) => void>> = {
+  claims,
+  commits,
+  fencing,
+  visibility,
+  updates,
+  queries,
+  finished,
+  outstanding,
+  crashes,
+};
 
 /**
  * Tells all chapters to a store.

@@ -141,6 +141,23 @@ export function fencing(open: Opener): void {
     assert.equal((await other.renew(10_000)).alive, true);
     await done(store, turnOf(mine.record, mine.messages));
   });
+
+  it("L3 what an owner takes after its leases ran out, and before it knows, is not its own for ever", async (t) => {
+    const { store, clock, connectAnother } = await open(t);
+    if (connectAnother === undefined || clock === undefined) return t.skip("one owner, or a clock of its own");
+    const other = await connectAnother();
+    await other.renew(10_000);
+    if (!(await losesLeases(other, clock))) return t.skip("leases of this store do not run out");
+    await other.renew(10_000);
+    clock.advance(10_000);
+    await store.renew(10_000);
+    await done(store, startOf("a"));
+    const taken = (await claimAll(other)).instances;
+    clock.advance(10_000);
+    const { instances } = await claimAll(store);
+    assert.deepEqual(idsOf(instances), ["a"], `the other one had taken ${taken.length}`);
+    for (const stale of taken) assert.equal(await refused(other, turnOf(stale.record, stale.messages)), "fenced");
+  });
 }
 
 async function losesLeases(

@@ -10,9 +10,12 @@
 import type { HistoryEvent } from "../../contract/events.ts";
 import type { InstanceId, InstanceNumber, MessageId } from "../../contract/ids.ts";
 import { isTerminal } from "../../contract/instance.ts";
-import type { InstancePayloads, InstanceRecord, StoredInstance } from "../../contract/instance.ts";
+import type { InstancePayloads, InstanceRecord, StoredInstance, TerminalStatus } from "../../contract/instance.ts";
 import type { Instant } from "../../contract/instant.ts";
 import { byDelivery } from "../../contract/messages.ts";
+import { OUTSTANDING_ACTIVITIES } from "../../contract/outstanding.ts";
+import type { Outstanding } from "../../contract/outstanding.ts";
+import { given } from "../../contract/recorded-as.ts";
 import type { InboxMessage, Message } from "../../contract/messages.ts";
 import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
 import type {
@@ -27,8 +30,20 @@ import type {
   PayloadChanges,
   Refusal,
 } from "../../engine/commit.ts";
-import type { ChangeHint, ClaimRequest, Claims, Decision, Renewal, Store } from "../../engine/store.ts";
+import type {
+  ChangeHint,
+  ClaimRequest,
+  Claims,
+  Decision,
+  FinishedInstance,
+  FinishedPage,
+  FinishedRequest,
+  Renewal,
+  Store,
+} from "../../engine/store.ts";
 import { cursorOf, matches, numberOfCursor, pageSize } from "../paging.ts";
+import { completionOrder } from "./completion-order.ts";
+import type { CompletionOrder } from "./completion-order.ts";
 import { risingClock } from "../store-clock.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { DueHeap } from "../due-heap.ts";
@@ -42,6 +57,33 @@ const HISTORY_PAGE = 1_000;
 export interface MemoryHub {
   /** A new owner's line to the hub. Its leases run out only once it has begun to renew them. */
   connect(owner?: string): Store;
+  /** All that lies in the hub, for those who check it from outside: as it is whenever they look. */
+  contents(): MemoryContents;
+}
+
+/** What lies in a hub: its instances, and what is kept beside them. */
+export interface MemoryContents {
+  readonly at: Instant;
+  readonly instances: Iterable<MemoryInstance>;
+  /** Places in queues and indexes: none are left when no instance is. */
+  readonly places: Readonly<Record<"waiting" | "errands" | "held" | "families", number>>;
+}
+
+/** An instance with all that hangs on it. */
+export interface MemoryInstance extends StoredInstance {
+  readonly events: readonly HistoryEvent[];
+  readonly inbox: ReadonlyMap<MessageId, { readonly message: InboxMessage }>;
+  /** `owner` has claimed it; it is free from `dueAt` on. */
+  readonly activities: ReadonlyMap<
+    number,
+    {
+      readonly row: ActivityRow;
+      readonly epoch: number;
+      readonly delivery: number;
+      readonly owner: object | undefined;
+      readonly dueAt: Instant;
+    }
+  >;
 }
 
 /** A message in an inbox. Lanes: 0 always/engine, 1 always/program, 2 unless-held/engine, 3 unless-held/program. */
@@ -111,6 +153,7 @@ interface Hub {
   /** In order of creation; may still name what is gone. */
   numbers: InstanceNumber[];
   gone: number;
+  readonly completions: CompletionOrder;
   readonly ready: Map<string, DueHeap<Waiting>>;
   readonly errands: Map<string, DueHeap<Errand>>;
   readonly owners: Set<Owner>;
@@ -136,6 +179,7 @@ export function createMemoryHub(options: { readonly clock: StoreClock }): Memory
     byParent: new Map(),
     numbers: [],
     gone: 0,
+    completions: completionOrder(),
     ready: new Map(),
     errands: new Map(),
     owners: new Set(),
@@ -145,7 +189,23 @@ export function createMemoryHub(options: { readonly clock: StoreClock }): Memory
     nextSequence: 1,
     nextErrand: 1,
   };
-  return { connect: (name = "memory") => connect(hub, name) };
+  return { connect: (name = "memory") => connect(hub, name), contents: () => contentsOf(hub) };
+}
+
+function contentsOf(hub: Hub): MemoryContents {
+  return {
+    at: hub.clock.now(),
+    instances: hub.byNumber.values(),
+    get places() {
+      let waiting = 0;
+      let errands = 0;
+      let held = 0;
+      for (const heap of hub.ready.values()) waiting += heap.size;
+      for (const heap of hub.errands.values()) errands += heap.size;
+      for (const owner of hub.owners) held += owner.instances.size + owner.errands.size + owner.due.size;
+      return { waiting, errands, held, families: hub.byParent.size };
+    },
+  };
 }
 
 function connect(hub: Hub, name: string): Store {
@@ -164,6 +224,8 @@ function connect(hub: Hub, name: string): Store {
     read: async (id) => stored(hub.byId.get(id)),
     history: (id, from = 0) => pagesOf(hub, id, from),
     query: async (filter, page) => query(hub, filter, page),
+    finished: async (request) => finished(hub, request),
+    outstanding: async (id) => outstanding(hub, id),
     watch(onChange) {
       hub.watchers.add(onChange);
       watching.add(onChange);
@@ -221,6 +283,7 @@ function claim(hub: Hub, me: Owner, want: ClaimRequest): Claims {
       hub.errands.get(errand.row.name)?.remove(errand);
       errand.epoch++;
       errand.delivery++;
+      errand.dueAt = at;
       errand.owner = me;
       me.errands.add(errand);
       activities.push({ row: errand.row, epoch: errand.epoch, delivery: errand.delivery, at });
@@ -434,8 +497,9 @@ function renew(hub: Hub, me: Owner, leaseMs: number): Renewal {
 
 function expire(hub: Hub, at: Instant): void {
   for (const owner of hub.owners) {
-    if (owner.leaseUntil === undefined || owner.leaseUntil > at || owner.leaseUntil === Number.NEGATIVE_INFINITY) continue;
-    giveBack(hub, owner, at);
+    if (owner.leaseUntil === undefined || owner.leaseUntil > at) continue;
+    // One whose leases have run out and that does not know it may take something all the same: it does not keep it.
+    if (owner.instances.size + owner.errands.size > 0) giveBack(hub, owner, at);
     owner.leaseUntil = Number.NEGATIVE_INFINITY;
   }
 }
@@ -585,6 +649,7 @@ function create(hub: Hub, given: InstanceRecord): Entry {
     if (siblings === undefined) hub.byParent.set(record.parent.instanceId, new Set([entry]));
     else siblings.add(entry);
   }
+  if (record.completedAt !== undefined) hub.completions.add({ completedAt: record.completedAt, id: record.id });
   if (isTerminal(record.status)) tellEnded(hub, record.id);
   return entry;
 }
@@ -594,6 +659,10 @@ function rewrite(hub: Hub, entry: Entry, record: InstanceRecord): void {
   // A control operation took the lease's ground away: what was handed out under it will be handed out again.
   if (record.epoch !== before.epoch) takeBack(entry);
   entry.record = record.number === before.number ? record : { ...record, number: before.number };
+  if (record.completedAt !== before.completedAt) {
+    if (before.completedAt !== undefined) hub.completions.remove({ completedAt: before.completedAt, id: record.id });
+    if (record.completedAt !== undefined) hub.completions.add({ completedAt: record.completedAt, id: record.id });
+  }
   if (isTerminal(record.status) && (!isTerminal(before.status) || record.executionId !== before.executionId)) tellEnded(hub, record.id);
 }
 
@@ -650,6 +719,7 @@ function dropAll(hub: Hub, entry: Entry): void {
   unready(hub, entry);
   hub.byNumber.delete(record.number);
   hub.byId.delete(record.id);
+  if (record.completedAt !== undefined) hub.completions.remove({ completedAt: record.completedAt, id: record.id });
   if (record.parent !== undefined) {
     const siblings = hub.byParent.get(record.parent.instanceId);
     siblings?.delete(entry);
@@ -699,6 +769,51 @@ function query(hub: Hub, filter: InstanceFilter, request: PageRequest): Page<Sto
     items.push({ record: entry.record, payloads: entry.payloads });
   }
   return { items };
+}
+
+function finished(hub: Hub, request: FinishedRequest): FinishedPage {
+  const instances: FinishedInstance[] = [];
+  const start = request.after ?? { completedAt: request.from ?? 0, id: "" };
+  for (const place of hub.completions.after(start)) {
+    if (instances.length >= request.size || (request.to !== undefined && place.completedAt >= request.to)) break;
+    const record = hub.byId.get(place.id)?.record;
+    if (record === undefined || !isTerminal(record.status) || place.completedAt < (request.from ?? 0)) continue;
+    if (request.statuses?.includes(record.status) === false) continue;
+    instances.push(finishedOf(record, record.status, place.completedAt));
+  }
+  return { at: hub.clock.now(), instances };
+}
+
+function outstanding(hub: Hub, id: InstanceId): Outstanding | undefined {
+  const entry = hub.byId.get(id);
+  if (entry === undefined) return undefined;
+  const at = hub.clock.now();
+  const dueTimes = [...entry.inbox.values()].map((slot) => slot.dueAt);
+  const due = dueTimes.filter((dueAt) => dueAt <= at);
+  const errands = [...entry.activities.values()].sort((a, b) => keyOf(a.row) - keyOf(b.row));
+  return {
+    at,
+    activities: errands.slice(0, OUTSTANDING_ACTIVITIES).map((errand) => ({
+      taskId: errand.row.taskId,
+      name: errand.row.name,
+      attempt: errand.row.attempt,
+      deliveries: errand.delivery,
+      isOut: errand.owner !== undefined,
+      since: errand.dueAt,
+      ...given({ expiresAt: errand.row.expiresAt }),
+    })),
+    activityCount: errands.length,
+    dueMessages: due.length,
+    laterMessages: dueTimes.length - due.length,
+    isClaimed: entry.owner !== undefined,
+    ...(due.length === 0 ? {} : { oldestDueAt: Math.min(...due) }),
+  };
+}
+
+function finishedOf(record: InstanceRecord, status: TerminalStatus, completedAt: Instant): FinishedInstance {
+  const { number, id, name, epoch, parent } = record;
+  const link = parent === undefined ? {} : { parent: { instanceId: parent.instanceId, executionId: parent.executionId } };
+  return { number, id, name, status, epoch, completedAt, ...link };
 }
 
 function* numbersAfter(hub: Hub, filter: InstanceFilter, after: InstanceNumber): Generator<InstanceNumber> {

@@ -7,7 +7,7 @@
 //          F3 lengths count UTF-16 units; texts are not escaped.
 
 import { StoreFormatError } from "../../contract/errors.ts";
-import type { EventKind, EventRaised, HistoryEvent } from "../../contract/events.ts";
+import type { EventKind, EventRaised, ExecutionStarted, HistoryEvent } from "../../contract/events.ts";
 import type { Failure } from "../../contract/failure.ts";
 import type { ParentLink, Tags, TerminalStatus } from "../../contract/instance.ts";
 
@@ -216,6 +216,19 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
       };
       set(event, "output", output);
       set(event, "after", from.textOrNone());
+      return event;
+    },
+  },
+  ExecutionRewound: {
+    code: 18,
+    write(event, out) {
+      out.textOrNone(event.reason);
+      out.dataOrNone(event.start);
+    },
+    read({ eventId, timestamp }, from) {
+      const event: Loose<Extract<HistoryEvent, { kind: "ExecutionRewound" }>> = { kind: "ExecutionRewound", eventId, timestamp };
+      set(event, "reason", from.textOrNone());
+      set(event, "start", from.dataOrNone() as ExecutionStarted | undefined);
       return event;
     },
   },

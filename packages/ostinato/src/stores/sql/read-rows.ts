@@ -57,7 +57,7 @@ export function readRecord(from: ColumnReader): InstanceRecord {
   const kind = from.number() === 1 ? "entity" : "orchestration";
   const name = from.text();
   const createdAt = from.number();
-  const parent = readParent(from);
+  const parentId = from.textOrNone();
   const epoch = from.number();
   const turn = from.number();
   const historyLength = from.number();
@@ -79,7 +79,7 @@ export function readRecord(from: ColumnReader): InstanceRecord {
   const stall = from.dataOrNone() as Stall | undefined;
   const awaitedEvents = from.dataOrNone() as readonly string[] | undefined;
   const dropped = from.number();
-  const retainUntil = from.numberOrNone();
+  const parent = readParent(parentId, from);
   const format = from.number();
   if (format !== RECORD_FORMAT)
     throw new StoreFormatError(
@@ -114,12 +114,10 @@ export function readRecord(from: ColumnReader): InstanceRecord {
   set(record, "notBefore", notBefore);
   set(record, "stall", stall);
   set(record, "awaitedEvents", awaitedEvents);
-  set(record, "retainUntil", retainUntil);
   return record;
 }
 
-function readParent(from: ColumnReader): ParentLink | undefined {
-  const instanceId = from.textOrNone();
+function readParent(instanceId: string | undefined, from: ColumnReader): ParentLink | undefined {
   const executionId = from.textOrNone();
   const name = from.textOrNone();
   const version = from.textOrNone();

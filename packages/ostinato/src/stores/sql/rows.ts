@@ -20,17 +20,7 @@ export const STATUSES: readonly InstanceStatus[] = ["PENDING", "RUNNING", "SUSPE
 export const FIRST_TERMINAL = 3;
 
 /** Columns of `instances` that never change, after `number` and `hub`. */
-export const FIXED_COLUMNS = [
-  "id",
-  "kind",
-  "name",
-  "created_at",
-  "parent_id",
-  "parent_execution",
-  "parent_name",
-  "parent_version",
-  "parent_task",
-] as const;
+export const FIXED_COLUMNS = ["id", "kind", "name", "created_at", "parent_id"] as const;
 /** Columns that every turn writes; none of them is in an index. */
 export const HOT_COLUMNS = ["epoch", "turn", "history_length", "updated_at", "last_turn_at", "attempts"] as const;
 /** Columns that few turns change. */
@@ -50,7 +40,10 @@ export const COLD_COLUMNS = [
   "stall",
   "awaited_events",
   "dropped",
-  "retain_until",
+  "parent_execution",
+  "parent_name",
+  "parent_version",
+  "parent_task",
   "format",
 ] as const;
 
@@ -60,18 +53,7 @@ export const RECORD_WIDTH = 1 + FIXED_COLUMNS.length + HOT_COLUMNS.length + COLD
 export const RECORD_COLUMNS: readonly string[] = ["number", ...FIXED_COLUMNS, ...HOT_COLUMNS, ...COLD_COLUMNS];
 
 export function pushFixed(record: InstanceRecord, to: Column[]): void {
-  const { parent } = record;
-  to.push(
-    record.id,
-    record.kind === "entity" ? 1 : 0,
-    record.name,
-    record.createdAt,
-    parent?.instanceId ?? null,
-    parent?.executionId ?? null,
-    parent?.name ?? null,
-    parent?.version ?? null,
-    parent?.taskScheduledId ?? null,
-  );
+  to.push(record.id, record.kind === "entity" ? 1 : 0, record.name, record.createdAt, record.parent?.instanceId ?? null);
 }
 
 export function pushHot(record: InstanceRecord, to: Column[]): void {
@@ -79,6 +61,7 @@ export function pushHot(record: InstanceRecord, to: Column[]): void {
 }
 
 export function pushCold(record: InstanceRecord, to: Column[]): void {
+  const { parent } = record;
   to.push(
     STATUSES.indexOf(record.status),
     record.version ?? null,
@@ -95,7 +78,11 @@ export function pushCold(record: InstanceRecord, to: Column[]): void {
     record.stall === undefined ? null : JSON.stringify(record.stall),
     record.awaitedEvents === undefined ? null : JSON.stringify(record.awaitedEvents),
     record.dropped,
-    record.retainUntil ?? null,
+    // A later attempt of a child, and one whose parent was rewound, is another call's: only its parent's id stays.
+    parent?.executionId ?? null,
+    parent?.name ?? null,
+    parent?.version ?? null,
+    parent?.taskScheduledId ?? null,
     RECORD_FORMAT,
   );
 }
@@ -118,7 +105,8 @@ export function coldEquals(a: InstanceRecord, b: InstanceRecord): boolean {
     a.stall === b.stall &&
     sameTexts(a.awaitedEvents, b.awaitedEvents) &&
     a.dropped === b.dropped &&
-    a.retainUntil === b.retainUntil
+    a.parent?.executionId === b.parent?.executionId &&
+    a.parent?.taskScheduledId === b.parent?.taskScheduledId
   );
 }
 

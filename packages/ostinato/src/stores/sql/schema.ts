@@ -60,6 +60,12 @@ export const MIGRATIONS: readonly Migration[] = [
       create index activities_unclaimed on activities(hub, name, visible_at) where owner is null;
       insert into meta values('next_number', 1), ('next_sequence', 1);`,
   },
+  {
+    format: 2,
+    statements: `
+      alter table instances drop column retain_until;
+      create index instances_by_completion on instances(hub, completed_at, id) where completed_at is not null;`,
+  },
 ];
 
 /** The format that this version writes. */

@@ -5,15 +5,19 @@
 
 import type { StoredInstance } from "../../contract/instance.ts";
 import type { InboxMessage } from "../../contract/messages.ts";
+import type { Outstanding, OutstandingActivity } from "../../contract/outstanding.ts";
+import { given } from "../../contract/recorded-as.ts";
 import type { ActivityClaim, Claim, Commit, CommitResult } from "../../engine/commit.ts";
-import type { Claims } from "../../engine/store.ts";
+import type { Claims, DamagedClaim, FinishedInstance, FinishedPage } from "../../engine/store.ts";
+import type { TerminalStatus } from "../../contract/instance.ts";
 import { readActivityClaim, readMessage, readRecord, readStored } from "../sql/read-rows.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
-import { RECORD_WIDTH } from "../sql/rows.ts";
+import { RECORD_COLUMNS, RECORD_WIDTH, statusOf } from "../sql/rows.ts";
 import { DONE_WITH, EXISTS, FENCED } from "./wire.ts";
 
 const MESSAGE_WIDTH = 8;
 const ACTIVITY_WIDTH = 17;
+const ACTIVITY_EPOCH = 14;
 const PAYLOADS_WIDTH = 4;
 const NOTHING: readonly never[] = [];
 
@@ -44,17 +48,26 @@ function readInbox(
   return { messages, damage };
 }
 
-/** One claim; `undefined` when not even its record can be read. */
-function readClaim(from: ColumnReader): Claim | undefined {
+const NUMBER = RECORD_COLUMNS.indexOf("number");
+const ID = RECORD_COLUMNS.indexOf("id");
+const EPOCH = RECORD_COLUMNS.indexOf("epoch");
+
+/** One claim; what is wrong with it when not even its record can be read. */
+function readClaim(from: ColumnReader): Claim | DamagedClaim {
+  const start = from.position;
   let record;
+  let reason = "";
   try {
     record = within(from, RECORD_WIDTH, () => readRecord(from));
-  } catch {
-    record = undefined;
+  } catch (error) {
+    reason = `The record of instance '${String(from.columns[start + ID])}' cannot be read: ${(error as Error).message}`;
   }
   const held = from.number() === 1;
   const { messages, damage } = readInbox(from, record?.number ?? 0, record?.id ?? "");
-  if (record === undefined) return undefined;
+  if (record === undefined) {
+    const at = (column: number): number => Number(from.columns[start + column]);
+    return { instanceId: String(from.columns[start + ID]), reason, lease: { number: at(NUMBER), epoch: at(EPOCH) } };
+  }
   return {
     number: record.number,
     id: record.id,
@@ -67,22 +80,43 @@ function readClaim(from: ColumnReader): Claim | undefined {
   };
 }
 
-function readClaimList(from: ColumnReader): Claim[] {
+function readClaimList(from: ColumnReader, damaged: DamagedClaim[]): Claim[] {
   const claims: Claim[] = [];
   for (let count = from.number(); count > 0; count--) {
     const claim = readClaim(from);
-    if (claim !== undefined) claims.push(claim);
+    if ("reason" in claim) damaged.push(claim);
+    else claims.push(claim);
   }
   return claims;
 }
 
+function readActivities(from: ColumnReader, at: number, damaged: DamagedClaim[]): ActivityClaim[] {
+  const activities: ActivityClaim[] = [];
+  for (let count = from.number(); count > 0; count--) {
+    const [instanceId, number, generation, taskId, name] = from.columns.slice(from.position);
+    const epoch = from.columns[from.position + ACTIVITY_EPOCH];
+    try {
+      activities.push(within(from, ACTIVITY_WIDTH, () => readActivityClaim(from, at)));
+    } catch (error) {
+      const reason = `The activity '${name}' (#${taskId}) of instance '${instanceId}' cannot be read: ${(error as Error).message}`;
+      const key = { number: Number(number), generation: Number(generation), taskId: Number(taskId) };
+      damaged.push({ instanceId: String(instanceId), reason, lease: { key, epoch: Number(epoch) } });
+    }
+  }
+  return activities;
+}
+
 /** The answer to a claim. */
 export function readClaims(from: ColumnReader, at: number): Claims {
-  const instances = readClaimList(from);
-  const activities: ActivityClaim[] = [];
-  for (let count = from.number(); count > 0; count--) activities.push(within(from, ACTIVITY_WIDTH, () => readActivityClaim(from, at)));
+  const damaged: DamagedClaim[] = [];
+  const instances = readClaimList(from, damaged);
+  const activities = readActivities(from, at, damaged);
   const nextDueAt = from.numberOrNone();
-  return { at, instances, activities, ...(nextDueAt === undefined ? {} : { nextDueAt }) };
+  for (let count = from.number(); count > 0; count--) {
+    const instanceId = from.text();
+    damaged.push({ instanceId, reason: `The rows of instance '${instanceId}' cannot be read: ${from.text()}` });
+  }
+  return { at, instances, activities, ...given({ nextDueAt, damaged: damaged.length === 0 ? undefined : damaged }) };
 }
 
 /** The answer to a commit. */
@@ -95,7 +129,7 @@ export function readResult(code: number, from: ColumnReader, at: number, commit:
   const { messages: arrived } = readInbox(from, number, to);
   const undelivered: string[] = [];
   for (let count = from.number(); count > 0; count--) undelivered.push(from.text());
-  return { ok: true, at, number, arrived, undelivered, claims: readClaimList(from) };
+  return { ok: true, at, number, arrived, undelivered, claims: readClaimList(from, []) };
 }
 
 /** The answer to a read. */
@@ -104,20 +138,70 @@ export function readOne(from: ColumnReader): StoredInstance | undefined {
   return within(from, RECORD_WIDTH + PAYLOADS_WIDTH, () => readStored(from));
 }
 
-/** The answer to a part of a query: up to which number it looked (`undefined`: to the end), and what it found. */
-export function readFound(from: ColumnReader): { readonly until: number | undefined; readonly items: readonly StoredInstance[] } {
+/** What a part of a query found. */
+export interface Found {
+  /** Up to which number it looked; `undefined`: to the end. */
+  readonly until: number | undefined;
+  readonly items: readonly StoredInstance[];
+  readonly damaged: readonly string[];
+}
+
+/** The answer to a part of a query. */
+export function readFound(from: ColumnReader): Found {
   const until = from.numberOrNone();
   const items: StoredInstance[] = [];
-  let damage: Error | undefined;
+  const damaged: string[] = [];
   for (let count = from.number(); count > 0; count--) {
+    const id = String(from.columns[from.position + ID]);
     try {
       items.push(within(from, RECORD_WIDTH + PAYLOADS_WIDTH, () => readStored(from)));
     } catch (error) {
-      damage = error as Error;
+      damaged.push(`The record of instance '${id}' cannot be read: ${(error as Error).message}`);
     }
   }
-  if (damage !== undefined) throw damage;
-  return { until, items };
+  for (let count = from.number(); count > 0; count--) damaged.push(`The instance ${from.text()} cannot be read: ${from.text()}`);
+  return { until, items, damaged };
+}
+
+/** The answer to a list of finished instances. */
+export function readFinished(from: ColumnReader, at: number): FinishedPage {
+  const instances: FinishedInstance[] = [];
+  for (let count = from.number(); count > 0; count--) {
+    const one = {
+      number: from.number(),
+      id: from.text(),
+      name: from.text(),
+      status: statusOf(from.number()) as TerminalStatus,
+      epoch: from.number(),
+      completedAt: from.number(),
+    };
+    const [instanceId, executionId] = [from.textOrNone(), from.textOrNone()];
+    instances.push(instanceId === undefined || executionId === undefined ? one : { ...one, parent: { instanceId, executionId } });
+  }
+  return { at, instances };
+}
+
+/** The answer to what stands in an instance's name. */
+export function readOutstanding(from: ColumnReader, at: number): Outstanding | undefined {
+  if (from.number() === 0) return undefined;
+  const dueMessages = from.number();
+  const oldestDueAt = from.numberOrNone();
+  const laterMessages = from.number();
+  const isClaimed = from.number() === 1;
+  const activityCount = from.number();
+  const activities: OutstandingActivity[] = [];
+  for (let count = from.number(); count > 0; count--) {
+    const activity = {
+      taskId: from.number(),
+      name: from.text(),
+      attempt: from.number(),
+      deliveries: from.number(),
+      isOut: from.number() === 1,
+      since: from.number(),
+    };
+    activities.push({ ...activity, ...given({ expiresAt: from.numberOrNone() }) });
+  }
+  return { at, activities, activityCount, dueMessages, laterMessages, isClaimed, ...given({ oldestDueAt }) };
 }
 
 /** A page of history as it is stored, to be decoded outside of the answer. */

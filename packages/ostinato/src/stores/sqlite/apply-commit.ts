@@ -34,6 +34,25 @@ export class RefusedLate extends Error {}
 
 const HELD = HOT_COLUMNS.length + COLD_COLUMNS.indexOf("held");
 
+const NOT_BEFORE = HOT_COLUMNS.length + COLD_COLUMNS.indexOf("not_before");
+const NAME = FIXED_COLUMNS.indexOf("name");
+const NO_ROWS: readonly MessageRow[] = [];
+const NONE_BORN: readonly Born[] = [];
+
+/** An instance that was just inserted. */
+interface Created {
+  readonly number: number;
+  readonly epoch: number;
+  readonly held: boolean;
+  readonly row: readonly Column[];
+}
+
+/** A child that was made and leased to the process that commits. */
+interface Born {
+  readonly lease: LeaseOfInstance;
+  readonly inbox: MessageRow[];
+}
+
 /** Carries out the commit at the reader's position and appends its answer. */
 export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnReader, careful: boolean, reply: Wire): void {
   const { sql, at, leases } = session;
@@ -45,7 +64,9 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
   for (let fences = from.number(); fences > 0; fences--) {
     const kind = from.number();
     if (kind === ABSENT) {
-      if (sql.numberOf.get(me.hub, from.text()) !== undefined) return void reply.push(EXISTS);
+      const id = from.text();
+      // The insert of a new instance is the check itself, unless something would have been written before it.
+      if ((careful || !(flags & RECORD_NEW)) && sql.numberOf.get(me.hub, id) !== undefined) return void reply.push(EXISTS);
     } else if (kind === INSTANCE) {
       const fenced = from.number();
       if (epochOf(session, fenced) !== from.number()) return void reply.push(FENCED);
@@ -92,7 +113,7 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
   // ---- what stands
   let epoch = lease?.epoch ?? 0;
   let held = lease?.held ?? false;
-  let isNew = false;
+  let created: Created | undefined;
   if (flags & RECORD_HOT) {
     const hot = take(from, HOT_COLUMNS.length);
     sql.updateHot.run(...hot, number);
@@ -104,10 +125,14 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
     held = row[HELD] === 1;
     if ((row[HOT_COLUMNS.length] as number) >= FIRST_TERMINAL) session.tellEnded(me.hub, idOf(session, number));
   } else if (flags & RECORD_NEW) {
-    const created = insert(session, me, from);
+    created = insert(session, me, from);
+    if (created === undefined) {
+      if (wrote || flags & DROP_EVERYTHING) throw new RefusedLate();
+      return void reply.push(EXISTS);
+    }
     ({ number, epoch, held } = created);
-    isNew = true;
   }
+  const isNew = created !== undefined;
   if (flags & PAYLOADS) writePayloads(session, number, from);
   if (flags & HISTORY) {
     if (flags & REPLACE) sql.dropHistory.run(number);
@@ -117,10 +142,11 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
   for (let activities = from.number(); activities > 0; activities--) schedule(session, me, number, from);
 
   // ---- what is told to others
-  const own: MessageRow[] = [];
-  const undelivered: string[] = [];
-  const touched = new Set<number>();
-  const born: { readonly lease: LeaseOfInstance; readonly inbox: MessageRow[] }[] = [];
+  // Most commits tell nobody anything: each of these is made when it is first needed.
+  let own: MessageRow[] | undefined;
+  let undelivered: string[] | undefined;
+  let touched: Set<number> | undefined;
+  let born: Born[] | undefined;
   for (let messages = from.number(); messages > 0; messages--) {
     const to = from.textOrNone();
     const [lane, id, execution, visibleAt, body] = take(from, 5) as [number, string, string | null, number | null, string];
@@ -128,25 +154,27 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
     let addressee = to === undefined ? number : (sql.numberOf.get(me.hub, to) as unknown as [number] | undefined)?.[0];
     if (creates !== CREATES_NOTHING) {
       if (addressee === undefined) {
-        const created = insert(session, me, from);
-        addressee = created.number;
+        const child = insert(session, me, from);
+        if (child === undefined) throw new Error(`The instance '${to}' is there, and was not found a moment ago.`);
+        addressee = child.number;
         for (let slot = 0; slot < 4; slot++) setPayload(session, addressee, slot, from.textOrNone() ?? null);
-        if (creates === CREATES_CLAIMED) born.push({ lease: leases.grant(addressee, me.owner, created.epoch, created.held), inbox: [] });
+        if (creates === CREATES_CLAIMED)
+          (born ??= []).push({ lease: leases.grant(addressee, me.owner, child.epoch, child.held), inbox: [] });
       } else from.position += FIXED_COLUMNS.length + HOT_COLUMNS.length + COLD_COLUMNS.length + 4;
     }
     if (addressee === undefined) {
-      undelivered.push(id);
+      (undelivered ??= []).push(id);
       continue;
     }
     const dueAt = visibleAt === null ? at : Math.max(visibleAt, at);
     const row: MessageRow = [dueAt, lane, session.mintSequence(), id, execution, visibleAt, at, EVENT_FORMAT, body];
     if (sql.insertMessage.run(addressee, ...row).changes === 0) continue;
     if (addressee === number) {
-      own.push(row);
+      (own ??= []).push(row);
       continue;
     }
-    touched.add(addressee);
-    const child = born.find((one) => one.lease.number === addressee);
+    (touched ??= new Set()).add(addressee);
+    const child = born?.find((one) => one.lease.number === addressee);
     if (child !== undefined) child.inbox.push(row);
     else {
       const theirs = leases.of(addressee);
@@ -171,33 +199,37 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
         leases.setDue(lease, 0);
       }
     } else if (lease !== undefined) {
-      session.free(lease, own.length > 0);
+      session.free(lease, own !== undefined);
       lease = undefined;
-    } else session.placeReady(number, isNew);
-  } else if (lease === undefined && own.length > 0) session.placeReady(number);
-  if (lease !== undefined) for (const [dueAt, lane] of own) session.arrive(lease, lane, dueAt);
+    } else if (created === undefined) session.placeReady(number);
+    else placeNew(session, me.hub, created, own ?? NO_ROWS);
+  } else if (lease === undefined && own !== undefined) session.placeReady(number);
+  if (lease !== undefined && own !== undefined) for (const [dueAt, lane] of own) session.arrive(lease, lane, dueAt);
 
   // ---- the answer
   const kept = (flags & LEASES) !== 0 && (flags & KEEP) !== 0 ? lease : undefined;
   const arrives = kept !== undefined && kept.dueAt <= at;
-  if (arrives || undelivered.length > 0 || born.length > 0) {
+  if (arrives || undelivered !== undefined || born !== undefined) {
     reply.push(DONE_WITH, number);
     if (arrives) {
       if (isNew) {
         reply.push(null);
-        session.handOutNew(kept, own, reply);
+        session.handOutNew(kept, own ?? NO_ROWS, reply);
       } else {
         reply.push(idOf(session, number));
         session.handOut(kept, reply);
       }
     } else reply.push(null, 0);
-    reply.push(undelivered.length, ...undelivered, born.length);
-    for (const { lease: theirs, inbox } of born) {
+    if (undelivered === undefined) reply.push(0);
+    else reply.push(undelivered.length, ...undelivered);
+    reply.push(born?.length ?? 0);
+    for (const { lease: theirs, inbox } of born ?? NONE_BORN) {
       reply.push(...(sql.recordOf.get(theirs.number) as unknown as Column[]), 0);
       session.handOutNew(theirs, inbox, reply);
     }
   } else reply.push(DONE, number);
   if (lease !== undefined && lease.dueAt !== Number.POSITIVE_INFINITY) session.tellDue(lease.dueAt);
+  if (touched === undefined) return;
   for (const one of touched) {
     const theirs = leases.of(one);
     if (theirs === undefined) session.placeReady(one);
@@ -247,16 +279,26 @@ function take(from: ColumnReader, count: number): Column[] {
   return from.columns.slice(position, position + count);
 }
 
-function insert(
-  session: Session,
-  me: OwnerOfLeases,
-  from: ColumnReader,
-): { readonly number: number; readonly epoch: number; readonly held: boolean } {
+/** Inserts an instance; `undefined` when its id is taken. */
+function insert(session: Session, me: OwnerOfLeases, from: ColumnReader): Created | undefined {
   const row = take(from, FIXED_COLUMNS.length + HOT_COLUMNS.length + COLD_COLUMNS.length);
   const number = session.mintNumber();
-  session.sql.insertInstance.run(number, me.hub, ...row);
+  if (session.sql.insertInstance.run(number, me.hub, ...row).changes === 0) return undefined;
   if ((row[FIXED_COLUMNS.length + HOT_COLUMNS.length] as number) >= FIRST_TERMINAL) session.tellEnded(me.hub, row[0] as string);
-  return { number, epoch: row[FIXED_COLUMNS.length] as number, held: row[FIXED_COLUMNS.length + HELD] === 1 };
+  return { number, epoch: row[FIXED_COLUMNS.length] as number, held: row[FIXED_COLUMNS.length + HELD] === 1, row };
+}
+
+/** A new instance that nobody holds: its inbox is what the commit wrote, so nobody has to look. */
+function placeNew(session: Session, hub: number, { number, held, row }: Created, inbox: readonly MessageRow[]): void {
+  const status = row[FIXED_COLUMNS.length + HOT_COLUMNS.length] as number;
+  const notBefore = row[FIXED_COLUMNS.length + NOT_BEFORE] as number | null;
+  session.place(number, { hub, name: row[NAME] as string, status, held, notBefore }, dueByLane(inbox));
+}
+
+function dueByLane(inbox: readonly MessageRow[]): (number | null)[] {
+  const due: (number | null)[] = [null, null, null, null];
+  for (const [dueAt, lane] of inbox) due[lane] = Math.min(due[lane] ?? dueAt, dueAt);
+  return due;
 }
 
 function writePayloads(session: Session, number: number, from: ColumnReader): void {

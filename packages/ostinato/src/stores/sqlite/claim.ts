@@ -3,10 +3,12 @@
 // Is told: how much an owner has room for, and of which names.
 // Always:  S4 a claim reads rows of `ready`, never messages that nobody is handed.
 //          G5 epochs and attempts rise durably before anything is handed out.
+//          D5 a row that cannot be read is told of and left out; what else is ready is handed out.
 
 import { RECORD_COLUMNS } from "../sql/rows.ts";
 import type { Column } from "../sql/rows.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
+import { codeOf, messageOf } from "./database-file.ts";
 import type { OwnerOfLeases } from "./leases.ts";
 import type { Session } from "./session.ts";
 import { DONE } from "./wire.ts";
@@ -26,6 +28,7 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
   const errands = from.number();
   const activities = texts(from);
   let nextDueAt = Number.POSITIVE_INFINITY;
+  const damaged: Column[] = [];
 
   reply.push(DONE, 0);
   const countAt = reply.length - 1;
@@ -37,8 +40,12 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
   }
   for (const lease of due) {
     const start = reply.length;
-    reply.push(...(sql.recordOf.get(lease.number) as unknown as Column[]), 1);
-    if (session.handOut(lease, reply) > 0) count++;
+    let handedOut = 0;
+    unlessDamaged(session, lease.number, damaged, () => {
+      reply.push(...(sql.recordOf.get(lease.number) as unknown as Column[]), 1);
+      handedOut = session.handOut(lease, reply);
+    });
+    if (handedOut > 0) count++;
     else reply.length = start;
   }
 
@@ -47,14 +54,17 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
     const claimed = new Set<number>();
     for (const [, number] of soonest(names, (name) => sql.readyOf.all(me.hub, name, at, room))) {
       if (claimed.size === room || claimed.has(number)) continue;
-      const record = sql.claimInstance.get(number) as unknown as Column[] | undefined;
+      const start = reply.length;
+      const done = unlessDamaged(session, number, damaged, () => {
+        const record = sql.claimInstance.get(number) as unknown as Column[] | undefined;
+        if (record === undefined) return;
+        claimed.add(number);
+        reply.push(...record, 0);
+        session.handOut(leases.grant(number, me.owner, record[EPOCH] as number, record[HELD] === 1), reply);
+        count++;
+      });
+      if (!done) reply.length = start;
       sql.dropReady.run(number);
-      if (record === undefined) continue;
-      claimed.add(number);
-      const lease = leases.grant(number, me.owner, record[EPOCH] as number, record[HELD] === 1);
-      reply.push(...record, 0);
-      session.handOut(lease, reply);
-      count++;
     }
     for (const name of names) nextDueAt = Math.min(nextDueAt, first(sql.nextReadyOf.get(me.hub, name, at)));
   }
@@ -67,14 +77,36 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
     let taken = 0;
     for (const [, number, generation = 0, task = 0] of soonest(activities, (name) => sql.unclaimedOf.all(me.hub, name, at, errands))) {
       if (taken === errands) break;
-      reply.push(...(sql.claimActivity.get(me.owner, number, generation, task) as unknown as Column[]));
-      taken++;
+      const claimed = unlessDamaged(session, number, damaged, () =>
+        reply.push(...(sql.claimActivity.get(me.owner, at, number, generation, task) as unknown as Column[])),
+      );
+      if (claimed) taken++;
     }
     reply[errandsAt] = taken;
     for (const name of activities) nextDueAt = Math.min(nextDueAt, first(sql.nextUnclaimedOf.get(me.hub, name, at)));
   }
-  reply.push(nextDueAt === Number.POSITIVE_INFINITY ? null : nextDueAt);
+  reply.push(nextDueAt === Number.POSITIVE_INFINITY ? null : nextDueAt, damaged.length / 2, ...damaged);
 }
+
+/** Does something with the rows of an instance. What cannot be read of them is noted, with whose it is; any other error is one. */
+function unlessDamaged(session: Session, number: number, damaged: Column[], read: () => unknown): boolean {
+  try {
+    read();
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== CORRUPT && (error as { code?: unknown }).code !== "ERR_OUT_OF_RANGE") throw error;
+    let id = `number ${number}`;
+    try {
+      id = String((session.sql.idOf.get(number) as unknown as [Column] | undefined)?.[0] ?? id);
+    } catch {
+      // Then its number has to do.
+    }
+    damaged.push(id, messageOf(error));
+    return false;
+  }
+}
+
+const CORRUPT = 11;
 
 /** Gives leases back; stale ones are ignored. */
 export function applyRelease(session: Session, me: OwnerOfLeases, from: ColumnReader, reply: Wire): void {

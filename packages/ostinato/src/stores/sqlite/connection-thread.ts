@@ -1,9 +1,9 @@
 // connection-thread: the connection in a thread of its own. All groups that wait go into one transaction.
 
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "node:worker_threads";
-import type { FromThread, ToThread } from "./bodies.ts";
 import { openConnection } from "./connection.ts";
 import type { Connection, ConnectionOptions } from "./connection.ts";
+import type { FromThread, Order, ToThread } from "./line-to-thread.ts";
 import { pack, unpack } from "./wire.ts";
 import type { Wire } from "./wire.ts";
 
@@ -26,34 +26,61 @@ try {
  */
 const LOOK_AGAIN_MS = 0.2;
 
+function next(): ToThread | undefined {
+  return (receiveMessageOnPort(port as MessagePort) as { message: ToThread } | undefined)?.message;
+}
+
 /** A message that is there, or comes in a moment. */
 function soon(): ToThread | undefined {
   const until = performance.now() + LOOK_AGAIN_MS;
   do {
-    const received = receiveMessageOnPort(port as MessagePort) as { message: ToThread } | undefined;
-    if (received !== undefined) return received.message;
+    const message = next();
+    if (message !== undefined) return message;
   } while (performance.now() < until);
   return undefined;
 }
 
-/** Carries out what waits, in one transaction. Tells whether the connection goes on. */
+/** Carries out what waits, the groups in one transaction, up to the first order. Tells whether it may look for more. */
 function carryOut(first: ToThread): boolean {
   const groups: Wire[] = [];
-  let closing = false;
-  for (
-    let message: ToThread | undefined = first;
-    message !== undefined;
-    message = (receiveMessageOnPort(port as MessagePort) as { message: ToThread } | undefined)?.message
-  ) {
-    if ("kind" in message) closing = true;
-    else groups.push(unpack(message));
+  let columns = 0;
+  let order: Order | undefined;
+  for (let message: ToThread | undefined = first; message !== undefined && order === undefined; message = order ? undefined : next()) {
+    if ("kind" in message) order = message;
+    else {
+      groups.push(unpack(message));
+      columns += message.numbers.length;
+    }
   }
-  if (groups.length > 0 && connection !== undefined) tell(connection.execute(groups).map(pack));
-  if (!closing) return true;
-  connection?.close();
-  tell({ kind: "closed" });
-  port?.close();
-  return false;
+  if (groups.length > 0 && connection !== undefined) {
+    const parcels = connection.execute(groups).map(pack);
+    tell({ kind: "replies", parcels, columns, commitMs: connection.commitMs });
+  }
+  return order === undefined || obey(order);
+}
+
+function obey(order: Order): boolean {
+  switch (order.kind) {
+    case "take-over":
+      connection?.takeOver(unpack(order.state));
+      return true;
+    case "hand-over": {
+      const state = connection?.handOver();
+      tell(state === undefined ? { kind: "handed-over" } : { kind: "handed-over", state: pack(state) });
+      return false;
+    }
+    case "checkpoint":
+      connection?.checkpoint();
+      tell({ kind: "checkpointed" });
+      return false;
+    case "close":
+      // Whoever closes last carries the log over: better here than where the event loop would wait for it.
+      if ((workerData as ConnectionOptions).standby === true) connection?.checkpoint();
+      connection?.close();
+      tell({ kind: "closed" });
+      port?.close();
+      return false;
+  }
 }
 
 port.on("message", (first: ToThread) => {

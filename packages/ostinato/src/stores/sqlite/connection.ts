@@ -4,6 +4,7 @@
 // Is told: groups of operations, as flat lists.
 // Tells:   a reply to each group: reading, hints, and the answers in order.
 // Always:  I3 nothing is answered before it is durable.
+//          Of two connections of this process to one file only the one works that has what both need to know: leases, numbers, the reading.
 //          S1 each commit whole or not at all; what fails alone is refused alone.
 //          D3 after a failed COMMIT no success is answered from that handle: the file is opened anew, written through, and every lease is void.
 //          D4 what cannot be written for want of room is refused, and tried again when it is asked again; reads go on.
@@ -17,13 +18,33 @@ import { applyCommit, RefusedLate } from "./apply-commit.ts";
 import { applyClaim, applyRelease, giveBack } from "./claim.ts";
 import { codeOf, lockFile, messageOf, openForReading, openForWriting } from "./database-file.ts";
 import type { FileLock } from "./database-file.ts";
+import { FULL, inWords, leavesDoubt } from "./disk-faults.ts";
+import { applyCutLog, applyGiveBack } from "./give-back.ts";
 import { Leases } from "./leases.ts";
-import { applyHistory, applyQuery, applyRead } from "./reading.ts";
+import { applyFinished, applyHistory, applyOutstanding, applyQuery, applyRead } from "./reading.ts";
 import { Session } from "./session.ts";
-import { CLAIM, CLOCK, CLOSE, COMMIT, DONE, FAILED, OPEN, PAGE_OF_HISTORY, QUERY, READ, RELEASE, writes } from "./wire.ts";
+import {
+  CLAIM,
+  CLOCK,
+  CLOSE,
+  COMMIT,
+  CUT_LOG,
+  DONE,
+  FAILED,
+  FINISHED,
+  GIVE_BACK,
+  OPEN,
+  OUTSTANDING,
+  PAGE_OF_HISTORY,
+  QUERY,
+  READ,
+  RELEASE,
+  writes,
+} from "./wire.ts";
 import type { Wire } from "./wire.ts";
 
-const FULL = 13;
+/** How much one COMMIT counts in the average of them. */
+const COMMIT_WEIGHT = 0.2;
 
 /** How a connection is opened. Plain data but for the clock, so that it can be sent to a thread. */
 export interface ConnectionOptions {
@@ -31,8 +52,14 @@ export interface ConnectionOptions {
   readonly readOnly: boolean;
   /** How many pages the write-ahead log may have before it is carried over. */
   readonly walPages: number;
+  /** It stands by, until it takes over from the connection that holds the file. */
+  readonly standby?: boolean;
   /** Makes each durable commit take this much longer: a slow disk, for measurements. */
   readonly commitDelayMs?: number;
+  /** From which time for a COMMIT on the disk counts as slow: 2. */
+  readonly slowCommitMs?: number;
+  /** Changes hands after every group, where there are two of them. For tests. */
+  readonly restless?: boolean;
   readonly clock?: StoreClock;
   readonly migrations?: readonly Migration[];
   /** Asked before each COMMIT; what it throws is what the COMMIT throws. For tests of a failing disk. */
@@ -42,6 +69,14 @@ export interface ConnectionOptions {
 /** An open connection. */
 export interface Connection {
   execute(groups: readonly Wire[]): Wire[];
+  /** How long a COMMIT takes, on a moving average. */
+  readonly commitMs: number;
+  /** Gives up all it knows beside the file; `undefined` when it cannot now. */
+  handOver(): Wire | undefined;
+  /** Goes on with what the other connection of this process gave up. */
+  takeOver(state: Wire): void;
+  /** Carries over what it can of the log, beside a connection that goes on writing. */
+  checkpoint(): void;
   close(): void;
 }
 
@@ -51,11 +86,15 @@ class InDoubt extends Error {}
 /** Opens a file and takes it, or opens it to read. */
 export function openConnection(options: ConnectionOptions): Connection {
   const { path, readOnly } = options;
-  const clock = options.clock === undefined ? machineClock() : risingClock(options.clock);
-  const lock: FileLock | undefined = readOnly ? undefined : lockFile(path);
+  let clock = options.clock === undefined ? machineClock() : risingClock(options.clock);
+  const standby = options.standby ?? false;
+  const lock: FileLock | undefined = readOnly || standby ? undefined : lockFile(path);
   const leases = new Leases();
   const queries = new Map<string, StatementSync>();
   let session: Session | undefined;
+  /** Since the last reply: everything may be ready, so everybody has to look. */
+  let reopened = false;
+  let commitMs = 0;
 
   function connect(): Session {
     const db = readOnly ? openForReading(path, options.migrations) : openForWriting(path, options.migrations);
@@ -66,7 +105,7 @@ export function openConnection(options: ConnectionOptions): Connection {
 
   try {
     session = connect();
-    if (!readOnly) recover(session, clock.now());
+    if (!readOnly && !standby) recover(session, clock.now());
   } catch (error) {
     session?.db.close();
     lock?.release();
@@ -87,6 +126,8 @@ export function openConnection(options: ConnectionOptions): Connection {
         opened.free(lease);
       }
       opened.sql.releaseActivities.run(opened.at);
+      // What the COMMIT that is in doubt has made, leased or brought to somebody, no lease knows of.
+      for (const [number] of opened.sql.stranded.all() as unknown as [number][]) opened.placeReady(number, true);
       opened.sql.commit.run();
       leases.settle();
     } catch (error) {
@@ -95,6 +136,7 @@ export function openConnection(options: ConnectionOptions): Connection {
       throw error;
     }
     session = opened;
+    reopened = true;
     return opened;
   }
 
@@ -114,6 +156,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   }
 
   function commit(at: Session): void {
+    const begun = performance.now();
     try {
       options.beforeCommit?.(at.db);
       at.sql.commit.run();
@@ -123,6 +166,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     }
     at.leases.settle();
     if (options.commitDelayMs !== undefined) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, options.commitDelayMs);
+    commitMs += (performance.now() - begun - commitMs) * COMMIT_WEIGHT;
   }
 
   function rollBack(at: Session): void {
@@ -149,6 +193,14 @@ export function openConnection(options: ConnectionOptions): Connection {
         return applyHistory(at, leases.ownerOf(owner).hub, from, reply);
       case QUERY:
         return applyQuery(at, leases.ownerOf(owner).hub, from, queries, reply);
+      case FINISHED:
+        return applyFinished(at, leases.ownerOf(owner).hub, from, reply);
+      case GIVE_BACK:
+        return applyGiveBack(at.db, reply);
+      case CUT_LOG:
+        return readOnly ? void reply.push(DONE) : applyCutLog(at.db, reply);
+      case OUTSTANDING:
+        return applyOutstanding(at, leases.ownerOf(owner).hub, from, reply);
       case OPEN: {
         const joined = leases.join(hubOf(at, from.text(), readOnly));
         return void reply.push(DONE, joined.hub, joined.owner);
@@ -206,7 +258,7 @@ export function openConnection(options: ConnectionOptions): Connection {
         } catch (error) {
           giveUp(error);
           reply.length = 0;
-          reply.push(FAILED, messageOf(error instanceof InDoubt ? error.cause : error));
+          reply.push(FAILED, inWords(error instanceof InDoubt ? error.cause : error));
         }
         for (const value of reply) replyToAll.push(value);
       }
@@ -219,7 +271,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   /** After an error: back to before the transaction, or, when that cannot be said of the file, to a new session. */
   function giveUp(error: unknown): void {
     if (session === undefined) return;
-    if (error instanceof InDoubt) return abandon();
+    if (error instanceof InDoubt || leavesDoubt(error)) return abandon();
     try {
       rollBack(session);
     } catch {
@@ -236,11 +288,9 @@ export function openConnection(options: ConnectionOptions): Connection {
       replies = alone(groups, reading);
     }
     const telling = session?.telling;
-    const head: Wire = [
-      reading,
-      telling?.ready === true ? 1 : 0,
-      telling === undefined || telling.dueAt === Number.POSITIVE_INFINITY ? null : telling.dueAt,
-    ];
+    const ready = telling?.ready === true || reopened;
+    reopened = false;
+    const head: Wire = [reading, ready ? 1 : 0, telling === undefined || telling.dueAt === Number.POSITIVE_INFINITY ? null : telling.dueAt];
     const ended = telling?.ended ?? [];
     // Hints are for everybody: they stand in the first reply alone.
     return replies.map((reply, index) => (index === 0 ? [...head, ended.length, ...ended, ...reply] : [reading, 0, null, 0, ...reply]));
@@ -261,13 +311,45 @@ export function openConnection(options: ConnectionOptions): Connection {
     }
   }
 
+  function handOver(): Wire | undefined {
+    if (session === undefined) return undefined;
+    const state: Wire = [clock.now(), commitMs];
+    session.handOver(state);
+    return state;
+  }
+
+  function takeOver(state: Wire): void {
+    const from = new ColumnReader(state);
+    clock = machineClock(from.number());
+    commitMs = from.number();
+    session ??= connect();
+    session.takeOver(from);
+  }
+
+  function checkpoint(): void {
+    try {
+      session?.db.exec("pragma wal_checkpoint(passive)");
+    } catch {
+      // It frees room and nothing else; the next one tries again.
+    }
+  }
+
   function close(): void {
     session?.db.close();
     session = undefined;
     lock?.release();
   }
 
-  return { execute, close };
+  return {
+    execute,
+    get commitMs() {
+      return commitMs;
+    },
+    handOver,
+    takeOver,
+    checkpoint,
+    close,
+  };
 }
 
 /** Leases of earlier processes are void: what they held is ready again. Attempts stay counted. */

@@ -44,7 +44,8 @@ export function lockFile(path: string): FileLock {
   createPrivately(beside);
   const db = new DatabaseSync(beside);
   try {
-    db.exec("pragma journal_mode = delete; pragma synchronous = off; pragma busy_timeout = 0");
+    // A moment's patience, for somebody who only looks whether it is held.
+    db.exec("pragma journal_mode = delete; pragma synchronous = off; pragma busy_timeout = 100");
     for (;;) {
       db.exec("begin immediate; create table if not exists holder(pid int); delete from holder");
       db.prepare("insert into holder values(?)").run(process.pid);
@@ -62,6 +63,24 @@ export function lockFile(path: string): FileLock {
       `${path} is held by ${who}. One process at a time can hold it; close it there, or open it here with { readOnly: true }.`,
       { cause: error },
     );
+  }
+}
+
+/** Who holds a file: a process, with its pid where that is known; `undefined`: nobody. */
+export function holderOf(path: string): { readonly pid: number | undefined } | undefined {
+  const beside = `${path}-lock`;
+  if (!existsSync(beside)) return undefined;
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(beside);
+    // The lock itself is asked, for the time of a look: a pid may be somebody else's by now.
+    db.exec("pragma busy_timeout = 0; begin immediate; rollback");
+    return undefined;
+  } catch (error) {
+    if (db === undefined || codeOf(error) !== BUSY) throw unavailable(path, error);
+    return { pid: pidIn(db) };
+  } finally {
+    db?.close();
   }
 }
 
@@ -84,6 +103,8 @@ export function openForWriting(path: string, migrations: readonly Migration[] = 
   else inspect(path, migrations);
   const db = new DatabaseSync(path);
   try {
+    // Before anything else is written: afterwards a file keeps the mode it has.
+    if (fresh) db.exec("pragma auto_vacuum = incremental");
     db.exec(
       "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = off; pragma journal_size_limit = 67108864; pragma cache_size = -32768; pragma busy_timeout = 5000",
     );
@@ -96,16 +117,27 @@ export function openForWriting(path: string, migrations: readonly Migration[] = 
 }
 
 /** Opens a file beside its holder, to read. */
-export function openForReading(path: string, migrations: readonly Migration[] = MIGRATIONS): DatabaseSync {
+export function openForReading(
+  path: string,
+  migrations: readonly Migration[] = MIGRATIONS,
+  oldest = migrations.at(-1)?.format ?? 0,
+): DatabaseSync {
   if (!existsSync(path)) throw new StoreUnavailableError(`${path} does not exist, so it cannot be read.`);
   inspect(path, migrations);
   const db = new DatabaseSync(path, { readOnly: true });
+  const format = pragma(db, "user_version");
+  if (format < oldest) {
+    db.close();
+    throw new StoreFormatError(
+      `${path} has the older format ${format}, and to read it brings nothing up to date. Open it once without { readOnly: true } (a copy is put aside first).`,
+    );
+  }
   db.exec("pragma busy_timeout = 5000");
   return db;
 }
 
 /** Looks at a file without writing to it. */
-function inspect(path: string, migrations: readonly Migration[]): void {
+export function inspect(path: string, migrations: readonly Migration[] = MIGRATIONS): void {
   const newest = migrations.at(-1)?.format ?? 0;
   // SQLite takes a file that is too short for a header for an empty database, and would write over it.
   if (statSync(path).size < 512) throw new StoreFormatError(`${path} is no SQLite database. It was not touched; choose another path.`);
@@ -155,7 +187,8 @@ function backUp(db: DatabaseSync, path: string): void {
   db.prepare("vacuum into ?").run(path);
 }
 
-function createPrivately(path: string): void {
+/** A new empty file that only its owner may read, if there is none. */
+export function createPrivately(path: string): void {
   try {
     closeSync(openSync(path, "wx", 0o600));
     // The mode given above is subject to the process's mask, which may take even more away.

@@ -1,15 +1,17 @@
 // The rules of the file: who may hold it, what is refused untouched, what survives a kill, a full disk and a failing one.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import type { TestContext } from "node:test";
+import { Worker } from "node:worker_threads";
 import { movableClock } from "../../conformance/store/movable-clock.ts";
 import {
   activityOf,
@@ -27,7 +29,8 @@ import {
   turnOf,
 } from "../../conformance/store/stories.ts";
 import type { Store } from "../../engine/store.ts";
-import { MIGRATIONS } from "../sql/schema.ts";
+import { FORMAT, MIGRATIONS } from "../sql/schema.ts";
+import { holderOf, lockFile } from "./database-file.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 import type { SqliteStoreOptions } from "./sqlite-store.ts";
 
@@ -117,6 +120,7 @@ describe("sqlite file", () => {
         (error: Error & { code: string }) => error.code === "FILE_LOCKED" && error.message.includes(`process ${other.process.pid}`),
       );
     }
+    assert.deepEqual(holderOf(path), { pid: other.process.pid });
     const reader = await opened(t, { path, readOnly: true });
     const { items } = await reader.query({}, { size: 1 });
     assert.equal(items.length, 1);
@@ -125,8 +129,29 @@ describe("sqlite file", () => {
     await assert.rejects(claimAll(reader), { code: "UNSUPPORTED" });
     other.process.kill("SIGKILL");
     await gone(other.process);
+    assert.equal(holderOf(path), undefined);
+    assert.equal(holderOf(join(dirname(path), "none.db")), undefined);
     const mine = await opened(t, { path });
+    assert.deepEqual(holderOf(path), { pid: process.pid });
     await done(mine, startOf("x"));
+  });
+
+  it("D9 looking who holds a file keeps nobody from taking it", async (t) => {
+    const path = join(folderOf(t), "hub.db");
+    const looking = new Worker(
+      `import(${JSON.stringify(new URL("./database-file.ts", import.meta.url).href)}).then(({ holderOf }) => {
+        const { parentPort, workerData } = require("node:worker_threads");
+        parentPort.postMessage("begun");
+        for (;;) holderOf(workerData);
+      });`,
+      { eval: true, workerData: path },
+    );
+    try {
+      await once(looking, "message");
+      for (let times = 0; times < 500; times++) lockFile(path).release();
+    } finally {
+      await looking.terminate();
+    }
   });
 
   it("what is no hub, damaged or of a later version is refused, and not a byte of it is changed", async (t) => {
@@ -184,18 +209,18 @@ describe("sqlite file", () => {
     await first.open();
     await done(first, startOf("a"));
     await first.close();
-    const bad = [...MIGRATIONS, { format: 2, statements: "create table extra(a int); insert into nowhere values(1)" }];
+    const bad = [...MIGRATIONS, { format: FORMAT + 1, statements: "create table extra(a int); insert into nowhere values(1)" }];
     await assert.rejects(openSqliteStore({ path, body: "inline", testing: { migrations: bad } }).open(), { code: "STORE_FORMAT" });
     const good = [
       ...MIGRATIONS,
-      { format: 2, statements: "create table extra(a int)" },
-      { format: 3, statements: "insert into extra values(1)" },
+      { format: FORMAT + 1, statements: "create table extra(a int)" },
+      { format: FORMAT + 2, statements: "insert into extra values(1)" },
     ];
     const upgraded = openSqliteStore({ path, body: "inline", testing: { migrations: good } });
     await upgraded.open();
     assert.equal((await claimOne(upgraded)).id, "a");
     await upgraded.close();
-    const backup = join(folder, "hub.db.format-1.backup");
+    const backup = join(folder, `hub.db.format-${FORMAT}.backup`);
     assert.equal(statSync(backup).mode & 0o777, 0o600);
     const kept = await opened(t, { path: backup });
     assert.equal((await kept.read("a"))?.record.id, "a");

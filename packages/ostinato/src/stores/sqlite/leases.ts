@@ -6,6 +6,8 @@
 
 import { DueHeap } from "../due-heap.ts";
 import type { Due } from "../due-heap.ts";
+import type { ColumnReader } from "../sql/read-rows.ts";
+import type { Wire } from "./wire.ts";
 
 /** A lease on an instance. */
 export interface LeaseOfInstance extends Due {
@@ -102,6 +104,38 @@ export class Leases {
 
   gone(lease: LeaseOfInstance, id: string): void {
     if (lease.handed.delete(id)) this.#undo.push(() => lease.handed.add(id));
+  }
+
+  /** Gives up all owners and leases, for the other connection to this file: last owner, owners (owner, hub), leases (number, owner, epoch, held, due, handed). */
+  handOver(to: Wire): void {
+    to.push(this.#lastOwner, this.#owners.size);
+    for (const { owner, hub } of this.#owners.values()) to.push(owner, hub);
+    to.push(this.#byNumber.size);
+    for (const { number, owner, epoch, held, dueAt, handed } of this.#byNumber.values()) {
+      to.push(number, owner, epoch, held ? 1 : 0, dueAt === Number.POSITIVE_INFINITY ? null : dueAt, handed.size);
+      for (const id of handed) to.push(id);
+    }
+    this.#owners.clear();
+    this.#byNumber.clear();
+  }
+
+  /** Takes what another connection gave up. */
+  takeOver(from: ColumnReader): void {
+    this.#lastOwner = from.number();
+    for (let count = from.number(); count > 0; count--) {
+      const owner = from.number();
+      this.#owners.set(owner, { owner, hub: from.number(), due: new DueHeap<LeaseOfInstance>() });
+    }
+    for (let count = from.number(); count > 0; count--) {
+      const number = from.number();
+      const owner = from.number();
+      const epoch = from.number();
+      const held = from.number() === 1;
+      const dueAt = from.numberOrNone() ?? Number.POSITIVE_INFINITY;
+      const handed = new Set<string>();
+      for (let ids = from.number(); ids > 0; ids--) handed.add(from.text());
+      this.#add({ number, owner, epoch, held, handed, dueAt, tie: number, place: -1 });
+    }
   }
 
   #add(lease: LeaseOfInstance): void {

@@ -4,6 +4,7 @@
 //          H9 a page of history is of the generation that the first page was of, or says that it is gone.
 
 import type { StatementSync } from "node:sqlite";
+import { OUTSTANDING_ACTIVITIES } from "../../contract/outstanding.ts";
 import type { InstanceFilter } from "../../contract/queries.ts";
 import { STATUSES } from "../sql/rows.ts";
 import type { Column } from "../sql/rows.ts";
@@ -52,6 +53,36 @@ export function applyHistory(session: Session, hub: number, from: ColumnReader, 
   reply[moreAt + 1] = rows;
 }
 
+/** Finished instances in order of completion: how many, and for each number, id, name, status, epoch, completed_at, parent's id and execution. */
+export function applyFinished(session: Session, hub: number, from: ColumnReader, reply: Wire): void {
+  const rows = session.sql.finishedAfter.all(
+    hub,
+    from.number(),
+    from.number(),
+    from.text(),
+    from.number(),
+    from.number(),
+    from.number(),
+    from.number(),
+    from.number(),
+  );
+  reply.push(DONE, rows.length);
+  for (const row of rows as unknown as Column[][]) reply.push(...row);
+}
+
+/** What stands in an instance's name: whether it is there, due and later messages, since when, whether it is held; then its activities. */
+export function applyOutstanding(session: Session, hub: number, from: ColumnReader, reply: Wire): void {
+  const { sql, at, leases } = session;
+  const [number] = (sql.numberOf.get(hub, from.text()) as unknown as [number] | undefined) ?? [];
+  if (number === undefined) return void reply.push(DONE, 0);
+  const [due, first, later, handed] = sql.inboxOf.get(at, at, number, number, number) as unknown as [number, number | null, number, number];
+  // Leases are in the memory of the process that has the file. Another one sees that an inbox is full and not on offer.
+  reply.push(DONE, 1, due, due > 0 ? first : null, later, leases.of(number) !== undefined || handed === 1 ? 1 : 0);
+  const rows = sql.activitiesOf.all(number, OUTSTANDING_ACTIVITIES) as unknown as Column[][];
+  reply.push(rows[0]?.[0] ?? 0, rows.length);
+  for (const [, ...row] of rows) reply.push(...row);
+}
+
 /** A part of a page: up to which number it looked (null: to the end), and rows of record and payloads. */
 export function applyQuery(session: Session, hub: number, from: ColumnReader, queries: Map<string, StatementSync>, reply: Wire): void {
   const after = from.number();
@@ -90,7 +121,31 @@ export function applyQuery(session: Session, hub: number, from: ColumnReader, qu
     statement.setReturnArrays(true);
     queries.set(text, statement);
   }
-  const rows = statement.all(...values, size) as unknown as Column[][];
+  const damaged: Column[] = [];
+  let rows: Column[][];
+  try {
+    rows = statement.all(...values, size) as unknown as Column[][];
+  } catch {
+    const numbers = session.db.prepare(`select number from instances where ${conditions.join(" and ")} order by number limit ?`);
+    numbers.setReturnArrays(true);
+    rows = readOneByOne(session, numbers.all(...values, size) as unknown as [number][], damaged);
+  }
   reply.push(DONE, until < last ? until : null, rows.length);
   for (const row of rows) reply.push(...row);
+  reply.push(damaged.length / 2, ...damaged);
+}
+
+/** After a row that cannot be read: every other one is found (D5). */
+function readOneByOne(session: Session, numbers: readonly [number][], damaged: Column[]): Column[][] {
+  const one = session.db.prepare(`${STORED} where number = ?`);
+  one.setReturnArrays(true);
+  const rows: Column[][] = [];
+  for (const [number] of numbers) {
+    try {
+      rows.push(one.get(number) as unknown as Column[]);
+    } catch (error) {
+      damaged.push(`number ${number}`, error instanceof Error ? error.message : String(error));
+    }
+  }
+  return rows;
 }

@@ -6,6 +6,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { FIRST_TERMINAL } from "../sql/rows.ts";
+import type { ColumnReader } from "../sql/read-rows.ts";
 import type { Column } from "../sql/rows.ts";
 import type { Leases } from "./leases.ts";
 import type { LeaseOfInstance } from "./leases.ts";
@@ -48,6 +49,24 @@ class Mint {
   forgetReservation(): void {
     this.#reserved = this.#next;
   }
+
+  handOver(to: Wire): void {
+    to.push(this.#next, this.#reserved);
+  }
+
+  takeOver(from: ColumnReader): void {
+    this.#next = from.number();
+    this.#reserved = from.number();
+  }
+}
+
+/** What says when an instance that nobody holds is ready. */
+export interface Waiting {
+  readonly hub: number;
+  readonly name: string;
+  readonly status: number;
+  readonly held: boolean;
+  readonly notBefore: number | null;
 }
 
 /** What a group has to tell beside its answers. */
@@ -91,6 +110,20 @@ export class Session {
     return this.#sequences.mint(this.sql);
   }
 
+  /** Gives up what it knows beside the file, for the other connection to this file. */
+  handOver(to: Wire): void {
+    this.#numbers.handOver(to);
+    this.#sequences.handOver(to);
+    this.leases.handOver(to);
+  }
+
+  /** Takes what another session gave up. */
+  takeOver(from: ColumnReader): void {
+    this.#numbers.takeOver(from);
+    this.#sequences.takeOver(from);
+    this.leases.takeOver(from);
+  }
+
   /** A new group, or the same once more. */
   start(at: number): void {
     this.at = at;
@@ -120,7 +153,12 @@ export class Session {
     const found = sql.readiness.get(number) as unknown as readonly Column[] | undefined;
     if (found === undefined) return;
     const [hub, name, status, held, notBefore, ...lanes] = found as [number, string, number, number, number | null, ...(number | null)[]];
-    const open = held === 1 ? lanes.slice(0, 2) : lanes;
+    this.place(number, { hub, name, status, held: held === 1, notBefore }, lanes);
+  }
+
+  /** The same for one that had no row and whose inbox is known: when the first message of each lane is due. */
+  place(number: number, { hub, name, status, held, notBefore }: Waiting, lanes: readonly (number | null)[]): void {
+    const open = held ? lanes.slice(0, 2) : lanes;
     const dueAt = earliest(open);
     if (dueAt === Number.POSITIVE_INFINITY) return;
     const terminal = status >= FIRST_TERMINAL;

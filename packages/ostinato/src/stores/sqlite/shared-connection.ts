@@ -7,8 +7,9 @@ import { InvalidArgumentError } from "../../contract/errors.ts";
 import type { Instant } from "../../contract/instant.ts";
 import { ColumnReader } from "../sql/read-rows.ts";
 import type { Column } from "../sql/rows.ts";
+import { openAuto } from "./auto-body.ts";
 import { openInline, openThread } from "./bodies.ts";
-import type { Body, BodyKind } from "./bodies.ts";
+import type { Body, BodyKind, BodyListener } from "./bodies.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { FAILED, pushOperation } from "./wire.ts";
 import type { Wire } from "./wire.ts";
@@ -83,8 +84,14 @@ export async function joinConnection(options: ConnectionOptions, body: BodyKind)
   }
 }
 
+const BODIES: { readonly [K in BodyKind]: (options: ConnectionOptions, listener: BodyListener) => Promise<Body> } = {
+  auto: openAuto,
+  inline: openInline,
+  thread: openThread,
+};
+
 async function open(options: ConnectionOptions, kind: BodyKind): ReturnType<typeof gatherer> {
-  return gatherer((listener) => (kind === "inline" ? openInline(options, listener) : openThread(options, listener)));
+  return gatherer((listener) => BODIES[kind](options, listener));
 }
 
 async function gatherer(openBody: (listener: { onReply(reply: Wire): void; onLost(error: Error): void }) => Promise<Body>) {

@@ -5,16 +5,20 @@ import { storeConformance } from "../../conformance/store/conformance.ts";
 import { movableClock } from "../../conformance/store/movable-clock.ts";
 import { START } from "../../conformance/store/stories.ts";
 import type { Store } from "../../engine/store.ts";
-import { openSqliteStore } from "./sqlite-store.ts";
+import { openSqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
 
-for (const body of ["inline", "thread"] as const) {
-  storeConformance(`sqlite, ${body}`, async () => {
+for (const weather of ["inline", "thread", "auto", "auto, changing hands after every group"] as const) {
+  storeConformance(`sqlite, ${weather}`, async () => {
+    const body = weather === "inline" || weather === "thread" ? weather : "auto";
     const folder = mkdtempSync(join(tmpdir(), "ostinato-test-"));
     const path = join(folder, "hub.db");
     const clock = body === "inline" ? movableClock(START) : undefined;
+    const restless = weather === "auto, changing hands after every group";
+    const testing: Pick<SqliteStoreOptions, "testing"> =
+      clock !== undefined ? { testing: { clock } } : restless ? { testing: { restless } } : {};
     const all: Store[] = [];
     const open = async (): Promise<Store> => {
-      const store = openSqliteStore({ path, body, ...(clock === undefined ? {} : { testing: { clock } }) });
+      const store = openSqliteStore({ path, body, ...testing });
       await store.open();
       all.push(store);
       return store;

@@ -17,17 +17,21 @@ import {
 import type { HistoryEvent } from "../../contract/events.ts";
 import type { InstanceId, InstanceNumber } from "../../contract/ids.ts";
 import type { InstanceRecord, StoredInstance } from "../../contract/instance.ts";
+import { LATEST_INSTANT } from "../../contract/instant.ts";
 import type { Instant } from "../../contract/instant.ts";
 import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
 import type { ActivityLease, Commit, CommitResult, Lease } from "../../engine/commit.ts";
-import type { ChangeHint, ClaimRequest, Claims, Decision, Store } from "../../engine/store.ts";
+import type { ChangeHint, ClaimRequest, Claims, Decision, FileUpkeep, FinishedPage, FinishedRequest, Store } from "../../engine/store.ts";
 import { cursorOf, numberOfCursor, pageSize } from "../paging.ts";
 import { decodeEvents } from "../sql/history-codec.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
 import type { Migration } from "../sql/schema.ts";
+import { FIRST_TERMINAL, STATUSES } from "../sql/rows.ts";
 import { pushCommit } from "../sql/write-commit.ts";
 import type { StoreClock } from "../store-clock.ts";
-import { readClaims, readFound, readOne, readPage, readResult } from "./answers.ts";
+import { readClaims, readFinished, readFound, readOne, readOutstanding, readPage, readResult } from "./answers.ts";
+import { backUpFile } from "./backup.ts";
+import { createBeside } from "./beside.ts";
 import type { BodyKind } from "./bodies.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { canonicalPath } from "./database-file.ts";
@@ -38,10 +42,14 @@ import {
   CLOCK,
   CLOSE,
   COMMIT,
+  CUT_LOG,
+  FINISHED,
+  GIVE_BACK,
   HISTORY_NONE,
   HISTORY_PAGE,
   HISTORY_REPLACED,
   OPEN,
+  OUTSTANDING,
   PAGE_OF_HISTORY,
   QUERY,
   READ,
@@ -55,7 +63,7 @@ export interface SqliteStoreOptions {
   readonly path: string;
   /** The task hub in the file: several can share one. */
   readonly hub?: string;
-  /** Where the disk is waited for: on a thread of its own (the default), or in this one. */
+  /** Where the disk is waited for: in this thread (`"inline"`), on one of its own (`"thread"`), or wherever is better at the moment (`"auto"`, the default). */
   readonly body?: BodyKind;
   /** Reads beside the process that holds the file. */
   readonly readOnly?: boolean;
@@ -63,8 +71,9 @@ export interface SqliteStoreOptions {
   readonly commitDelayMs?: number;
   /** How long the write-ahead log may grow before it is carried over, in pages of 4 KiB. */
   readonly walPages?: number;
-  /** Tests only, and with body "inline" only: the clock, other migrations, a failing disk. */
+  /** Tests only, and with body "inline" only: the clock, other migrations, a failing disk. With body "auto": to change hands after every group. */
   readonly testing?: {
+    readonly restless?: true;
     readonly clock?: StoreClock;
     readonly migrations?: readonly Migration[];
     readonly beforeCommit?: NonNullable<ConnectionOptions["beforeCommit"]>;
@@ -126,17 +135,20 @@ const TRIES = 100;
  */
 export function openSqliteStore(options: SqliteStoreOptions): Store {
   const readOnly = options.readOnly ?? false;
-  const kind: BodyKind = options.body ?? (options.testing === undefined && !readOnly ? "thread" : "inline");
-  if (options.testing !== undefined && kind !== "inline")
+  const kind: BodyKind = options.body ?? (options.testing === undefined && !readOnly ? "auto" : "inline");
+  if (options.testing !== undefined && kind !== (options.testing.restless ? "auto" : "inline"))
     throw new InvalidArgumentError('The options for tests need body "inline": they cannot be sent to a thread.');
   const watchers = new Set<(hint: ChangeHint) => void>();
   const known = new KnownRows();
   /** The store's last reading that was told, and when by the monotonic clock. */
   let reading: Instant | undefined;
   let readAt = 0;
+  const beside = createBeside();
   let connection: SharedConnection | undefined;
   let owner = 0;
   let hub = 0;
+  /** Room went back since the log was cut. */
+  let gaveBack = false;
   let unwatch = (): void => undefined;
   let opening: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
@@ -202,6 +214,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
 
   async function close(): Promise<void> {
     await opening?.catch(() => undefined);
+    await beside.close();
     const leaving = connection;
     if (leaving === undefined) return;
     if (!readOnly)
@@ -246,7 +259,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     }
 
     onFailure(message: string): void {
-      this.#settle({ ok: false, why: "failed", failure: { errorType: "StoreUnavailableError", message } });
+      this.#settle({ ok: false, why: "failed", failure: { errorType: "StoreUnavailableError", message: `${options.path}: ${message}` } });
     }
 
     onLost(error: Error): void {
@@ -404,11 +417,53 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       const from: number = after;
       const found = await asked(QUERY, (to) => to.push(from, size + 1 - items.length, JSON.stringify(filter)), readFound);
       items.push(...found.items);
+      if (found.damaged.length > 0) for (const watcher of watchers) watcher({ ready: false, ended: [], damaged: found.damaged });
       after = found.until;
     }
     const last = items[size - 1];
     return items.length > size && last !== undefined ? { items: items.slice(0, size), next: cursorOf(last.record.number) } : { items };
   }
+
+  function finished({ statuses, from = 0, to = LATEST_INSTANT, after, size }: FinishedRequest): Promise<FinishedPage> {
+    const wanted = statuses?.map((one) => STATUSES.indexOf(one)) ?? [FIRST_TERMINAL, FIRST_TERMINAL + 1, FIRST_TERMINAL + 2];
+    return asked(
+      FINISHED,
+      (wire) => {
+        // The lower bound stands apart from the place to go on from, so that no plan of the statement begins before it.
+        wire.push(Math.max(from, after?.completedAt ?? 0), after?.completedAt ?? -1, after?.id ?? "", to);
+        wire.push(wanted[0] ?? -1, wanted[1] ?? -1, wanted[2] ?? -1, size);
+      },
+      readFinished,
+    );
+  }
+
+  // ---------------------------------------------------------------------------------------------------- the file
+
+  function openPath(): string {
+    if (connection === undefined)
+      throw new HubClosedError(closing === undefined ? "The store is not open yet: call open() first." : "The store is closed.");
+    return canonicalPath(options.path);
+  }
+
+  const file: FileUpkeep = {
+    backup: async (path, options) => backUpFile(beside, openPath(), path, options),
+    sizes: async () => beside.run("sizes", { path: openPath(), hub: options.hub ?? "default" }),
+    checkIntegrity: async () => beside.run("check", { path: openPath() }),
+    async giveBack() {
+      const step = await asked(GIVE_BACK, () => undefined, readStep);
+      gaveBack ||= step.bytes > 0;
+      if (!step.more && gaveBack) {
+        // What has gone leaves the file when the log is carried over.
+        gaveBack = false;
+        await asked(
+          CUT_LOG,
+          () => undefined,
+          () => undefined,
+        );
+      }
+      return step;
+    },
+  };
 
   return {
     claim,
@@ -424,13 +479,20 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     read: (id) => asked(READ, (to) => to.push(id), readOne),
     history,
     query,
+    finished,
+    outstanding: (id) => asked(OUTSTANDING, (to) => to.push(id), readOutstanding),
     watch(onChange) {
       watchers.add(onChange);
       return () => void watchers.delete(onChange);
     },
     open: () => (opening ??= open()),
     close: () => (closing ??= close()),
+    file,
   };
+}
+
+function readStep(from: ColumnReader): { readonly bytes: number; readonly more: boolean } {
+  return { bytes: from.number(), more: from.number() === 1 };
 }
 
 /** A decision that changes the record, and names no fence of its own, holds for what it was decided on and nothing else. */

@@ -66,6 +66,9 @@ export interface Statements {
   readonly stranded: StatementSync;
   readonly dropRows: readonly StatementSync[];
   readonly lastNumber: StatementSync;
+  readonly finishedAfter: StatementSync;
+  readonly activitiesOf: StatementSync;
+  readonly inboxOf: StatementSync;
 }
 
 const marks = (count: number): string => Array.from({ length: count }, () => "?").join(", ");
@@ -86,7 +89,9 @@ export function prepare(db: DatabaseSync): Statements {
     setMeta: sql("update meta set value = ? where key = ?"),
     hubOfName: sql("select hub from hubs where name = ?"),
     insertHub: sql("insert into hubs(name) values(?) returning hub"),
-    insertInstance: sql(`insert into instances(${insertColumns.join(", ")}) values(${marks(insertColumns.length)})`),
+    insertInstance: sql(
+      `insert into instances(${insertColumns.join(", ")}) values(${marks(insertColumns.length)}) on conflict(hub, id) do nothing`,
+    ),
     updateHot: sql(`update instances set ${sets(HOT_COLUMNS)} where number = ?`),
     updateFull: sql(`update instances set ${sets([...HOT_COLUMNS, ...COLD_COLUMNS])} where number = ?`),
     turnOf: sql("select turn from instances where number = ?"),
@@ -133,7 +138,7 @@ export function prepare(db: DatabaseSync): Statements {
       "select visible_at from activities where hub = ? and name = ? and owner is null and visible_at > ? order by visible_at limit 1",
     ),
     claimActivity: sql(
-      `update activities set owner = ?, epoch = epoch + 1, delivery = delivery + 1 where ${ACTIVITY_KEY}
+      `update activities set owner = ?, visible_at = ?, epoch = epoch + 1, delivery = delivery + 1 where ${ACTIVITY_KEY}
         returning (select id from instances i where i.number = activities.number), number, generation, task_id, name, execution_id, version, input, tags,
         attempt, idempotency_key, attempt_timeout_ms, expires_at, trace_context, epoch, delivery, born`,
     ),
@@ -145,5 +150,19 @@ export function prepare(db: DatabaseSync): Statements {
       sql(`delete from ${table} where number = ?`),
     ),
     lastNumber: sql("select coalesce(max(number), 0) from instances"),
+    finishedAfter: sql(
+      `select number, id, name, status, epoch, completed_at, parent_id, parent_execution from instances indexed by instances_by_completion
+        where hub = ? and completed_at >= ? and (completed_at, id) > (?, ?) and completed_at < ? and status >= 3 and status in (?, ?, ?)
+        order by completed_at, id limit ?`,
+    ),
+    activitiesOf: sql(
+      `select count(*) over (), task_id, name, attempt, delivery, owner is not null, visible_at, expires_at from activities where number = ?
+        order by generation, task_id limit ?`,
+    ),
+    inboxOf: sql(
+      `select coalesce(sum(due_at <= ?), 0), min(due_at), coalesce(sum(due_at > ?), 0),
+        count(*) > 0 and not exists(select 1 from ready where number = ?) and (select held from instances where number = ?) = 0
+        from messages where number = ?`,
+    ),
   };
 }

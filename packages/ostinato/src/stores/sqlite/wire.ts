@@ -8,6 +8,8 @@ import type { Column } from "../sql/rows.ts";
 /** A group of operations, or the answers to it. Flat, since a clone of many small objects costs more than the work. */
 export type Wire = Column[];
 
+/** What writes stands below READ. */
+export const GIVE_BACK = 0;
 export const OPEN = 1;
 export const CLOSE = 2;
 export const CLAIM = 3;
@@ -17,6 +19,9 @@ export const READ = 6;
 export const PAGE_OF_HISTORY = 7;
 export const QUERY = 8;
 export const CLOCK = 9;
+export const FINISHED = 10;
+export const OUTSTANDING = 11;
+export const CUT_LOG = 12;
 
 /** Answers. For a commit: done, done with something to tell, refused by a fence, refused since the id is taken. For all: failed. */
 export const DONE = 0;
@@ -51,6 +56,14 @@ export function writes(group: Wire): boolean {
   }
   return false;
 }
+
+/** Whether a group asks for nothing but what is done in a moment. */
+export function isShort(group: Wire): boolean {
+  for (let at = 0; at < group.length; at += group[at + 1] as number) if (!SHORT.has(group[at] as number)) return false;
+  return true;
+}
+
+const SHORT: ReadonlySet<number> = new Set([OPEN, CLOSE, CLAIM, COMMIT, RELEASE, READ, PAGE_OF_HISTORY, CLOCK]);
 
 /** A group as it crosses to another thread: its numbers, with marks where texts and nulls stand, and all texts in one. */
 export interface Parcel {

@@ -1,0 +1,62 @@
+// tables: figures for people: on a terminal, and for docs/performance.md.
+
+/** One figure. */
+export interface Figure {
+  readonly bench: string;
+  /** The median of the runs, or a ratio of medians. */
+  readonly value: number;
+  readonly unit: string;
+  readonly runs: readonly number[];
+}
+
+/** What is to be reached: see docs/performance.md. */
+const AIMS: Readonly<Record<string, string>> = {
+  "sqlite.chain10.k1.of_floor": "at least 0.6",
+  "sqlite.chain10.k16.of_floor": "at least 0.5",
+  "sqlite.chain10.k200.of_floor": "at least 0.5",
+  "sqlite.chain10.k1.of_keyed": "or at least 0.75",
+  "sqlite.chain10.k16.of_keyed": "or at least 0.75",
+  "sqlite.chain10.k200.of_keyed": "or at least 0.75",
+  "sqlite.loop_delay.p99": "at most 10",
+  "sqlite.slow_disk.loop_delay.p99": "at most 10",
+  "sqlite.fanout.n10000": "at most 500",
+  "sqlite.fanout.growth": "at most 11",
+  "sqlite.longchain.n1000": "at most 250",
+  "sqlite.longchain.n5000": "at most 250",
+  "sqlite.longchain.growth": "at most 1.1",
+  "sqlite.latency.p50": "at most 0.5",
+  "sqlite.latency.p99": "at most 2",
+  "sqlite.parked10k.bytes": "at most 2,048",
+  "sqlite.parked10k.wake": "at most 1,500",
+  "sqlite.parked10k.idle": "0",
+  "sqlite.starts.k1": "at least 5,000",
+  "sqlite.starts.k64": "at least 40,000",
+  "memory.chain10.k200": "at least 100,000",
+  "replay.async": "at least 200,000",
+  "replay.generator": "at least 500,000",
+  coldstart: "at most 150",
+};
+
+function spread({ runs }: Figure): string {
+  return runs.length < 2 ? "" : `${Math.min(...runs).toLocaleString("en")} to ${Math.max(...runs).toLocaleString("en")}`;
+}
+
+/** Rows of Markdown, as docs/performance.md has them. */
+export function markdownTable(figures: readonly Figure[]): string {
+  const rows = figures.map(
+    (figure) =>
+      `| \`${figure.bench}\` | ${figure.value.toLocaleString("en")} | ${spread(figure)} | ${figure.unit} | ${AIMS[figure.bench] ?? ""} |`,
+  );
+  return ["| figure | median | rounds | unit | aim |", "|---|---|---|---|---|", ...rows].join("\n");
+}
+
+/** Columns of equal width. */
+export function terminalTable(figures: readonly Figure[]): string {
+  const width = Math.max(...figures.map(({ bench }) => bench.length));
+  return figures
+    .map(
+      ({ bench, value, unit }) =>
+        `${bench.padEnd(width)}  ${value.toLocaleString("en").padStart(12)}  ${unit.padEnd(9)} ${AIMS[bench] ?? ""}`,
+    )
+    .join("\n");
+}

@@ -1,0 +1,116 @@
+// rewinding: a program that had failed goes on.
+//
+// Owns:    the failures that are held back while what is rewound is replayed; what is asked for again when the replay comes to the rewind.
+// Is told: the events that will be delivered; final failures of calls; recorded actions that the program has not asked for; the rewind.
+// Tells:   the turn: the calls and timers that are open, once more, under new ids.
+// Always:  RW1 what succeeded is not asked for again (C6), and keeps its id.
+//          RW2 a failure is held back until the rewind asks for its call again, unless the history says that the program went on because of it:
+//              then the program has it, at the recorded action that it led to. So a failure that was caught stays caught.
+//          RW3 the same history gives the same: nothing depends on whether the rewind is new or replayed.
+//          RW4 a call that is asked for again begins anew: first attempt, whole time-outs, and the idempotency key that it had.
+
+import type { ExecutionRewound, HistoryEvent } from "../contract/events.ts";
+import type { Failure } from "../contract/failure.ts";
+import { given } from "../contract/recorded-as.ts";
+import { finallyFailed, schedule, type Call } from "./retries.ts";
+import type { Turn } from "./turn.ts";
+
+/** What a replay needs to know of the rewinds of its history; `undefined` when there are none. */
+export function rewindingOf(past: readonly HistoryEvent[]): Rewinding | undefined {
+  let ahead = 0;
+  for (const event of past) if (event.kind === "ExecutionRewound") ahead++;
+  return ahead === 0 ? undefined : new Rewinding(ahead);
+}
+
+type Events = readonly HistoryEvent[];
+
+/** What is recorded, and what is new: a rewind at the end of what is recorded is new, since no turn has answered it. */
+export function splitAtRewind(past: Events, newEvents: Events): readonly [recorded: Events, fresh: Events] {
+  const lastTurn = past.findLastIndex((event) => event.kind === "OrchestratorStarted");
+  if (lastTurn < 1 || past[lastTurn + 1]?.kind !== "ExecutionRewound") return [past, newEvents];
+  return [past.slice(0, lastTurn), [...past.slice(lastTurn), ...newEvents]];
+}
+
+/** The rewinds of one program. */
+export class Rewinding {
+  /** Rewinds that are still to be delivered. */
+  ahead: number;
+  /** It was rewound in the turn that ends now: what that asked for is recorded by the next one. */
+  justRewound = false;
+  /** Set while calls are asked for again. */
+  asking: { readonly reason?: string } | undefined;
+  /** A recorded action that the program has not asked for, while failures are held back. */
+  unmet: HistoryEvent | undefined;
+  #withheld: { readonly call: Call; readonly failure: Failure }[] = [];
+  #timers: Map<number, number> | undefined;
+
+  constructor(ahead: number) {
+    this.ahead = ahead;
+  }
+
+  /** A call has failed for good, as far as its history knows. */
+  withhold(call: Call, failure: Failure): void {
+    this.#withheld.push({ call, failure });
+  }
+
+  /** Whether a failure that is held back may be why an action was recorded. */
+  waitsFor(event: HistoryEvent): boolean {
+    if (this.#withheld.length === 0) return false;
+    this.unmet = event;
+    return true;
+  }
+
+  takeUnmet(): HistoryEvent | undefined {
+    const { unmet } = this;
+    this.unmet = undefined;
+    return unmet;
+  }
+
+  /** The program gets the oldest failure that is held back. */
+  release(): void {
+    const oldest = this.#withheld.shift();
+    if (oldest !== undefined) finallyFailed(oldest.call, oldest.failure);
+  }
+
+  /** The id under which a timer stands now. */
+  timerNow(made: number): number {
+    const now = this.#timers?.get(made);
+    return now === undefined ? made : this.timerNow(now);
+  }
+
+  /** Everything that had failed or was open is asked for again. */
+  rewind(turn: Turn, event: ExecutionRewound): void {
+    this.ahead--;
+    this.justRewound = true;
+    turn.endRecorded = false;
+    if (turn.over) {
+      // It ends as it did: by its own code, or by its input.
+      turn.overInReplay = turn.replaying;
+      return;
+    }
+    const unrecorded = turn.takeUnrecorded();
+    const failed = this.#withheld.map(({ call }) => call);
+    this.#withheld = [];
+    this.asking = given({ reason: event.reason });
+    try {
+      for (const call of failed) askAgain(turn, call);
+      for (const [id, open] of [...turn.open]) {
+        if (open.kind !== "timer" && failed.includes(open.call)) continue;
+        turn.open.delete(id);
+        if (open.kind === "timer") (this.#timers ??= new Map()).set(id, turn.askTimer(open.fireAt, open.fired));
+        else askAgain(turn, open.call);
+      }
+      for (const action of unrecorded) if (action.kind === "sendEvent") turn.ask({ ...action, id: turn.takeId() });
+    } finally {
+      this.asking = undefined;
+    }
+  }
+}
+
+/** A call from its first attempt on. Its idempotency key counts by the id it had at first. */
+function askAgain(turn: Turn, call: Call): void {
+  if (call.expiresAt !== undefined) call.expiresAt += turn.clock - call.begunAt;
+  call.begunAt = turn.clock;
+  call.attempt = 0;
+  schedule(turn, call);
+}

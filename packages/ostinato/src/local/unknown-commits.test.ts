@@ -1,0 +1,111 @@
+// What becomes of a turn whose answer was lost: it was written, and the process that wrote it does not know.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { WorkerInterest } from "../contract/backend.ts";
+import { StoreUnavailableError } from "../contract/errors.ts";
+import type { OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
+import type { Store } from "../engine/store.ts";
+import type { Clock } from "../platform/clock.ts";
+import { silentLogger } from "../platform/logger.ts";
+import { seededRandom } from "../platform/random.ts";
+import { createMemoryHub } from "../stores/memory/memory-store.ts";
+import { createLocalBackend } from "./local-backend.ts";
+
+const INTEREST: WorkerInterest = {
+  orchestrators: ["flow"],
+  activities: [],
+  maxConcurrentOrchestrations: 10,
+  maxConcurrentActivities: 10,
+  warmBytes: 1_000_000,
+  warmIdleMs: 1_000_000,
+};
+
+async function rest(): Promise<void> {
+  for (let i = 0; i < 200; i++) await Promise.resolve();
+}
+
+/** A backend whose next commit is written and not answered, when told; its clock stands until it is moved. */
+async function open() {
+  let now = 1_000;
+  let timers: { readonly due: number; readonly run: () => void }[] = [];
+  const clock: Clock = {
+    now: () => now,
+    monotonic: () => now,
+    setTimer(ms, run) {
+      const timer = { due: now + ms, run };
+      timers.push(timer);
+      return { cancel: () => void (timers = timers.filter((each) => each !== timer)) };
+    },
+  };
+  const hub = createMemoryHub({ clock });
+  const line = hub.connect();
+  const answers = { lost: 0 };
+  const store: Store = {
+    ...line,
+    async commit(batch) {
+      const results = await line.commit(batch);
+      if (answers.lost === 0) return results;
+      answers.lost--;
+      throw new StoreUnavailableError("The answer was lost, says the test.");
+    },
+  };
+  const backend = await createLocalBackend({ store, clock, random: seededRandom(1), log: silentLogger });
+  const turns: OrchestrationWorkItem[] = [];
+  const take = (items: readonly WorkItem[]): void => {
+    for (const item of items) if (item.kind === "orchestration") turns.push(item);
+  };
+  const worker = await backend.connectWorker(INTEREST, take);
+  const move = async (ms: number): Promise<void> => {
+    now += ms;
+    const due = timers.filter((timer) => timer.due <= now);
+    timers = timers.filter((timer) => timer.due > now);
+    for (const timer of due) timer.run();
+    await rest();
+  };
+  const instance = () => [...hub.contents().instances][0]!;
+  return { backend, worker, turns, answers, move, instance };
+}
+
+test("H4 L1 what was written and not answered is never written over by what was known before", async () => {
+  const { backend, worker, turns, answers, move, instance } = await open();
+  await backend.start({ instanceId: "a", executionId: "e", name: "flow" });
+  await rest();
+  await worker.completeOrchestration({ kind: "turn", token: turns[0]!.token, actions: [], keptBytes: 10 });
+  await backend.raiseEvent({ instanceId: "a", name: "go", messageId: "m" });
+  await rest();
+  answers.lost = 1;
+  await worker.completeOrchestration({ kind: "turn", token: turns[1]!.token, actions: [], keptBytes: 10 });
+  const written = instance().record;
+  assert.equal(written.turn, 2);
+
+  // The client does not know either, and asks again.
+  await backend.raiseEvent({ instanceId: "a", name: "go", messageId: "m" });
+  await rest();
+  for (let handled = 2; handled < 6; handled++) {
+    await move(1_000);
+    const turn = turns[handled];
+    if (turn !== undefined) await worker.completeOrchestration({ kind: "turn", token: turn.token, actions: [], keptBytes: 10 });
+    await rest();
+  }
+  const { record, events, inbox } = instance();
+  assert.equal(record.stall, undefined);
+  assert.ok(record.turn > written.turn && record.epoch > written.epoch, JSON.stringify(record));
+  assert.equal(record.historyLength, events.length);
+  assert.equal(inbox.size, 0);
+  assert.equal(backend.counters()["invariantsBroken"], undefined);
+  await backend.close();
+});
+
+test("L1 a turn that was written and not answered is not run again", async () => {
+  const { backend, worker, turns, answers, move, instance } = await open();
+  await backend.start({ instanceId: "a", executionId: "e", name: "flow" });
+  await rest();
+  answers.lost = 1;
+  await worker.completeOrchestration({ kind: "turn", token: turns[0]!.token, actions: [], keptBytes: 10 });
+  assert.equal(instance().record.turn, 1);
+  await move(1_000);
+  await move(1_000);
+  assert.equal(turns.length, 1, "it was written: there is nothing to run");
+  assert.equal(instance().record.turn, 1);
+  await backend.close();
+});
