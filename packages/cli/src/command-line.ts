@@ -1,0 +1,192 @@
+// command-line: the commands, their options and the help of each.
+//
+// Owns:    every word that a command is called with. What it does is in a file of commands/.
+import { Option } from "commander";
+import type { Command } from "commander";
+import { backup } from "./commands/backup.ts";
+import { check } from "./commands/check.ts";
+import { explain } from "./commands/explain.ts";
+import { exportTo } from "./commands/export.ts";
+import { history } from "./commands/history.ts";
+import { integrity } from "./commands/integrity.ts";
+import { list } from "./commands/list.ts";
+import { purge } from "./commands/purge.ts";
+import { raise } from "./commands/raise.ts";
+import { restart } from "./commands/restart.ts";
+import { restore } from "./commands/restore.ts";
+import { resume } from "./commands/resume.ts";
+import { rewind } from "./commands/rewind.ts";
+import { show } from "./commands/show.ts";
+import { sizes } from "./commands/sizes.ts";
+import { suspend } from "./commands/suspend.ts";
+import { terminate } from "./commands/terminate.ts";
+import type { Session } from "./session.ts";
+
+/** What a command does: its arguments, then its options. What it resolves to is the exit code; nothing is 0. */
+export type Act = (session: Session, ...rest: never[]) => Promise<number | void>;
+
+/** Where commands are added. */
+export interface AddCommand {
+  /** The commands that follow stand under this heading. */
+  readonly group: (heading: string) => void;
+  readonly command: (usage: string, summary: string, examples: readonly string[], act: Act) => Command;
+}
+
+/** Commands that only look. */
+export function addLookingCommands({ group, command }: AddCommand): void {
+  group("To look:");
+  const payloads = new Option("--payloads", "shows payloads too: inputs, outputs, event data, custom status");
+
+  filterOptions(
+    command(
+      "list",
+      "Lists instances, in order of creation.",
+      ["ostinato list --status failed --created-after 1d", "ostinato list --tag team=it --json | jq .id"],
+      list,
+    ),
+  )
+    .option("-n, --limit <count>", "at most so many; 0: all", "100")
+    .addOption(payloads);
+  command("show <id>", "Shows one instance, and what it waits for.", ["ostinato show order-17 --payloads"], show).addOption(payloads);
+  command(
+    "history <id>",
+    "Shows what happened to an instance, as a timeline.",
+    ["ostinato history order-17", "ostinato history order-17 --json --payloads > order-17.jsonl"],
+    history,
+  ).addOption(payloads);
+  command(
+    "explain <id>",
+    "Says why an instance waits: for what, since when, who has it, what helps, and what happens next. Follows into children.",
+    ["ostinato explain order-17"],
+    explain,
+  );
+}
+
+/** Commands that change instances. */
+export function addOperatingCommands({ group, command }: AddCommand): void {
+  group("To operate (no other process may hold the file):");
+  command(
+    "raise <id> <event>",
+    "Raises an external event at an instance.",
+    [
+      `ostinato raise order-17 approved --data '{"by":"Ada"}'`,
+      "ostinato raise order-17 documents --data-file documents.json",
+      "make-data | ostinato raise order-17 documents --data-file -",
+    ],
+    raise,
+  )
+    .option("-d, --data <json>", "the event's data, as JSON")
+    .option("--data-file <file>", "the event's data from a file; - is standard input");
+  command(
+    "terminate <id>",
+    "Ends an instance, whatever its code is doing.",
+    ["ostinato terminate order-17 --recursive", `ostinato terminate order-17 --output '{"reason":"withdrawn"}'`],
+    terminate,
+  )
+    .option("-r, --recursive", "its children too, and theirs")
+    .option("--output <json>", "what becomes its output, as JSON");
+  command(
+    "suspend <id>",
+    "Holds an instance; events and results wait meanwhile.",
+    ['ostinato suspend order-17 --reason "the bank is closed"'],
+    suspend,
+  ).option("--reason <text>", "why, for its history");
+  command("resume <id>", "Lets a suspended instance go on.", ["ostinato resume order-17"], resume).option(
+    "--reason <text>",
+    "why, for its history",
+  );
+  command(
+    "rewind <id>",
+    "Lets a failed instance go on: what failed is tried again, what succeeded is not.",
+    ['ostinato rewind order-17 --reason "the bank is back"'],
+    rewind,
+  ).option("--reason <text>", "why, for its history");
+  command(
+    "restart <id>",
+    "Runs an instance once more from its beginning, with the same input.",
+    ["ostinato restart order-17", "ostinato restart order-17 --new-id", "ostinato restart order-17 --new-id order-17b"],
+    restart,
+  ).option("--new-id [id]", "under this id, or one that is made up; the old instance stays");
+  filterOptions(
+    command(
+      "purge [ids...]",
+      "Removes instances that have ended, with their histories: by id, or all of a filter.",
+      [
+        "ostinato purge order-17 --recursive",
+        "ostinato purge --status completed --older-than 30d --dry-run",
+        "ostinato purge --status failed --older-than 90d --yes",
+      ],
+      purge,
+    ),
+  )
+    .option("--older-than <time>", "that ended so long ago (30d), or before a time")
+    .option("-r, --recursive", "their children too, as far as they have ended")
+    .option("--dry-run", "only says how many there are")
+    .option("-y, --yes", "asks nothing");
+}
+
+/** Commands about the file. */
+export function addFileCommands({ group, command }: AddCommand): void {
+  group("To look after the file (beside whoever works on it):");
+  command("backup <path>", "Writes a copy of the task hub's file, of this moment.", ["ostinato backup backups/orders-friday.db"], backup);
+  command(
+    "restore <backup>",
+    "Puts a backup where --url leads; nothing may be there.",
+    ["ostinato restore backups/orders-friday.db --url sqlite:orders.db"],
+    restore,
+  );
+  command(
+    "integrity",
+    "Reads the whole file and says what is wrong with it. Exit code 1: something is.",
+    ["ostinato integrity"],
+    integrity,
+  );
+  command("sizes", "Says how large the file is and what is in it.", ["ostinato sizes --json"], sizes);
+}
+
+/** Commands about code. */
+export function addDevelopingCommands({ group, command }: AddCommand): void {
+  group("To develop:");
+  command(
+    "check",
+    "Replays every open instance with the code of a module, reading only: would a deployment stall any? Exit code 1: it would.",
+    ["ostinato check --module dist/orders.js --against sqlite:orders.db", "ostinato check --module orders.ts --module bills.ts --json"],
+    check,
+  )
+    .requiredOption("-m, --module <file>", "a module that exports orchestrators, alone or in lists; may be given several times", repeat)
+    .option("--against <url>", "the task hub, instead of --url");
+  filterOptions(
+    command(
+      "export <folder>",
+      "Writes histories as files, one for each instance: of those that have ended, unless --status says otherwise.",
+      [
+        "ostinato export histories --name processOrder --completed-after 7d",
+        "ostinato export histories --status failed --format json --omit-payloads",
+      ],
+      exportTo,
+    ),
+  )
+    .option("--format <format>", "jsonl: compressed, for replays; json: for people to read", "jsonl")
+    .option("--omit-payloads", "without inputs, outputs and event data; such files cannot be replayed");
+}
+
+/** An option that may be given several times. */
+function repeat(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** The options that say which instances. */
+function filterOptions(command: Command): Command {
+  const collect = (text: string, before: readonly string[] = []): string[] => [...before, ...text.split(",").filter((part) => part !== "")];
+  return command
+    .option("-s, --status <statuses>", "any of these: pending, running, suspended, completed, failed, terminated", collect)
+    .option("--name <orchestrator>", "of this orchestrator")
+    .option("--prefix <text>", "whose ids begin with it")
+    .option("--tag <name=value>", "with this tag; may be given several times", repeat)
+    .option("--parent <id>", "children of this instance")
+    .option("--stalled", "that have work to do which nobody can run")
+    .option("--created-after <time>", "2026-11-22T17:28:09Z, 2026-11-22, or how long ago: 90s, 15m, 2h, 7d")
+    .option("--created-before <time>", "likewise")
+    .option("--completed-after <time>", "likewise")
+    .option("--completed-before <time>", "likewise");
+}
