@@ -1,0 +1,46 @@
+// goals: what a world went through, read out of its journal and its counters.
+import type { Entry } from "../checker/journal.ts";
+import { livesOf } from "../checker/sight-rules.ts";
+import { count, type Goal, type Tally } from "./tally.ts";
+
+/** Counts the goals that a journal shows. */
+export function goalsOf(journal: readonly Entry[], tally: Tally): void {
+  const reached = (goal: Goal): void => count(tally.goals, goal);
+  const lives = livesOf(journal);
+  const ids = new Set<string>();
+  for (const { id, moments } of lives) {
+    if (ids.has(id)) reached("a purged id was used again");
+    ids.add(id);
+    let before: (typeof moments)[number]["standing"];
+    for (const { storeAt, standing } of moments) {
+      if (standing === undefined) continue;
+      const { record, history } = standing.instance;
+      const was = before?.instance.record;
+      if (was !== undefined && record.generation > was.generation) {
+        if (was.parent !== undefined && ENDED.has(was.status)) reached("a child was tried again under its id");
+        if (standing.messages.some(({ event }) => event.kind === "EventRaised")) reached("an unread message crossed a continue-as-new");
+        if (standing.messages.some(({ event }) => event.kind === "ExecutionStarted" && (event.carriedEvents?.length ?? 0) > 0))
+          reached("an event crossed a continue-as-new");
+      }
+      if (was?.status === "SUSPENDED" && record.status === "TERMINATED") reached("an instance was terminated while suspended");
+      if (standing.messages.some(({ execution }) => execution !== undefined && execution !== record.executionId))
+        reached("a message was for an execution that was over");
+      for (const event of history.slice(was?.executionId === record.executionId ? before!.instance.history.length : 0))
+        if (event.kind === "TimerFired" && storeAt - event.fireAt > 10_000) reached("a timer was overdue at a restart");
+      before = standing;
+    }
+  }
+  if (journal.some((entry) => entry.kind === "body-began" && entry.delivery > 1)) reached("an activity was delivered again");
+  for (const [counter, goal] of COUNTED) if ((tally.counters.get(counter) ?? 0) > 0) reached(goal);
+}
+
+const ENDED = new Set(["COMPLETED", "FAILED", "TERMINATED"]);
+
+const COUNTED: readonly (readonly [string, Goal])[] = [
+  ["completionsLate", "a late completion was refused"],
+  ["completionsFolded", "a completion was folded"],
+  ["completionsAsMessages", "a completion was written as a message"],
+  ["turnsAbandoned", "a turn was turned down for its version"],
+  ["eventsDropped", "an event was dropped and counted"],
+  ["coldLoads", "a cold history was read"],
+];

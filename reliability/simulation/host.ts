@@ -1,0 +1,305 @@
+// host: a process of a simulation: a backend over its own line to the store, a worker, clocks of its own. It can die at any moment.
+//
+// Owns:    the lives of a process, one after the other; its clocks; what it is told, and when.
+// Always:  P1 a life that has ended is told nothing and does nothing; what the store has is all that is left of it.
+//          P2 what is for a process that stands still waits, in its order, until it goes on.
+import { defaultConverter } from "../../packages/ostinato/src/authoring/payload.ts";
+import type { Backend, WorkerConnection } from "../../packages/ostinato/src/contract/backend.ts";
+import type { ActivityOutcome, ActivityWorkItem, WorkItem } from "../../packages/ostinato/src/contract/work-items.ts";
+import { limitsOf } from "../../packages/ostinato/src/hub/open-task-hub.ts";
+import { createLocalBackend } from "../../packages/ostinato/src/local/local-backend.ts";
+import type { Clock } from "../../packages/ostinato/src/platform/clock.ts";
+import { createLogger } from "../../packages/ostinato/src/platform/logger.ts";
+import { seededRandom } from "../../packages/ostinato/src/platform/random.ts";
+import type { MemoryHub } from "../../packages/ostinato/src/stores/memory/memory-store.ts";
+import { startWorker, type Worker } from "../../packages/ostinato/src/worker/worker.ts";
+import type { Agenda } from "./agenda.ts";
+import type { Chance } from "./chance.ts";
+import { RunAgain } from "./run-again.ts";
+import { activitiesOf, orchestratorsOf } from "./programs.ts";
+import type { FaultClass, HostPlan } from "./setup.ts";
+import { storeLine } from "./store-line.ts";
+import { count, type Tally } from "./tally.ts";
+import type { Witness } from "./witness.ts";
+
+/** What all hosts of a world share. */
+export interface HostWorld {
+  readonly seed: number;
+  readonly agenda: Agenda;
+  readonly hub: MemoryHub;
+  readonly witness: Witness;
+  readonly tally: Tally;
+  readonly leaseMs: number;
+  readonly has: (fault: FaultClass) => boolean;
+  readonly chanceFor: (purpose: string) => Chance;
+  /** Turns are run again from the start. */
+  readonly again: boolean;
+  /** What the product says is broken. */
+  readonly broken: (message: string) => void;
+}
+
+/** One life of a process. */
+export interface Life {
+  readonly name: string;
+  readonly backend: Backend;
+  /** Resolves when it has ended. */
+  readonly death: Promise<void>;
+  /** Lets something happen in it: now, when it goes on, or never. */
+  deliver(run: () => void): void;
+}
+
+/** A process that begins again after each of its ends. */
+export class Host {
+  readonly #world: HostWorld;
+  readonly #plan: HostPlan;
+  readonly #index: number;
+  #code: HostPlan["code"];
+  #lives = 0;
+  #jumpMs = 0;
+  #end: (() => void) | undefined;
+  #backlog: (() => void)[] | undefined;
+  #worker: Worker | undefined;
+  /** The life of now; none while the process is away. */
+  life: Life | undefined;
+
+  constructor(world: HostWorld, plan: HostPlan, index: number) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#index = index;
+    this.#code = plan.code;
+  }
+
+  /** Begins a life. */
+  begin(): void {
+    if (this.#end !== undefined) return;
+    const { agenda, tally, witness, hub, has, leaseMs } = this.#world;
+    const name = `h${this.#index}.${++this.#lives}`;
+    const chance = this.#world.chanceFor(name);
+    const stops: (() => void)[] = [];
+    let dead = false;
+    let announce = (): void => undefined;
+    const death = new Promise<void>((resolve) => (announce = resolve));
+    const deliver = (run: () => void): void => {
+      if (dead) return;
+      if (this.#backlog !== undefined) this.#backlog.push(run);
+      else run();
+    };
+    let backend: Backend | undefined;
+    let worker: Worker | undefined;
+    this.#end = () => {
+      dead = true;
+      this.#end = undefined;
+      this.#backlog = undefined;
+      this.life = undefined;
+      this.#worker = undefined;
+      witness.see(name, { kind: "died" });
+      for (const [what, amount] of Object.entries(backend?.counters() ?? {})) count(tally.counters, what, amount);
+      for (const stop of stops) stop();
+      // It holds a listener of this real process.
+      void worker?.stop({ graceMs: 0 });
+      announce();
+    };
+    const end = this.#end;
+
+    const store = storeLine(hub.connect(name), {
+      agenda,
+      chance,
+      witness,
+      tally,
+      leaseMs,
+      has,
+      name,
+      deliver,
+      crash: () => {
+        if (dead) return;
+        end();
+        agenda.at(agenda.now + chance.below(10_000), () => this.begin());
+      },
+      atDeath: (stop) => stops.push(stop),
+    });
+    const clock = this.#clock(deliver);
+    const log = createLogger({
+      level: "error",
+      sink: ({ message }) => {
+        if (message.includes("rule of the engine")) this.#world.broken(`${name}: ${message}`);
+      },
+    });
+    const open = async (): Promise<void> => {
+      const local = await createLocalBackend({
+        store,
+        clock,
+        random: seededRandom(chance.below(2 ** 31)),
+        log,
+        leaseMs,
+        maxClaims: 10_000,
+      });
+      if (dead) return;
+      const again = this.#world.again ? new RunAgain(hub, witness, name) : undefined;
+      backend = watched(local, name, witness, () => dead, again);
+      const { slots, warmBytes, warmIdleMs } = this.#plan;
+      const takes = (): number => {
+        if (!has("slow-bodies") || !chance.happens(0.2)) return chance.happens(0.3) ? 0 : chance.below(2_000);
+        count(tally.faults, "slow-bodies");
+        return chance.below(90_000);
+      };
+      const sleep = (ms: number): Promise<void> => new Promise((resolve) => clock.setTimer(ms, resolve));
+      const orchestrators = orchestratorsOf(this.#code);
+      again?.knows(orchestrators);
+      worker = await startWorker(
+        { backend, clock, log, converter: defaultConverter, limits: limitsOf(), processors: 1, hold: () => () => undefined },
+        {
+          orchestrators,
+          activities: activitiesOf(name, sleep, takes),
+          versioning: { matchStrategy: "strict" },
+          concurrency: { orchestrations: slots, activities: slots },
+          warm: { bytes: warmBytes, idle: { milliseconds: warmIdleMs } },
+        },
+      );
+      if (dead) return void worker.stop({ graceMs: 0 });
+      this.#worker = worker;
+      this.life = { name, backend, death, deliver };
+    };
+    // A start that the store refuses is one more death of the process.
+    open().catch(() => {
+      if (dead) return;
+      end();
+      agenda.at(agenda.now + 1_000, () => this.begin());
+    });
+  }
+
+  /** Dies, and begins again after a while. */
+  crash(awayMs: number): boolean {
+    if (this.#end === undefined) return false;
+    this.#end();
+    this.#world.agenda.at(this.#world.agenda.now + awayMs, () => this.begin());
+    return true;
+  }
+
+  /** Stands still, and goes on as if nothing had been. */
+  freeze(ms: number): boolean {
+    if (this.#end === undefined || this.#backlog !== undefined) return false;
+    this.#backlog = [];
+    const end = this.#end;
+    this.#world.agenda.at(this.#world.agenda.now + ms, () => {
+      if (this.#end === end) this.goOn();
+    });
+    return true;
+  }
+
+  /** Goes on. */
+  goOn(): void {
+    const backlog = this.#backlog;
+    this.#backlog = undefined;
+    for (const run of backlog ?? []) run();
+  }
+
+  /** Stops as it should, and begins again with the newest code. */
+  async drain(graceMs: number): Promise<void> {
+    const { life } = this;
+    const worker = this.#worker;
+    const end = this.#end;
+    if (life === undefined || worker === undefined || end === undefined || this.#backlog !== undefined) return;
+    this.life = undefined;
+    this.#code = "new";
+    const stopped = worker.stop({ graceMs }).then(() => life.backend.close());
+    await Promise.race([stopped, life.death, this.#world.agenda.after(60_000)]);
+    if (this.#end !== end) return;
+    end();
+    this.begin();
+  }
+
+  /** From now on its clock shows another time, and it runs the newest code when it begins again. */
+  jump(ms: number): void {
+    this.#jumpMs += ms;
+  }
+
+  /** The newest code, from the next life on. */
+  upgrade(): void {
+    this.#code = "new";
+  }
+
+  get isUp(): boolean {
+    return this.#end !== undefined;
+  }
+
+  get runsOldCode(): boolean {
+    return this.#code === "old";
+  }
+
+  /** Ends for good. */
+  end(): void {
+    this.#end?.();
+  }
+
+  #clock(deliver: (run: () => void) => void): Clock {
+    const { agenda } = this.#world;
+    const { skewMs, rate } = this.#plan;
+    const begun = agenda.now;
+    return {
+      now: () => Math.floor(agenda.now * rate + skewMs + this.#jumpMs),
+      monotonic: () => (agenda.now - begun) * rate,
+      setTimer(ms, run) {
+        let cancelled = false;
+        const appointment = agenda.at(agenda.now + Math.max(0, Number.isNaN(ms) ? 0 : ms) / rate, () =>
+          deliver(() => {
+            if (!cancelled) run();
+          }),
+        );
+        return {
+          cancel() {
+            cancelled = true;
+            appointment.cancel();
+          },
+        };
+      },
+    };
+  }
+}
+
+/** A backend whose work items are seen: bodies begin when they are handed out, and end with their outcome. */
+function watched(backend: Backend, name: string, witness: Witness, isDead: () => boolean, again: RunAgain | undefined): Backend {
+  const bodies = new Map<unknown, ActivityWorkItem>();
+  const see = (kind: "body-began" | "body-ended", item: ActivityWorkItem, outcome?: ActivityOutcome): void => {
+    const { instanceId, executionId, taskId, attempt, delivery, idempotencyKey: key } = item;
+    const body = { instanceId, executionId, taskId, name: item.name, attempt, delivery, key };
+    if (outcome === undefined) witness.see(name, { kind, ...body });
+    else if (outcome.kind === "completed" && outcome.result !== undefined)
+      witness.see(name, { kind, ...body, outcome: "completed", result: outcome.result });
+    else witness.see(name, { kind, ...body, outcome: outcome.kind });
+  };
+  const never = new Promise<never>(() => undefined);
+  return {
+    ...backend,
+    async connectWorker(interest, deliver) {
+      const line = await backend.connectWorker(interest, (items: readonly WorkItem[]) => {
+        if (isDead()) return;
+        for (const item of items) {
+          if (item.kind === "orchestration") again?.began(item);
+          if (item.kind !== "activity") continue;
+          bodies.set(item.token, item);
+          see("body-began", item);
+        }
+        deliver(items);
+      });
+      const connection: WorkerConnection = {
+        ...line,
+        completeOrchestration(outcome) {
+          if (isDead()) return never;
+          again?.ended(outcome);
+          return line.completeOrchestration(outcome);
+        },
+        completeActivity(outcome) {
+          if (isDead()) return never;
+          const item = bodies.get(outcome.token);
+          bodies.delete(outcome.token);
+          if (item !== undefined) see("body-ended", item, outcome);
+          return line.completeActivity(outcome);
+        },
+        close: async () => {
+          if (!isDead()) await line.close();
+        },
+      };
+      return connection;
+    },
+  };
+}

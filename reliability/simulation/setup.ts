@@ -1,0 +1,164 @@
+// setup: a world as a value: what a seed draws, what a shrinker makes smaller, what the corpus keeps.
+import { chanceOf, type Chance } from "./chance.ts";
+import { NEW_CODE, OLD_CODE, programOf, type Program } from "./programs.ts";
+
+/** Kinds of faults; each is in force or not, by seed. */
+export const FAULT_CLASSES = [
+  /** A process loses all its memory at some moment, and one begins in its place later. */
+  "crash",
+  /** The same, just before or just after a write reaches the store. */
+  "crash-at-write",
+  /** A process stands still, often for longer than its lease, and then goes on. */
+  "freeze",
+  /** A process stops taking, finishes or gives back, and begins anew with the newest code. */
+  "drain",
+  /** Questions and answers take their time. */
+  "delay",
+  /** The store says that it cannot, and has not. */
+  "refuse",
+  /** The store has written, and the answer is lost. */
+  "lose-answer",
+  /** A commit reaches the store twice. */
+  "double-commit",
+  /** Hints are lost, come late, or twice. */
+  "hints",
+  /** Clocks of processes are off by up to an hour, go wrong by up to a tenth, and jump. */
+  "clocks",
+  /** The store's clock is set forwards and back. */
+  "store-clock",
+  /** Bodies take long. */
+  "slow-bodies",
+  /** Clients lose patience, and ask again with the same ids. */
+  "impatience",
+  /** Clients send a request twice. */
+  "double-request",
+] as const;
+
+/** A kind of faults. */
+export type FaultClass = (typeof FAULT_CLASSES)[number];
+
+/** An instance that a client starts. */
+export interface Planned {
+  readonly id: string;
+  readonly program: Program;
+  readonly version: string;
+  readonly startAt: number;
+  /** The client starts it for so much later. */
+  readonly later?: number;
+  /** When its events are raised. */
+  readonly events: readonly number[];
+}
+
+/** Something that befalls a process. */
+export interface Blow {
+  readonly kind: "crash" | "freeze" | "drain" | "jump";
+  readonly at: number;
+  readonly host: number;
+  /** How long a process is away or stands still; by how much its clock jumps. */
+  readonly ms: number;
+}
+
+/** Something that an operator asks for. */
+export interface Order {
+  readonly op: "suspend" | "resume" | "terminate" | "terminate-all" | "purge" | "again" | "get";
+  readonly at: number;
+  readonly id: string;
+}
+
+/** A host. */
+export interface HostPlan {
+  readonly code: "old" | "new";
+  readonly slots: number;
+  readonly warmIdleMs: number;
+  readonly warmBytes: number;
+  readonly skewMs: number;
+  readonly rate: number;
+}
+
+/** A world. */
+export interface Setup {
+  readonly seed: number;
+  readonly faults: readonly FaultClass[];
+  readonly hosts: readonly HostPlan[];
+  readonly instances: readonly Planned[];
+  readonly blows: readonly Blow[];
+  readonly orders: readonly Order[];
+  readonly leaseMs: number;
+  /** How long faults last. */
+  readonly unrestMs: number;
+  /** Every turn is run again from the start. */
+  readonly again: boolean;
+}
+
+/** The world of a seed. */
+export function setupOf(seed: number): Setup {
+  const chance = chanceOf(seed, "setup");
+  const faults = FAULT_CLASSES.filter(() => chance.happens(0.55));
+  const unrestMs = chance.between(30_000, 180_000);
+  const ids = Array.from({ length: chance.between(1, 6) }, (_, i) => `i${i}`);
+  const hosts = Array.from({ length: chance.between(1, 5) }, () => hostOf(chance, faults));
+  const instances = ids.map((id) => plannedOf(chance, id, ids, unrestMs));
+  return {
+    seed,
+    faults,
+    hosts,
+    instances,
+    blows: blowsOf(chanceOf(seed, "blows"), faults, hosts.length, unrestMs),
+    orders: ordersOf(chanceOf(seed, "orders"), instances, unrestMs),
+    leaseMs: chance.pick([3_000, 10_000, 20_000]),
+    unrestMs,
+    again: chance.happens(0.2),
+  };
+}
+
+function hostOf(chance: Chance, faults: readonly FaultClass[]): HostPlan {
+  const wrong = faults.includes("clocks");
+  return {
+    code: chance.happens(0.3) ? "old" : "new",
+    slots: chance.pick([1, 2, 100]),
+    warmIdleMs: chance.pick([100, 10_000]),
+    warmBytes: chance.pick([0, 8_192, 1_000_000]),
+    skewMs: wrong ? chance.between(-3_600_000, 3_600_000) : 0,
+    rate: wrong ? 1 + (chance.fraction() - 0.5) / 5 : 1,
+  };
+}
+
+function plannedOf(chance: Chance, id: string, ids: readonly string[], unrestMs: number): Planned {
+  const program = programOf(chance, 0, ids, id);
+  const startAt = chance.below(Math.floor(unrestMs * 0.6));
+  const waits = program.filter((step) => step.do === "wait").length;
+  return {
+    id,
+    program,
+    version: chance.happens(0.5) ? NEW_CODE : OLD_CODE,
+    startAt,
+    ...(chance.happens(0.15) ? { later: chance.between(1, 30_000) } : {}),
+    events: Array.from({ length: waits + (chance.happens(0.3) ? 2 : 0) }, () => startAt + chance.below(60_000)).sort((a, b) => a - b),
+  };
+}
+
+function blowsOf(chance: Chance, faults: readonly FaultClass[], hosts: number, unrestMs: number): Blow[] {
+  const blows: Blow[] = [];
+  const add = (kind: Blow["kind"], most: number, ms: () => number): void => {
+    for (let left = chance.between(1, most); left > 0; left--)
+      blows.push({ kind, at: chance.below(unrestMs), host: chance.below(hosts), ms: ms() });
+  };
+  if (faults.includes("crash")) add("crash", 8, () => chance.between(0, 15_000));
+  if (faults.includes("freeze")) add("freeze", 8, () => chance.between(100, 60_000));
+  if (faults.includes("drain")) add("drain", 3, () => chance.pick([0, 500, 10_000]));
+  if (faults.includes("clocks")) add("jump", 4, () => chance.between(-3_600_000, 3_600_000));
+  return blows.sort((a, b) => a.at - b.at);
+}
+
+function ordersOf(chance: Chance, instances: readonly Planned[], unrestMs: number): Order[] {
+  const orders: Order[] = [];
+  const targets = instances.flatMap(({ id, program }) => [
+    id,
+    ...program.flatMap((step, at) => (step.do === "child" && step.named ? [`${id}/${at}`] : [])),
+  ]);
+  for (let left = chance.below(14); left > 0; left--) {
+    const op = chance.pick(["suspend", "suspend", "resume", "terminate", "terminate-all", "purge", "again", "get", "get", "get"] as const);
+    orders.push({ op, at: chance.below(unrestMs), id: op === "again" ? chance.pick(instances).id : chance.pick(targets) });
+  }
+  return orders.sort((a, b) => a.at - b.at);
+}
