@@ -4,7 +4,7 @@
 //
 // Always:  the folder is outside the repository, and nothing is installed there but our tarballs and, packed from this repository's own
 //          node_modules, what they need: first what they must have, then optional peers, and to check types @types/node.
-//          The programs there run on this Node, and are checked with skipLibCheck off, as Node resolves and as bundlers do.
+//          The programs there run on this Node and on the other runtimes that users have, and are checked with skipLibCheck off, as Node resolves and as bundlers do.
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,6 +14,7 @@ import { formatMessage } from "publint/utils";
 import { pack, publicPackages, readManifest } from "./pack.ts";
 import type { Manifest } from "./pack.ts";
 import { npm, read } from "./run-command.ts";
+import { otherRuntimes } from "./runtimes.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -116,6 +117,7 @@ async function liveWith(packages: readonly Packed[]): Promise<void> {
     await install(folder, [...packages.map(({ tarball }) => tarball), ...(await packForeign(needed, foreign))]);
     await writeFile(join(folder, "main.ts"), program);
     await runProgram(folder, "main.ts", names);
+    await runElsewhere(folder, "main.ts");
     for (const { manifest } of packages) await runCommands(folder, manifest);
     if (names.includes("eslint-plugin-ostinato")) await runLinter(folder);
 
@@ -146,6 +148,23 @@ async function liveWith(packages: readonly Packed[]): Promise<void> {
 async function runProgram(folder: string, file: string, names: readonly string[]): Promise<void> {
   process.stdout.write(await read(process.execPath, [file], { cwd: folder }));
   console.log(`runs: ${file} with ${names.join(", ")} on Node ${process.versions.node}`);
+}
+
+/** The same program on the other runtimes that users have. */
+async function runElsewhere(folder: string, file: string): Promise<void> {
+  const { runtimes, missing } = await otherRuntimes();
+  for (const {
+    name,
+    command: [binary, ...args],
+  } of runtimes) {
+    for (const leftover of ["orders.db", "orders.db-wal", "orders.db-shm", "orders.db-lock"])
+      await rm(join(folder, leftover), { force: true });
+    await read(binary, [...args, file], { cwd: folder, timeoutMs: 60_000 }).catch((error: unknown) => {
+      throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    });
+    console.log(`runs: ${file} on ${name}`);
+  }
+  for (const reason of missing) console.log(`not tried: ${reason}`);
 }
 
 async function runCommands(folder: string, { name, bin = {} }: Manifest): Promise<void> {

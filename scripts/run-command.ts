@@ -4,6 +4,8 @@ import { spawn } from "node:child_process";
 export interface Place {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Ends the program after so long; it never hangs a check. */
+  readonly timeoutMs?: number;
 }
 
 /** Runs with our output, no input for it to wait for when there is no terminal, and gives the exit code. */
@@ -31,7 +33,13 @@ export function run(file: string, args: readonly string[], place: Place): Promis
 /** Runs quietly and gives what was printed; what fails is shown whole. */
 export function read(file: string, args: readonly string[], place: Place): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: place.cwd, env: place.env ?? process.env, stdio: ["ignore", "pipe", "pipe"] });
+    const { cwd, env = process.env, timeoutMs } = place;
+    const child = spawn(file, args, {
+      cwd,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+      ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+    });
     let out = "";
     let both = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

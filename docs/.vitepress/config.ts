@@ -31,6 +31,7 @@ const GUIDE = [
   "moving-from-dbos",
 ];
 
+// tidy: allow forms because the generator reads its configuration that way
 export default defineConfig({
   title: "Ostinato",
   description: "Durable orchestrations in TypeScript",
