@@ -150,6 +150,22 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
         JSON.stringify(lines),
       );
     }
+    if (what === "its history") {
+      const status = await hub.instance("damaged").status();
+      assert.equal(status?.stall?.kind, "set-aside");
+      assert.match(status.stall.reason, /cannot be read at turn 1.*Restore the file/);
+      await hub.instance("damaged").terminate();
+      await assert.rejects(hub.instance("damaged").result({ timeout: "10s" }), { code: "ORCHESTRATION_TERMINATED" });
+      await hub.instance("damaged").purge();
+    }
+    if (what === "the record's tags")
+      await assert.rejects(hub.instance("damaged").status(), {
+        code: "STORE_FORMAT",
+        message: /record of instance 'damaged' cannot be read/,
+      });
+    const listed: string[] = [];
+    for await (const status of hub.query()) listed.push(status.id);
+    assert.ok(listed.includes("sound"), "a query leaves out what it cannot read, and nothing else");
     await worker.stop();
   });
 }

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { activity, orchestrator, type OrchestratorDefinition } from "../authoring/define.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import { childExecutionId, newGuid } from "./determinism.ts";
+import type { ExecutionObserver } from "./execution.ts";
 import { completed, executionOf, failed, fired, noon, raised, rehearse, turnAt } from "./rehearsal.test.ts";
 
 const a = activity("a", async (ctx, n: number) => n);
@@ -127,5 +128,40 @@ describe("a replay that differs", () => {
     const result = await executionOf(longer).advance([...story.history, end], []);
     assert.ok(result.kind === "stalled");
     assert.match(result.stall.reason, /ExecutionCompleted as event number 6/);
+  });
+});
+
+describe("an observer of a replay", () => {
+  const gated = orchestrator("gated", async (ctx, n: number) => {
+    const way = ctx.isVersionAtLeast("2.0.0") ? b : a;
+    return `${ctx.version}: ${await ctx.callActivity(way, n)}`;
+  });
+
+  test("is told of each question about the version, with its place, and of the end; the program does the same without one", async () => {
+    const story = rehearse(gated);
+    await story.start(1, { version: "2.1.0" });
+    await story.turn(completed(1, 5));
+    const end: HistoryEvent = { kind: "ExecutionCompleted", eventId: -1, timestamp: noon, status: "COMPLETED", result: '"2.1.0: 5"' };
+    const asked: (string | undefined)[] = [];
+    const ends: unknown[] = [];
+    const observer: ExecutionObserver = {
+      askedVersion(gate, place) {
+        asked.push(gate);
+        assert.match(place ?? "", /determinism\.test\.ts:\d+:\d+/);
+      },
+      endedInReplay: ({ status, result }) => ends.push([status, result]),
+    };
+    const watched = await executionOf(gated, { observer }).advance([...story.history, end], []);
+    assert.deepEqual(watched, await executionOf(gated).advance([...story.history, end], []));
+    assert.deepEqual(asked, ["2.0.0", undefined]);
+    assert.deepEqual(ends, [["COMPLETED", '"2.1.0: 5"']]);
+  });
+
+  test("hears of no end that the program has not come to", async () => {
+    const story = rehearse(gated);
+    await story.start(1);
+    const observer: ExecutionObserver = { endedInReplay: () => assert.fail("it goes on") };
+    const result = await executionOf(gated, { observer }).advance(story.history, []);
+    assert.equal(result.kind === "turn" && result.ended, false);
   });
 });

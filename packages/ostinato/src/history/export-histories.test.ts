@@ -186,3 +186,35 @@ describe("reading back", () => {
     await assert.rejects(all(join(root, "nowhere")), { code: "INVALID_ARGUMENT", message: /There is no folder/ });
   });
 });
+
+test("an export from a hub with a codec holds decoded payloads, those of carried events too, and replays", async () => {
+  const counts = orchestrator("counts", async (ctx, seen: string[]) => {
+    const word = await ctx.waitForExternalEvent<string>("word");
+    if (seen.length === 2) return [...seen, word];
+    return ctx.continueAsNew([...seen, word]);
+  });
+  const codec = {
+    encode: (text: string) => `secret:${[...text].reverse().join("")}`,
+    decode: (text: string) => [...text.slice(7)].reverse().join(""),
+  };
+  const hub = await openTaskHub("memory:", { codec, log: { level: "error" } });
+  const instance = await hub.start(counts, []);
+  for (const word of ["one", "two", "three"]) await instance.raiseEvent("word", word);
+  const worker = await hub.startWorker({ orchestrators: [counts] });
+  try {
+    assert.deepEqual(await instance.result({ timeout: "30s" }), ["one", "two", "three"]);
+    const folder = folderOf();
+    await hub.exportHistories(historyFiles(folder), { format: "json" });
+    const [document] = await all(folder);
+    const start = document?.events.find((event) => event.kind === "ExecutionStarted");
+    assert.deepEqual(
+      start?.carriedEvents?.map(({ input }) => input),
+      ['"three"'],
+    );
+    assert.ok(!JSON.stringify(document).includes("secret:"));
+    await assertReplays(readHistories(folder), { orchestrators: [counts] });
+  } finally {
+    await worker.stop();
+    await hub.close();
+  }
+});

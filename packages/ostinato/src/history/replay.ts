@@ -69,11 +69,7 @@ export async function replay(histories: HistoriesToReplay, programs: ReplayProgr
  * @example
  * test("today's code fits what runs", () => assertReplays(readHistories("./histories"), { orchestrators: [purchaseOrder] }));
  */
-export async function assertReplays(
-  histories: HistoriesToReplay,
-  programs: ReplayPrograms,
-  options: ReplayOptions = {},
-): Promise<void> {
+export async function assertReplays(histories: HistoriesToReplay, programs: ReplayPrograms, options: ReplayOptions = {}): Promise<void> {
   const report = await replay(histories, programs, options);
   if (report.total === 0)
     throw new ReplayError("There was no history to replay, so nothing is proven. Look whether they were exported to this place.");

@@ -8,7 +8,7 @@
 
 import type { Action, ActionKind } from "../contract/actions.ts";
 import type { Backend, WorkerConnection } from "../contract/backend.ts";
-import { EVENT_PAYLOADS, type HistoryEvent } from "../contract/events.ts";
+import { EVENT_PAYLOADS, type EventRaised, type HistoryEvent } from "../contract/events.ts";
 import type { StoredInstance } from "../contract/instance.ts";
 import { toFailure } from "../contract/failure.ts";
 import { given } from "../contract/recorded-as.ts";
@@ -48,16 +48,23 @@ async function transformFields<T extends object>(value: T, fields: readonly Prop
 }
 
 function transformEvents(events: readonly HistoryEvent[], transform: Transform): Promise<HistoryEvent[]> {
-  return Promise.all(events.map((event) => transformFields(event, EVENT_PAYLOADS[event.kind], transform)));
+  return Promise.all(events.map((event) => transformEvent(event, transform)));
+}
+
+async function transformEvent(event: HistoryEvent, transform: Transform): Promise<HistoryEvent> {
+  const changed = await transformFields(event, EVENT_PAYLOADS[event.kind], transform);
+  if (changed.kind !== "ExecutionStarted" || changed.carriedEvents === undefined) return changed;
+  return { ...changed, carriedEvents: await transformCarried(changed.carriedEvents, transform) };
+}
+
+function transformCarried(events: readonly EventRaised[], transform: Transform): Promise<EventRaised[]> {
+  return Promise.all(events.map((event) => transformFields(event, EVENT_PAYLOADS.EventRaised, transform)));
 }
 
 async function transformAction(action: Action, transform: Transform): Promise<Action> {
   const changed = await transformFields(action, ACTION_PAYLOADS[action.kind], transform);
   if (changed.kind !== "completeOrchestration" || changed.carriedEvents === undefined) return changed;
-  const carriedEvents = await Promise.all(
-    changed.carriedEvents.map((event) => transformFields(event, EVENT_PAYLOADS.EventRaised, transform)),
-  );
-  return { ...changed, carriedEvents };
+  return { ...changed, carriedEvents: await transformCarried(changed.carriedEvents, transform) };
 }
 
 async function transformInstance<T extends StoredInstance>(instance: T, transform: Transform): Promise<T> {
