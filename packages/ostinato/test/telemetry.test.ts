@@ -1,7 +1,7 @@
 // Traces and metrics as an OpenTelemetry SDK receives them: the real API, the real SDK, a real hub.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { context, type Tracer } from "@opentelemetry/api";
+import { context, SpanKind, type Tracer } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace";
@@ -77,12 +77,12 @@ for (const nested of [true, false]) {
       await instance.raiseEvent(approval, "Ada");
       assert.equal(await instance.result(), "order 1, packed, sent");
       const spans = await until("orchestration:sell@(2.0.0)");
-      const named = (name: string, kind?: number) => {
+      const named = (name: string, kind?: SpanKind) => {
         const found = spans.find((span) => span.name === name && (kind === undefined || span.kind === kind));
         assert.ok(found, `no span ${name}`);
         return found;
       };
-      const [SERVER, CLIENT] = [1, 2];
+      const { SERVER, CLIENT } = SpanKind;
       const start = named("create_orchestration:sell@(2.0.0)");
       const about = spans.filter((span) => !span.name.startsWith("orchestration_event"));
       assert.deepEqual([...new Set(about.map((span) => span.spanContext().traceId))], [start.spanContext().traceId]);
