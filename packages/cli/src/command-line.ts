@@ -46,6 +46,7 @@ export function addLookingCommands({ group, command }: AddCommand): void {
     ),
   )
     .option("-n, --limit <count>", "at most so many; 0: all", "100")
+    .option("--newest", "the last ones, newest first (reads all that fit)")
     .addOption(payloads);
   command("show <id>", "Shows one instance, and what it waits for.", ["ostinato show order-17 --payloads"], show).addOption(payloads);
   command(

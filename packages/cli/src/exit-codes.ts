@@ -3,7 +3,12 @@
 // Always:  a code never changes its meaning.
 import { OstinatoError } from "ostinato";
 
-/** The exit codes. */
+/**
+ * The exit codes.
+ *
+ * @example
+ * if ((await runCli(["show", "order-17"], io)) === EXIT.notFound) await start("order-17");
+ */
 export const EXIT = {
   /** Done; the answer is yes. */
   ok: 0,

@@ -2,7 +2,12 @@
 //
 // Always:  commands name no stream, no clock and no environment but these; a test gives them its own.
 
-/** The world as a command is given it. */
+/**
+ * The world as a command is given it.
+ *
+ * @example
+ * const io: Io = { out: async (text) => void lines.push(text), err: async () => undefined, input: async () => "", env: {}, now: () => Date.now() };
+ */
 export interface Io {
   /** Writes to standard output; resolves when there is room for more. Throws PipeClosed when nobody reads any more. */
   readonly out: (text: string) => Promise<void>;
@@ -17,7 +22,12 @@ export interface Io {
   readonly now: () => number;
 }
 
-/** Whoever read our output has gone (`ostinato list | head -1`): the rest is not wanted, and that is no error. */
+/**
+ * Whoever read our output has gone (`ostinato list | head -1`): the rest is not wanted, and that is no error.
+ *
+ * @example
+ * const out = async (text: string) => { if (!write(text)) throw new PipeClosedError(); };
+ */
 export class PipeClosedError extends Error {
   constructor() {
     super("Nobody reads standard output any more.");

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { TestContext } from "node:test";
 import { EXIT, PipeClosedError } from "@ostinato/cli";
-import { openTaskHub } from "ostinato";
-import { approval, chain, folderFor, openHub, populate } from "./programs.ts";
+import { openTaskHub, orchestrator } from "ostinato";
+import { add, approval, chain, folderFor, openHub, populate, until } from "./programs.ts";
 import { inProcess, jsonLines } from "./ostinato.ts";
 
 /** A file with an instance in each state, which nobody holds any more. */
@@ -45,6 +45,9 @@ describe("looking", () => {
     assert.deepEqual(await ids("--stalled"), []);
     assert.equal((await ids("--limit", "3")).length, 3);
     assert.equal((await ids("--limit", "0")).length, 10);
+    const all = await ids();
+    assert.deepEqual(await ids("--newest"), all.toReversed());
+    assert.deepEqual(await ids("--newest", "--limit", "2"), all.slice(-2).reverse());
 
     const table = await inProcess(["list", "--url", url, "--limit", "2"]);
     assert.match(table.out, /^ID +ORCHESTRATOR +STATUS +CREATED +LAST UPDATE +NOTE\ndone +chain +COMPLETED /);
@@ -134,6 +137,47 @@ describe("looking", () => {
       [reason?.kind, reason?.child.id, reason?.child.reasons.map(({ kind }) => kind)],
       ["child", "the-child", ["event", "timer"]],
     );
+  });
+
+  it("O1 a stalled instance is found by list, and explain says what differs and what helps", async (t) => {
+    const url = `sqlite:${join(await folderFor(t), "hub.db")}`;
+    const first = await openHub(t, url);
+    await first.hub.start(approval, "x", { instanceId: "asking" });
+    await until(first.hub, "asking", "external event");
+    await first.close();
+    const changed = orchestrator("approval", async (ctx) => await ctx.callActivity(add, { a: 1, b: 2 }));
+    const hub = await openTaskHub(url, { log: { level: "silent" } });
+    const worker = await hub.startWorker({ orchestrators: [changed], activities: [add] });
+    await hub.instance("asking").raiseEvent("approved", { by: "Ada" });
+    await until(hub, "asking", "fitting code");
+    await worker.stop();
+    await hub.close();
+    assert.match((await inProcess(["list", "--stalled", "--url", url])).out, /asking +approval +RUNNING \(stalled\)/);
+    const { out } = await inProcess(["explain", "asking", "--url", url]);
+    assert.match(
+      out,
+      /stalls \(non-determinism\): [^]*'add'[^]*what helps: start a worker whose code makes the calls that the history has/,
+    );
+    assert.match(out, /It is tried again at /);
+  });
+
+  it("SEC12 no command shows a payload that nobody asked for", async (t) => {
+    const url = await populated(t);
+    const secret = async (...args: string[]): Promise<boolean> => {
+      const { out, err } = await inProcess([...args, "--url", url]);
+      return (out + err).includes("s3cret");
+    };
+    for (const command of [
+      ["list"],
+      ["show", "asking"],
+      ["history", "asking"],
+      ["explain", "asking"],
+      ["sizes"],
+      ["raise", "asking", "e", "--data", '"s3cret"'],
+    ])
+      for (const form of [[], ["--json"]]) assert.equal(await secret(...command, ...form), false, [...command, ...form].join(" "));
+    for (const command of [["list"], ["show", "asking"], ["history", "asking"]])
+      assert.equal(await secret(...command, "--json", "--payloads"), true, command.join(" "));
   });
 
   it("whoever reads a long list may leave in the middle", async (t) => {

@@ -1,5 +1,5 @@
 // list: the instances of a task hub.
-import type { InstanceQuery, InstanceStatus, OrchestrationStatus } from "ostinato";
+import type { Hub, InstanceQuery, InstanceStatus, OrchestrationStatus } from "ostinato";
 import { usageError } from "../exit-codes.ts";
 import { reading } from "../connect.ts";
 import { plain } from "../print/escape.ts";
@@ -27,6 +27,7 @@ export interface FilterOptions {
 
 export interface ListOptions extends FilterOptions {
   readonly limit: string;
+  readonly newest?: boolean;
   readonly payloads?: boolean;
 }
 
@@ -34,11 +35,12 @@ const STATUSES: readonly InstanceStatus[] = ["PENDING", "RUNNING", "SUSPENDED", 
 /** Rows of a table are measured before the first of them is shown. */
 const TABLE_ROWS = 1_000;
 
-/** Prints instances in order of creation. */
+/** Prints instances in order of creation, or the newest of them first. */
 export async function list(session: Session, options: ListOptions): Promise<void> {
   const query = queryOf(options, session.now);
   const limit = limitOf(options.limit);
   await reading(session, async (hub) => {
+    if (options.newest === true) return show(session, await newestOf(hub, query, limit), options);
     const rows: OrchestrationStatus[] = [];
     let count = 0;
     let more = false;
@@ -53,8 +55,24 @@ export async function list(session: Session, options: ListOptions): Promise<void
       if (rows.length === TABLE_ROWS) await showTable(session, rows.splice(0));
     }
     if (rows.length > 0 || (count === 0 && !session.json)) await showTable(session, rows);
-    if (more) await session.note(`There are more than ${limit}: say --limit 0 for all of them, or narrow the list (ostinato list --help).`);
+    if (more)
+      await session.note(`There are more than ${limit}: say --limit 0 for all of them, --newest for the last ones, or narrow the list.`);
   });
+}
+
+/** The last of them. A hub lists in order of creation, so all that fit the query are read; no more than these are kept. */
+async function newestOf(hub: Hub, query: InstanceQuery, limit: number): Promise<readonly OrchestrationStatus[]> {
+  let last: OrchestrationStatus[] = [];
+  for await (const page of hub.query(query).pages({ size: 1_000 })) {
+    last.push(...page.items);
+    if (last.length > limit) last = last.slice(-limit);
+  }
+  return last.reverse();
+}
+
+async function show(session: Session, rows: readonly OrchestrationStatus[], options: ListOptions): Promise<void> {
+  if (!session.json) return showTable(session, rows);
+  for (const row of rows) await session.tell(instanceShape(row, options.payloads ?? false));
 }
 
 async function showTable(session: Session, rows: readonly OrchestrationStatus[]): Promise<void> {
@@ -109,7 +127,7 @@ export function queryOf(options: FilterOptions, now: number): InstanceQuery {
     completedFrom: time("--completed-after", options.completedAfter),
     completedTo: time("--completed-before", options.completedBefore),
   };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as InstanceQuery;
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function statusGiven(text: string): InstanceStatus {

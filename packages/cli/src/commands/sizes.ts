@@ -12,7 +12,7 @@ export async function sizes(session: Session): Promise<void> {
 }
 
 function linesOf(sizes: HubSizes): readonly string[] {
-  const { fileBytes, walBytes, freeBytes, instances, messages, activities, historyRows, longestHistories, shrinks } = sizes;
+  const { fileBytes, walBytes, freeBytes, instances, messages, activities, historyRows, historyBytes, longestHistories, shrinks } = sizes;
   const free =
     freeBytes === 0 ? "" : `, of it ${bytesOf(freeBytes)} free (${shrinks ? "goes back to the disk" : "used again before it grows"})`;
   return [
@@ -23,7 +23,7 @@ function linesOf(sizes: HubSizes): readonly string[] {
       .join(", ")}`,
     `inboxes     ${messages} messages and timers`,
     `activities  ${activities} scheduled or running`,
-    `histories   ${historyRows} turns`,
+    `histories   ${historyRows} turns, about ${bytesOf(historyBytes)}`,
     ...longestHistories.map(
       ({ instanceId, events }, index) => `${index === 0 ? "longest     " : "            "}${events} events: ${quoted(instanceId)}`,
     ),

@@ -4,7 +4,7 @@
 //          No payload, no stack and no data of an error unless payloads were asked for.
 import { defaultConverter } from "ostinato";
 import type { Failure, HistoryEvent, OrchestrationStatus } from "ostinato";
-import { PAYLOAD_FIELDS } from "../story/timeline.ts";
+import { EVENT_PAYLOADS } from "ostinato/contract";
 import { absolute } from "./times.ts";
 
 /** Plain data, as JSON has it. */
@@ -70,7 +70,7 @@ const INSTANTS: ReadonlySet<string> = new Set(["timestamp", "fireAt", "scheduled
 export function eventShape(event: HistoryEvent, payloads: boolean): Shape {
   const shape: Record<string, unknown> = { kind: event.kind };
   for (const [name, value] of Object.entries(event) as [string, unknown][]) {
-    if (isPayload(name)) {
+    if (isPayload(event, name)) {
       if (payloads) shape[name] = payloadText(value);
     } else if (INSTANTS.has(name)) shape[name] = absolute(value as number);
     else if (name === "failure") shape[name] = failureShape(value as Failure, payloads);
@@ -80,8 +80,8 @@ export function eventShape(event: HistoryEvent, payloads: boolean): Shape {
   return shape;
 }
 
-function isPayload(name: string): boolean {
-  return PAYLOAD_FIELDS.some((field) => field === name);
+function isPayload({ kind }: HistoryEvent, name: string): boolean {
+  return EVENT_PAYLOADS[kind].some((field) => field === name);
 }
 
 /** A payload's text as JSON where it is JSON: one that passed a codec need not be. */

@@ -167,6 +167,14 @@ test("SEC12 ids and names from the store cannot reach the terminal as they are",
   assert.match(text, /e\\nvil/);
 });
 
+test("O1 a wide fan-out is told by its first twenty", () => {
+  const calls = Array.from({ length: 1_000 }, (_, index): HistoryEvent => ({ ...charge, eventId: index + 1 }));
+  const facts = factsOf({ history: [...begun, ...calls] });
+  assert.match(told(facts), /It is RUNNING and waits for 1000 things\.[^]*\(#20\)[^]*- and 980 more/);
+  assert.doesNotMatch(told(facts), /\(#21\)/);
+  assert.equal(explain(facts).reasons.length, 1_000);
+});
+
 test("O1 an instance with nothing open says where its turn is", () => {
   assert.match(told(factsOf()), /nothing that it asked for is open: its turn is with process 4711/);
   assert.match(told(factsOf({ holder: "nobody" })), /its last turn is repeated when a worker starts/);

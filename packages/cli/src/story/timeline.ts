@@ -2,6 +2,7 @@
 //
 // Is told: the events of one execution, and the time now.
 // Always:  pure. What was called says on its own line what became of it, so that nobody has to look for it. No payload unless asked for.
+import { EVENT_PAYLOADS } from "ostinato/contract";
 import type { EventKind } from "ostinato/contract";
 import type { HistoryEvent } from "ostinato";
 import { cut, plain } from "../print/escape.ts";
@@ -103,8 +104,9 @@ export function timelineOf(
     const at = event.kind === "ExecutionStarted" ? turnAt : event.timestamp;
     lines.push({ at, offsetMs: at - begunAt, indent, text, tone });
     if (options.payloads !== true) continue;
-    for (const field of PAYLOAD_FIELDS) {
-      const payload = (event as { readonly [F in (typeof PAYLOAD_FIELDS)[number]]?: unknown })[field];
+    const fields: Readonly<Record<string, unknown>> = { ...event };
+    for (const field of EVENT_PAYLOADS[event.kind]) {
+      const payload = fields[field];
       if (typeof payload === "string")
         lines.push({ at, offsetMs: at - begunAt, indent: 2, text: `${field} ${cut(plain(payload), LONGEST_PAYLOAD)}`, tone: "payload" });
     }
@@ -112,8 +114,6 @@ export function timelineOf(
   return lines;
 }
 
-/** The fields of events that are payloads. */
-export const PAYLOAD_FIELDS = ["input", "result", "output"] as const;
 /** More of a payload makes no line; `--json` has all of it. */
 const LONGEST_PAYLOAD = 2_000;
 

@@ -13,6 +13,9 @@ export interface Tones {
   readonly remedy: (text: string) => string;
 }
 
+/** A fan-out waits for thousands; twenty of them tell what it is about. */
+const MOST_REASONS = 20;
+
 /** The lines of an explanation. A child's stand below the reason that leads to it. */
 export function wordsOf(explanation: Explanation, now: number, tones: Tones, indent = ""): readonly string[] {
   const { id, name, version, status, summary, reasons, next } = explanation;
@@ -20,7 +23,8 @@ export function wordsOf(explanation: Explanation, now: number, tones: Tones, ind
     `${indent}${tones.heading(plain(id), status)}  ${programOf(name, version)}  ${tones.heading(status, status)}`,
     `${indent}${summary}`,
   ];
-  for (const reason of reasons) lines.push(...reasonLines(reason, now, tones, indent));
+  for (const reason of reasons.slice(0, MOST_REASONS)) lines.push(...reasonLines(reason, now, tones, indent));
+  if (reasons.length > MOST_REASONS) lines.push(`${indent}- and ${reasons.length - MOST_REASONS} more, which --json has`);
   if (next.length > 0) lines.push(`${indent}Next:`, ...next.map((line) => `${indent}  ${line}`));
   return lines;
 }
