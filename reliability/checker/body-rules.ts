@@ -70,7 +70,10 @@ export function checkBodies(
       // A2: whoever runs it still, and has it still.
       for (const other of task.began) {
         const { by } = other.entry;
-        const holds = !dead.has(by) && (lapses.get(by) ?? -1) < (claims.get(`${key} ${other.entry.delivery}`) ?? other.place) && (leases.get(by) ?? Number.POSITIVE_INFINITY) > entry.at;
+        const holds =
+          !dead.has(by) &&
+          (lapses.get(by) ?? -1) < (claims.get(`${key} ${other.entry.delivery}`) ?? other.place) &&
+          (leases.get(by) ?? Number.POSITIVE_INFINITY) > entry.at;
         // One that was claimed before, and hears of it late, is a zombie: it is refused where it writes (A3).
         if (other.ended === undefined && holds && entry.delivery > other.entry.delivery)
           report("A2", task.id, `The activity ${entry.taskId} was begun by ${entry.by} while ${by} ran it.`, { delivery: entry.delivery });

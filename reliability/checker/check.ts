@@ -5,12 +5,12 @@
 //          K2 what was not told proves nothing: a rule without its evidence says nothing.
 import { checkBodies, type ActivityPolicy } from "./body-rules.ts";
 import { checkCalls } from "./call-rules.ts";
-import { checkEvents, generationsOf, type Taken } from "./event-rules.ts";
+import { askedAgain, checkEvents, generationsOf, type Taken } from "./event-rules.ts";
 import { readHistory } from "./history-rules.ts";
 import { callsOf, mayHaveHappened, type Entry } from "./journal.ts";
 import { checkExpectation, checkNothing, checkRest, type Expectation } from "./rest-rules.ts";
 import { checkChildren, checkOrphans, checkRows } from "./row-rules.ts";
-import { checkArrivals, checkLife, checkWrites, livesOf } from "./sight-rules.ts";
+import { checkArrivals, checkLife, checkWrites, livesOf, type Life } from "./sight-rules.ts";
 import { standings, type Dump } from "./stored.ts";
 import { collect, type Violation } from "./violation.ts";
 
@@ -45,6 +45,7 @@ export function check(evidence: Evidence): Violation[] {
   const { report, found } = collect();
   const calls = callsOf(journal);
   const lives = livesOf(journal);
+  const repeated = askedAgain(calls);
 
   // ---- as it stands in the end
   const standing = standings(dump).map((each) => ({ standing: each, reading: readHistory(each.instance, report) }));
@@ -59,7 +60,7 @@ export function check(evidence: Evidence): Violation[] {
   // ---- as it stood at every moment that was seen
   for (const life of lives) {
     checkLife(life, report);
-    checkArrivals(life, report);
+    checkArrivals(life, repeated, report);
     for (const { standing: moment } of life.moments)
       if (moment !== undefined) checkRows(moment, readHistory(moment.instance, report), report);
   }
@@ -69,7 +70,15 @@ export function check(evidence: Evidence): Violation[] {
   checkCalls({ calls, lives, dump, complete, atRest }, report);
   checkEvents(calls, lives, dump, taken, complete, report);
   const histories = complete ? lives.flatMap(generationsOf) : dump.instances;
-  checkBodies(journal, calls, histories, policies, report);
+  const twice = begunTwice(lives);
+  const once = journal.filter((entry) => !("executionId" in entry) || !twice.has(entry.executionId ?? ""));
+  checkBodies(
+    once,
+    calls,
+    histories.filter(({ record }) => !twice.has(record.executionId)),
+    policies,
+    report,
+  );
 
   // ---- what came of it
   for (const expected of expectations) {
@@ -89,6 +98,20 @@ export function check(evidence: Evidence): Violation[] {
     );
   if (evidence.emptied !== undefined) checkNothing(evidence.emptied, report);
   return found();
+}
+
+/** Executions that live under two addresses: their start was asked for again after their instance had been purged, and nobody remembered it. */
+function begunTwice(lives: readonly Life[]): ReadonlySet<string> {
+  const numbers = new Map<string, number>();
+  const twice = new Set<string>();
+  for (const life of lives)
+    for (const { standing } of life.moments) {
+      if (standing === undefined) continue;
+      const { executionId, number } = standing.instance.record;
+      if ((numbers.get(executionId) ?? number) !== number) twice.add(executionId);
+      numbers.set(executionId, number);
+    }
+  return twice;
 }
 
 function isOf({ token }: Expectation, life: ReturnType<typeof livesOf>[number]): boolean {

@@ -53,6 +53,8 @@ export function readHistory(instance: DumpedInstance, report: Report): Reading {
   let terminated = false;
 
   history.forEach((event, at) => {
+    // A rewind opens an end again, in a turn of its own.
+    if (event.kind === "OrchestratorStarted" && history[at + 1]?.kind === "ExecutionRewound" && ended?.status === "FAILED") ended = undefined;
     if (ended !== undefined) wrong("H3", `${event.kind} stands after the end of the history.`, at);
     const asks = ASKS[event.kind];
     const answers = ANSWERS[event.kind];
@@ -75,7 +77,7 @@ export function readHistory(instance: DumpedInstance, report: Report): Reading {
         if (suspended && !endsByTerminate(history, at)) wrong("C1", "A turn ran while the instance was suspended.", at);
         break;
       case "ExecutionStarted":
-        if (event.executionId !== record.executionId)
+        if (event.executionId !== record.executionId && !history.some(({ kind }) => kind === "ExecutionRewound"))
           wrong("H9", `The history is of ${event.executionId}, the record of ${record.executionId}.`, at);
         if (event.instanceId !== record.id) wrong("H9", `The history was begun by the start of ${event.instanceId}.`, at);
         startMatches(instance, event, at, wrong);
@@ -83,7 +85,8 @@ export function readHistory(instance: DumpedInstance, report: Report): Reading {
       case "TimerCancelled": {
         const timer = asked.get(event.timerId);
         if (timer?.kind !== "timer") wrong("H8", `The timer ${event.timerId} was taken back and never made.`, at);
-        else if (timer.answer !== undefined && timer.answeredIn !== turns) wrong("T4", `The timer ${event.timerId} was taken back after it had fired.`, at);
+        else if (timer.answer !== undefined && timer.answeredIn !== turns)
+          wrong("T4", `The timer ${event.timerId} was taken back after it had fired.`, at);
         else timer.cancelled = true;
         break;
       }
@@ -169,6 +172,8 @@ function startMatches(
     wrong("H4", "The input that is stored is not the one that was started with.", at);
   if (parent?.taskScheduledId !== record.parent?.taskScheduledId || parent?.executionId !== record.parent?.executionId)
     wrong("H9", "The start and the record name different parents.", at);
+  // An execution that is ended before it began has been given nothing: what was carried along stands in its start.
+  if (history[at + 1]?.kind === "ExecutionTerminated") return;
   event.carriedEvents?.forEach((carried, i) => {
     const there = history[at + 1 + i];
     if (!same(there, carried)) wrong("I5", `The event '${carried.name}' that was carried along is not delivered in its place.`, at);

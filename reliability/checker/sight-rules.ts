@@ -134,7 +134,7 @@ export function checkWrites(journal: readonly Entry[], report: Report): void {
 }
 
 /** C2, I5: events are delivered in the order in which they arrived, also when they had to wait. Told where payloads are unique. */
-export function checkArrivals(life: Life, report: Report): void {
+export function checkArrivals(life: Life, repeated: ReadonlySet<string>, report: Report): void {
   const places = new Map<string, number>();
   const read = new Set<string>();
   for (const { standing } of life.moments) {
@@ -149,7 +149,7 @@ export function checkArrivals(life: Life, report: Report): void {
     let last = Number.NEGATIVE_INFINITY;
     for (const event of instance.history) {
       const place = event.kind === "EventRaised" && event.input !== undefined ? places.get(event.input) : undefined;
-      if (place === undefined) continue;
+      if (place === undefined || event.kind !== "EventRaised" || repeated.has(event.input ?? "")) continue;
       const waited = instance.history.some(({ kind }) => kind === "ExecutionResumed");
       if (place < last) report(waited ? "C2" : "I5", life.id, "An event overtook one that had come before it.", { event });
       last = Math.max(last, place);

@@ -17,10 +17,16 @@ export function autopsy(file: string, ids: readonly string[] = []): string {
     copyDatabase(file, copy);
     const db = new DatabaseSync(copy);
     const all = (sql: string, ...values: (string | number)[]): unknown[] => db.prepare(sql).all(...values);
-    lines.push(`  of all: ${JSON.stringify(all("select status, count(*) as n, sum(stall is not null) as stalled from instances group by status"))}`);
-    lines.push(`  activities: ${JSON.stringify(all("select name, owner is not null as claimed, max(delivery) as deliveries, count(*) as n from activities group by 1, 2"))}`);
+    lines.push(
+      `  of all: ${JSON.stringify(all("select status, count(*) as n, sum(stall is not null) as stalled from instances group by status"))}`,
+    );
+    lines.push(
+      `  activities: ${JSON.stringify(all("select name, owner is not null as claimed, max(delivery) as deliveries, count(*) as n from activities group by 1, 2"))}`,
+    );
     lines.push(`  ready: ${JSON.stringify(all("select name, count(*) as n, min(at) as first from ready group by 1"))}, now ${Date.now()}`);
-    const open = all("select number, id, status, epoch, turn, generation, held, attempts, not_before, stall from instances where status < 3 order by number limit 500") as {
+    const open = all(
+      "select number, id, status, epoch, turn, generation, held, attempts, not_before, stall from instances where status < 3 order by number limit 500",
+    ) as {
       number: number;
       id: string;
     }[];
@@ -31,7 +37,11 @@ export function autopsy(file: string, ids: readonly string[] = []): string {
         lines.push(`    history ${JSON.stringify(row).slice(0, 400)}`);
       for (const row of all("select lane, due_at, sequence, id, visible_at from messages where number = ? limit ?", instance.number, ROWS))
         lines.push(`    message ${JSON.stringify(row)}`);
-      for (const row of all("select task_id, name, epoch, delivery, owner, visible_at from activities where number = ? limit ?", instance.number, ROWS))
+      for (const row of all(
+        "select task_id, name, epoch, delivery, owner, visible_at from activities where number = ? limit ?",
+        instance.number,
+        ROWS,
+      ))
         lines.push(`    activity ${JSON.stringify(row)}`);
       for (const row of all("select name, at from ready where number = ?", instance.number)) lines.push(`    ready ${JSON.stringify(row)}`);
     }

@@ -5,7 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 export class StoodStill extends Error {}
 
 /** What a promise resolves to, or StoodStill after so long. */
-export async function within<T>(ms: number, what: string, promise: Promise<T>, state: () => string | Promise<string> = () => ""): Promise<T> {
+export async function within<T>(
+  ms: number,
+  what: string,
+  promise: Promise<T>,
+  state: () => string | Promise<string> = () => "",
+): Promise<T> {
   const stop = new AbortController();
   const late = sleep(ms, LATE, { signal: stop.signal }).catch(() => LATE);
   try {

@@ -28,7 +28,7 @@ type Standing = "right" | "open" | "told" | "wrong";
 
 /** A file with work half done: instances in every state, nobody at it. */
 async function halfDone(it: Trial): Promise<void> {
-  it.load(25);
+  it.load(40);
   await it.begin();
   await it.askFor(0);
   await it.end();
@@ -47,7 +47,11 @@ export async function damagedRows({ seed, tally }: { readonly seed: number; read
       await it.begin();
       // What hangs on a damaged instance (its parent waits for it) suffers with it; ids of a family begin alike.
       const family = damaged.split("/")[0]!.split(":")[0]!;
-      await examine(it, "damaged rows", (plan) => damaged === plan.id || plan.id.startsWith(family) || damaged.startsWith(plan.id) || !isPlanned(it, damaged));
+      await examine(
+        it,
+        "damaged rows",
+        (plan) => damaged === plan.id || plan.id.startsWith(family) || damaged.startsWith(plan.id) || !isPlanned(it, damaged),
+      );
     });
     wrong.push(...found);
   }
@@ -96,7 +100,9 @@ function flipInRows(file: string, table: "history" | "messages", chance: () => n
   const db = new DatabaseSync(file);
   try {
     const rows = db
-      .prepare(`select i.number as number, i.id as id, t.body as body from ${table} t join instances i on i.number = t.number where i.status < 3`)
+      .prepare(
+        `select i.number as number, i.id as id, t.body as body from ${table} t join instances i on i.number = t.number where i.status < 3`,
+      )
       .all();
     const row = rows[Math.floor(chance() * rows.length)];
     if (row === undefined) return undefined;

@@ -106,8 +106,9 @@ export class Desk {
           this.#messages.add(error.message);
           return;
         }
+        const endedBefore = error.code === "INVALID_STATE" && (step.op === "suspend" || step.op === "resume");
         if (error.code === "INSTANCE_EXISTS" && step.op === "start" && entry.unanswered > 0) this.#doneBefore++;
-        else {
+        else if (!endedBefore) {
           this.wrongs.push(`${plan.id}: the step ${entry.next + 1} (${step.op}) was refused: ${error.message}`);
           this.#open.delete(entry);
           return;

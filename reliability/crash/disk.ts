@@ -51,7 +51,7 @@ function fullDisk(kind: "tmpfs" | "ext4"): FaultClass {
           const before = it.desk.counts.unavailable;
           disk.fill();
           await it.victim.ask("loopDelay");
-          for (const until = performance.now() + FULL_MS; performance.now() < until; ) {
+          for (const until = performance.now() + FULL_MS; performance.now() < until;) {
             it.load(2);
             await it.askFor(0);
             disk.fill(); // what was truncated or deleted meanwhile makes no room
@@ -65,7 +65,8 @@ function fullDisk(kind: "tmpfs" | "ext4"): FaultClass {
             const refusal = await it.tryToBegin();
             if (refusal !== undefined) {
               tally.add(`${name}: refused to open while full`);
-              if (refusal.code !== "STORE_UNAVAILABLE") it.violations.push(`D4 a full disk is told at open as ${refusal.code}: ${refusal.message}`);
+              if (refusal.code !== "STORE_UNAVAILABLE")
+                it.violations.push(`D4 a full disk is told at open as ${refusal.code}: ${refusal.message}`);
             }
             disk.makeRoom();
             if (refusal !== undefined) await it.begin();
@@ -82,7 +83,13 @@ function fullDisk(kind: "tmpfs" | "ext4"): FaultClass {
 }
 
 /** Calls on the files of the database that fail for a while. `open`: whether the victim meets it while it opens the file already. */
-function failing(name: string, error: string, calls: readonly string[], windows: readonly string[], on: readonly string[] = ["", "-wal"]): FaultClass {
+function failing(
+  name: string,
+  error: string,
+  calls: readonly string[],
+  windows: readonly string[],
+  on: readonly string[] = ["", "-wal"],
+): FaultClass {
   return async ({ seed, tally }) => {
     const why = whyNoTracing();
     if (why !== undefined) return why;
@@ -154,7 +161,9 @@ const slowDisk: FaultClass = async ({ seed, tally }) => {
   return trial(name, { seed, tally }, async (it) => {
     const log = join(it.folder, "strace.log");
     it.load(15);
-    await it.begin(traced({ calls: ["fsync", "fdatasync"], what: `delay_exit=${SLOW_FSYNC_MS}ms`, when: "8..30", files: [`${it.file}-wal`], log }));
+    await it.begin(
+      traced({ calls: ["fsync", "fdatasync"], what: `delay_exit=${SLOW_FSYNC_MS}ms`, when: "8..30", files: [`${it.file}-wal`], log }),
+    );
     await it.victim.ask("loopDelay");
     await it.askFor(3_000);
     await loopIsFree(it, name, SLOW_FSYNC_MS * 0.9);
@@ -179,7 +188,8 @@ const readOnlyDisk: FaultClass = async ({ seed, tally }) => {
       if (refusal === undefined) it.violations.push("a hub opened to write on a file system that cannot be written");
       else {
         tally.add(`${name}: refused to open`);
-        if (refusal.code !== "STORE_UNAVAILABLE") it.violations.push(`a read-only file system is told at open as ${refusal.code}: ${refusal.message}`);
+        if (refusal.code !== "STORE_UNAVAILABLE")
+          it.violations.push(`a read-only file system is told at open as ${refusal.code}: ${refusal.message}`);
       }
       disk.remount("rw");
       await it.begin();
@@ -204,7 +214,8 @@ const noFilesLeft: FaultClass = async ({ seed, tally }) => {
       if (typeof refusal === "string") tally.add(`${name}: too few for Node itself`);
       else if (refusal !== undefined) {
         tally.add(`${name}: refused to open`);
-        if (refusal.code !== "STORE_UNAVAILABLE" && refusal.code !== "EMFILE") it.violations.push(`EMFILE is told at open as ${refusal.code}: ${refusal.message}`);
+        if (refusal.code !== "STORE_UNAVAILABLE" && refusal.code !== "EMFILE")
+          it.violations.push(`EMFILE is told at open as ${refusal.code}: ${refusal.message}`);
       }
       if (typeof refusal === "string") break;
     }
@@ -220,7 +231,7 @@ const fileSizeLimit: FaultClass = async ({ seed, tally }) => {
     const blocks = 400; // of 512 or 1024 bytes, as the shell counts
     it.load(20);
     await it.begin(["sh", "-c", `trap "" XFSZ; ulimit -S -f ${blocks}; exec "$@"`, "sh"]);
-    for (const until = performance.now() + 20_000; performance.now() < until && it.desk.counts.unavailable < 20; ) {
+    for (const until = performance.now() + 20_000; performance.now() < until && it.desk.counts.unavailable < 20;) {
       it.load(4);
       await it.askFor(0);
       // A write that was cut short is an I/O error: until the log could be carried over, nothing is answered from such a file (D3).
@@ -265,7 +276,7 @@ export const faults = {
   "write EIO": failing("write EIO", "EIO", ["pwrite64"], ["2..3", "30..31", "60..90"]),
   "write ENOSPC": failing("write ENOSPC", "ENOSPC", ["pwrite64"], ["25..60"]),
   "write EROFS": failing("write EROFS", "EROFS", ["pwrite64"], ["25..40"]),
-  "fsync EIO": failing("fsync EIO", "EIO", ["fsync", "fdatasync"], ["1", "5", "9..14"]),
+  "fsync EIO": failing("fsync EIO", "EIO", ["fsync", "fdatasync"], ["1", "5", "9..14", "20", "40..44"]),
   "read EIO": failing("read EIO", "EIO", ["pread64"], ["2", "9..12", "40..45"]),
   "truncate EIO": failing("truncate EIO", "EIO", ["ftruncate"], ["1..2"], ["", "-wal", "-shm"]),
   "killed after a failed fsync": killedAfterFailedFsync,

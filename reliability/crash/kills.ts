@@ -38,14 +38,21 @@ const CHECK_EVERY = 25;
 const READY_MS = 30_000;
 const DYING_MS = 10_000;
 const REST_MS = 120_000;
+/** Of the lives that are killed while they work, so many make a backup. */
+const BACKUPS = 0.3;
+/** So long such a life has for it at most; half of it is mostly enough. */
+const BACKUP_MS = 2_000;
+/** About how long the opening of a file takes. */
+const OPENING_MS = 40;
 /** A log that is carried over every so many pages meets a kill often; a life in two has one. */
 const SMALL_WAL_PAGES = 24;
 
 /** Where a kill falls, as chance has it. */
-type Moment = "early" | "loading" | "working" | "closing";
+type Moment = "early" | "opening" | "loading" | "working" | "closing";
 const MOMENTS: readonly (readonly [Moment, number])[] = [
-  ["early", 0.25],
-  ["loading", 0.25],
+  ["early", 0.15],
+  ["opening", 0.15],
+  ["loading", 0.2],
   ["working", 0.3],
   ["closing", 0.2],
 ];
@@ -59,6 +66,7 @@ export async function killCampaign(options: KillOptions): Promise<Report> {
   const random = seededRandom(seed);
   const chance = (): number => random.fraction();
   const tally = new Tally();
+  for (const name of ["kills in all", ...REQUIRED]) tally.add(name, 0);
   const desk = new Desk();
   const violations: string[] = [];
   let startMs = 600;
@@ -84,11 +92,16 @@ export async function killCampaign(options: KillOptions): Promise<Report> {
       const life = desk.ask(victim).catch((error: unknown) => {
         if (!(error instanceof VictimGone)) violations.push(error instanceof Error ? error.message : String(error));
       });
+      const backup = moment === "working" && chance() < BACKUPS ? backUp(victim, join(place, `backup-${round}.db`)) : undefined;
       if (moment === "early") await sleep(share * startMs * 1.2);
-      else {
+      else if (moment === "opening") {
+        await within(READY_MS, `round ${round}: starting`, victim.opening, state);
+        await sleep(share * OPENING_MS);
+      } else {
         await within(READY_MS, `round ${round}: opening the file`, victim.ready, state);
         startMs = performance.now() - begun;
-        await sleep(share * (moment === "loading" ? 25 : 220));
+        if (backup !== undefined) await Promise.race([backup, sleep(share * BACKUP_MS)]);
+        else await sleep(share * (moment === "loading" ? 25 : 220));
         if (moment === "closing") {
           victim.ask("stop").catch(() => undefined);
           await within(DYING_MS, `round ${round}: beginning to close`, victim.closing, state);
@@ -97,10 +110,19 @@ export async function killCampaign(options: KillOptions): Promise<Report> {
       }
       const phase = victim.phase;
       const alive = await Promise.race([victim.ended.then(() => false), Promise.resolve(true)]);
-      if (!alive && phase !== "closed") violations.push(`round ${round}: the victim ended before it was killed: ${await victim.ended}, ${JSON.stringify(victim.refusal)}`);
+      if (!alive && phase !== "closed")
+        violations.push(`round ${round}: the victim ended before it was killed: ${await victim.ended}, ${JSON.stringify(victim.refusal)}`);
       await within(DYING_MS, `round ${round}: dying`, victim.kill());
       await within(DYING_MS, `round ${round}: the end of the questions`, life);
       journalTo(journal, victim.pid)({ kind: "died" });
+      if (backup !== undefined) {
+        const made = await within(DYING_MS, `round ${round}: a backup`, backup);
+        tally.add(made === undefined ? "backups cut off by a kill" : "backups made under load, and read");
+        // D8: a moment of the hub, sound as such. What the journal saw later is not in it.
+        if (made !== undefined)
+          violations.push(...verdictOn({ file: made, journal: [] }).map((wrong) => `D8 backup of round ${round}: ${wrong}`));
+        if (made !== undefined) rmSync(made, { force: true });
+      }
       tally.add(phase === "ready" ? `kills while ${moment === "loading" ? "starts came in" : "working"}` : KILLED_WHILE[phase]);
       if (diedWhileCarryingOver(file)) tally.add("kills during a checkpoint (among these)");
       tally.add("kills in all");
@@ -108,7 +130,9 @@ export async function killCampaign(options: KillOptions): Promise<Report> {
       for (const said of victim.said) if (!isExpected(said)) violations.push(`round ${round}: the victim said: ${said}`);
       if (round % checkEvery === 0) {
         look(false);
-        tell(`${round} kills, ${desk.plans.length} instances asked for, ${desk.pending.length} with steps left, ${violations.length} violations`);
+        tell(
+          `${round} kills, ${desk.plans.length} instances asked for, ${desk.pending.length} with steps left, ${violations.length} violations`,
+        );
       }
     }
 
@@ -141,12 +165,22 @@ export async function killCampaign(options: KillOptions): Promise<Report> {
   tally.add("bytes of the file", statSync(file, { throwIfNoEntry: false })?.size ?? 0);
   if (violations.length === 0) rmSync(place, { recursive: true, force: true });
   else tell(`kept: ${place}`);
-  const required =
-    rounds < 100
-      ? ["kills in all"]
-      : ["kills while starting", "kills while opening", "kills while starts came in", "kills while working", "kills while closing", "kills during a checkpoint (among these)", "activity bodies run again", "starts found accepted after a kill"];
+  const required = rounds < 100 ? ["kills in all"] : REQUIRED;
   return { name: `kills (${rounds} rounds)`, seed, counts: tally.counts, required, violations, skipped: [] };
 }
+
+/** What a campaign of some length must have met. */
+const REQUIRED: readonly string[] = [
+  "kills while starting",
+  "kills while opening",
+  "kills while starts came in",
+  "kills while working",
+  "kills while closing",
+  "kills during a checkpoint (among these)",
+  "backups made under load, and read",
+  "starts found accepted after a kill",
+  "activity bodies run again",
+];
 
 const KILLED_WHILE: Readonly<Record<Exclude<Victim["phase"], "ready">, string>> = {
   starting: "kills while starting",
@@ -154,7 +188,14 @@ const KILLED_WHILE: Readonly<Record<Exclude<Victim["phase"], "ready">, string>> 
   closing: "kills while closing",
   closed: "kills after closing",
 };
-const COUNTERS: readonly string[] = ["turnsFenced", "completionsLate", "completionsUnknown", "messagesUndelivered", "eventsDropped", "invariantsBroken"];
+const COUNTERS: readonly string[] = [
+  "turnsFenced",
+  "completionsLate",
+  "completionsUnknown",
+  "messagesUndelivered",
+  "eventsDropped",
+  "invariantsBroken",
+];
 
 function chosen(share: number): Moment {
   let sum = 0;
@@ -168,6 +209,18 @@ function chosen(share: number): Moment {
 /** Log lines that a kill explains. A warning or error that nothing explains is a finding. */
 function isExpected(said: string): boolean {
   return said.includes("broken for good");
+}
+
+/** Makes a backup when the victim is ready. Tells where it is, or nothing when it did not come to be. */
+async function backUp(victim: Victim, path: string): Promise<string | undefined> {
+  try {
+    await victim.ready;
+    await victim.ask("backup", path);
+    return path;
+  } catch (error) {
+    if (error instanceof VictimGone) return undefined;
+    throw error;
+  }
 }
 
 /** What the hub of a life refused or dropped, as it was last heard to say. */

@@ -1,6 +1,6 @@
 // leftovers: what may not be there when everything has ended (R3), read from the tables themselves.
 import { copyFileSync, existsSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 
 /** Tables in which nothing is left when nothing runs. */
 const EMPTY_AT_REST = ["messages", "ready", "activities"] as const;

@@ -1,10 +1,13 @@
-// crash: campaigns that end processes, store calls and disks wherever they can end, and read what is left.
+// crash: campaigns that end processes, calls to the store and disks wherever they can end, and read what is left.
 //
 //   npm run crash                                            all of them, in moderate numbers
 //   npm run crash -- kills --rounds 500 [--seed 42]          kill -9 at random moments, on a real file
-//   npm run crash -- points [--scenario chain]               a crash before and after every call to the store, and in the recovery
+//   npm run crash -- points [--scenario chain]               a crash around every call to the store, and around every call of the recovery
+//                    [--shallow] [--only deaths|faults]      not of the recovery; crashes alone, or failing COMMITs alone
 //   npm run crash -- syscalls                                kill -9 at the n-th write or sync to the file
-//   npm run crash -- disk                                    full, failing and damaged disks
+//   npm run crash -- disk [--fault "full tmpfs"]             full, failing, slow and damaged disks
+//
+// Exit code 1: something was violated, or a fault class met nothing. 2: it was not asked for properly.
 import { parseArgs } from "node:util";
 import { diskCampaign, faultNames } from "./disk.ts";
 import { killCampaign } from "./kills.ts";
@@ -16,32 +19,55 @@ import type { Report } from "./tally.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: "string", default: "500" }, seed: { type: "string" }, scenario: { type: "string" }, fault: { type: "string" }, only: { type: "string" } },
+  options: {
+    rounds: { type: "string" },
+    seed: { type: "string" },
+    scenario: { type: "string" },
+    fault: { type: "string" },
+    only: { type: "string" },
+    shallow: { type: "boolean" },
+  },
 });
+/** When a campaign is asked for by its name, it is asked for in full. */
+const inFull = positionals.length > 0;
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
+const rounds = Number(values.rounds ?? (inFull ? 500 : 200));
 const tell = (line: string): void => console.log(line);
+
 const campaigns: Readonly<Record<string, () => Promise<Report>>> = {
-  kills: () => killCampaign({ rounds: Number(values.rounds), seed, tell }),
-  points: () => pointCampaign({ scenarios: scenarioNames.filter((name) => values.scenario === undefined || name === values.scenario), ...onlyOf(values.only), tell }),
-  syscalls: () => syscallCampaign({ seed, tell }),
-  disk: () => diskCampaign({ seed, faults: faultNames.filter((name) => values.fault === undefined || name === values.fault), tell }),
+  kills: () => killCampaign({ rounds, seed, tell }),
+  points: () =>
+    pointCampaign({
+      scenarios: named(scenarioNames, values.scenario),
+      nested: values.shallow === undefined ? inFull : !values.shallow,
+      ...(values.only === "deaths" || values.only === "faults" ? { only: values.only } : {}),
+      tell,
+    }),
+  syscalls: () => syscallCampaign({ seed, ...(inFull ? {} : { places: 10 }), tell }),
+  disk: () => diskCampaign({ seed, faults: named(faultNames, values.fault), tell }),
 };
 
-/** Of the points: processes that die (`deaths`), or a disk that fails (`faults`). */
-function onlyOf(only: string | undefined): { only?: "deaths" | "faults" } {
-  return only === "deaths" || only === "faults" ? { only } : {};
+/** The one that was named, or all of them. */
+function named<T extends string>(all: readonly T[], name: string | undefined): readonly T[] {
+  const chosen = name === undefined ? all : all.filter((each) => each === name);
+  if (chosen.length === 0) refuse(`There is no ${JSON.stringify(name)}; there are ${all.join(", ")}.`);
+  return chosen;
 }
 
-const chosen = positionals[0] === undefined ? Object.keys(campaigns) : [positionals[0]];
-for (const name of chosen) {
-  const campaign = campaigns[name];
-  if (campaign === undefined) {
-    console.error(`There is no campaign ${JSON.stringify(name)}; there are ${Object.keys(campaigns).join(", ")}.`);
-    process.exitCode = 2;
-    continue;
-  }
+function refuse(why: string): never {
+  console.error(why);
+  process.exit(2);
+}
+
+if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds) || rounds < 1) refuse("--seed is a whole number, --rounds one from 1.");
+let well = true;
+for (const name of inFull ? positionals : Object.keys(campaigns)) {
+  const campaign =
+    campaigns[name] ?? refuse(`There is no campaign ${JSON.stringify(name)}; there are ${Object.keys(campaigns).join(", ")}.`);
   const begun = performance.now();
   const report = await campaign();
+  well &&= isWell(report);
   console.log(`\n${written(report)}\n  ${((performance.now() - begun) / 1_000).toFixed(1)} s\n`);
-  if (!isWell(report)) process.exitCode = 1;
 }
+console.log(well ? "No violation, and every fault was met." : "There were violations, or faults that were never met: see above.");
+if (!well) process.exitCode = 1;

@@ -8,6 +8,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { defaultConverter } from "ostinato";
 import type { Hub, Logger, Worker, WorkerOptions } from "ostinato";
 import { openSqliteStore } from "ostinato/sqlite";
+import { retentionPolicy } from "../../packages/ostinato/src/contract/retention.ts";
+import type { Retention } from "../../packages/ostinato/src/contract/retention.ts";
 import { createHub } from "../../packages/ostinato/src/hub/hub.ts";
 import { limitsOf } from "../../packages/ostinato/src/hub/open-task-hub.ts";
 import { seededRandom } from "../../packages/ostinato/src/platform/random.ts";
@@ -68,12 +70,17 @@ export interface RunOptions {
   readonly points: readonly CrashPoint[];
   readonly fault?: FaultPoint | undefined;
   readonly worker: WorkerOptions;
+  /** How long finished instances stay; for ever when absent. */
+  readonly retention?: Retention | undefined;
   readonly log: Logger;
   readonly onDeath: (life: number) => void;
 }
 
 /** Begins a run in a folder of its own. */
-export async function beginRun(folder: string, { points, fault, worker: options, log, onDeath }: RunOptions): Promise<MortalRun> {
+export async function beginRun(
+  folder: string,
+  { points, fault, worker: options, retention, log, onDeath }: RunOptions,
+): Promise<MortalRun> {
   const quiet = createQuiet();
   const clock = createVirtualClock(FIRST_DAY, quiet);
   const random = seededRandom(1);
@@ -130,7 +137,7 @@ export async function beginRun(folder: string, { points, fault, worker: options,
           clock,
           quiet,
           faults: createFaultPlan(),
-          local: { random, log, unregistered: "fail" },
+          local: { random, log, unregistered: "fail", retention: retentionPolicy(retention ?? 0) },
           worker: common,
         };
         const beginsLife = beginLife(parts);

@@ -6,7 +6,8 @@
 import type { Store } from "../../packages/ostinato/src/engine/store.ts";
 
 /** A call to a store. */
-export type CallName = "open" | "close" | "claim" | "commit" | "renew" | "release" | "update" | "read" | "history" | "query";
+export type CallName =
+  "open" | "close" | "claim" | "commit" | "renew" | "release" | "update" | "read" | "history" | "query" | "finished" | "outstanding";
 
 /** Where a life ends. */
 export interface CrashPoint {
@@ -67,12 +68,15 @@ export function mortalStore(inner: Store, point: CrashPoint | undefined, onDeath
         for await (const page of inner.history(id, from)) yield await at("history", async () => page);
       },
       query: (filter, page) => at("query", () => inner.query(filter, page)),
+      finished: (request) => at("finished", () => inner.finished(request)),
+      outstanding: (id) => at("outstanding", () => inner.outstanding(id)),
       watch: (onChange) =>
         inner.watch((hint) => {
           if (!dead) onChange(hint);
         }),
       open: () => at("open", () => inner.open()),
       close: () => at("close", () => inner.close()),
+      ...(inner.file === undefined ? {} : { file: inner.file }),
     },
     calls,
     get firstWrite() {

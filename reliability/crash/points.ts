@@ -16,7 +16,7 @@ import { beginRun } from "./mortal-hub.ts";
 import type { CommitFault, FaultPoint, MortalRun } from "./mortal-hub.ts";
 import type { CallName, CrashPoint } from "./mortal-store.ts";
 import { scenarioNames, scenarios, scenariosTell } from "./scenarios.ts";
-import type { ScenarioName } from "./scenarios.ts";
+import type { Scenario, ScenarioName } from "./scenarios.ts";
 import { Tally } from "./tally.ts";
 import type { Report } from "./tally.ts";
 import { verdictOn } from "./verdict.ts";
@@ -115,20 +115,28 @@ async function runOnce(name: ScenarioName, points: readonly CrashPoint[], fault:
   const wrong: string[] = [];
   let run: MortalRun | undefined;
   try {
-    const { options, tell } = scenarios[name];
+    const scenario: Scenario = scenarios[name];
     const onDeath = (life: number): void => void journal.push({ kind: "died", at: 0, by: nameOf(life) });
-    run = await beginRun(folder, { points, fault, worker: options, log: logTo(said), onDeath });
+    run = await beginRun(folder, { points, fault, worker: scenario.options, retention: scenario.retention, log: logTo(said), onDeath });
     const { hub, lives } = run;
     scenariosTell((sight) => void journal.push({ at: hub.clock.date.getTime(), by: nameOf(lives.length), ...sight }));
-    const state = (): string => `${autopsy(join(folder, `life-${lives.length}`, "hub.db"))}\n  calls of the last life: ${lives.at(-1)?.calls.join(" ") ?? ""}`;
+    const state = (): string =>
+      `${autopsy(join(folder, `life-${lives.length}`, "hub.db"))}\n  calls of the last life: ${lives.at(-1)?.calls.join(" ") ?? ""}`;
     try {
-      await within(RUN_MS, "the story", tell(hub), state);
+      await within(RUN_MS, "the story", scenario.tell(hub), state);
       await within(RUN_MS, "coming to rest", hub.clock.advance("1m"), state);
     } catch (error) {
       wrong.push(`${error instanceof Error ? error.message : String(error)}\n${error instanceof StoodStill ? "" : state()}`);
     }
     const file = await within(RUN_MS, "closing", run.end(), state);
-    wrong.push(...verdictOn({ file, journal, at: hub.clock.date.getTime(), ...(wrong.length === 0 ? { atRest: "whatever stands there" as const } : {}) }));
+    wrong.push(
+      ...verdictOn({
+        file,
+        journal,
+        at: hub.clock.date.getTime(),
+        ...(wrong.length === 0 ? { atRest: "whatever stands there" as const } : {}),
+      }),
+    );
   } catch (error) {
     wrong.push(error instanceof Error ? error.message : String(error));
   } finally {

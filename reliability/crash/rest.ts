@@ -19,7 +19,7 @@ export async function untilRest(victim: Victim, plans: readonly Plan[], state: (
   );
   all.catch(() => undefined); // told below
   try {
-    for (let before = -1; before !== left.size; ) {
+    for (let before = -1; before !== left.size;) {
       before = left.size;
       if (await Promise.race([all.then(() => true), sleep(STILL_MS, false, { signal: stop.signal })])) return;
     }

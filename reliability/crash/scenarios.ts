@@ -5,12 +5,15 @@ import assert from "node:assert/strict";
 import { activity, externalEvent, orchestrator } from "ostinato";
 import type { ActivityContext, WorkerOptions } from "ostinato";
 import type { Sight } from "../checker/journal.ts";
+import type { Retention } from "../../packages/ostinato/src/contract/retention.ts";
 import type { MortalHub } from "./mortal-hub.ts";
 
 /** A story. */
 export interface Scenario {
   readonly options: WorkerOptions;
   readonly tell: (hub: MortalHub) => Promise<void>;
+  /** How long finished instances stay; for ever when absent. */
+  readonly retention?: Retention;
   /** It waits for real time: its recoveries are tried at fewer points. */
   readonly slow?: boolean;
 }
@@ -36,16 +39,28 @@ async function seen<O>(ctx: ActivityContext, body: () => O | Promise<O>): Promis
 }
 
 const double = activity("double", async (ctx, n: number) => seen(ctx, () => n * 2));
-const third = activity("third", { retry: { maxNumberOfAttempts: 4, firstRetryInterval: "1s", backoffCoefficient: 2 } }, async (ctx, n: number) =>
-  seen(ctx, () => {
-    if (ctx.attempt < 3) throw new Error("not yet");
-    return n;
-  }),
+const third = activity(
+  "third",
+  { retry: { maxNumberOfAttempts: 4, firstRetryInterval: "1s", backoffCoefficient: 2 } },
+  async (ctx, n: number) =>
+    seen(ctx, () => {
+      if (ctx.attempt < 3) throw new Error("not yet");
+      return n;
+    }),
 );
 const never = activity("never", async (ctx) => seen(ctx, () => Promise.reject(new Error("never"))));
 /** Ends when it is told that nobody waits any more, and not before. */
 const endless = activity("endless", { timeout: { attempt: "5s" } }, async (ctx) =>
   seen(ctx, () => new Promise<void>((_, reject) => ctx.signal.addEventListener("abort", () => reject(ctx.signal.reason as Error)))),
+);
+
+/** Fails on the first attempt of each line, and works when it is asked for again after a rewind. */
+const repaired = new Set<string>();
+const fragile = activity("fragile", async (ctx, n: number) =>
+  seen(ctx, () => {
+    if (!repaired.has(ctx.instanceId)) throw new Error("broken");
+    return n;
+  }),
 );
 
 const go = externalEvent<number>("go");
@@ -121,10 +136,31 @@ const impatient = orchestrator("impatient", async (ctx) => {
     return `${(error as Error).name} ${await ctx.callActivity(double, 4)}`;
   }
 });
+const fragiles = orchestrator("fragiles", async (ctx) => {
+  const first = await ctx.callActivity(double, 1);
+  return first + (await ctx.callActivity(fragile, 5));
+});
 
 const everything: WorkerOptions = {
-  orchestrators: [chain, fanOut, timer, race, retrying, failing, parent, bereft, clan, rounds, nested, gated, telling, sender, impatient],
-  activities: [double, third, never, endless],
+  orchestrators: [
+    chain,
+    fanOut,
+    timer,
+    race,
+    retrying,
+    failing,
+    parent,
+    bereft,
+    clan,
+    rounds,
+    nested,
+    gated,
+    telling,
+    sender,
+    impatient,
+    fragiles,
+  ],
+  activities: [double, third, never, endless, fragile],
 };
 const code = (error: unknown): unknown => (error as { code?: unknown }).code;
 
@@ -281,6 +317,63 @@ export const scenarios = {
       assert.ok(hub.clock.date >= startAt);
     },
   },
+  rewind: {
+    options: everything,
+    async tell(hub) {
+      repaired.delete("a");
+      const instance = await hub.start(fragiles, undefined, { instanceId: "a" });
+      await assert.rejects(instance.result(), (error) => code(error) === "ORCHESTRATION_FAILED");
+      repaired.add("a");
+      await instance.rewind("it is mended");
+      assert.equal(await instance.result(), 7);
+    },
+  },
+  restart: {
+    options: everything,
+    async tell(hub) {
+      const instance = await hub.start(chain, 1, { instanceId: "a" });
+      assert.equal(await instance.result(), 8);
+      const again = await instance.restart();
+      assert.equal(await again.result(), 8);
+      const other = await instance.restart({ newInstanceId: "b" });
+      assert.equal(await other.result(), 8);
+    },
+  },
+  "replaced while it runs": {
+    options: everything,
+    async tell(hub) {
+      await hub.start(race, undefined, { instanceId: "a" });
+      const instance = await hub.start(chain, 1, { instanceId: "a", dedupeStatuses: [] });
+      assert.equal(await instance.result(), 8);
+    },
+  },
+  "purge of many": {
+    options: everything,
+    async tell(hub) {
+      const handles = await Promise.all([0, 1, 2].map((n) => hub.start(chain, n, { instanceId: `a${n}` })));
+      await Promise.all(handles.map((each) => each.result()));
+      const kept = await hub.start(race, undefined, { instanceId: "kept" });
+      await hub.purge({ status: "COMPLETED" });
+      for await (const status of hub.query()) assert.equal(status.id, "kept");
+      await kept.raiseEvent(go, 1);
+      assert.equal(await kept.result(), 2);
+    },
+  },
+  retention: {
+    options: everything,
+    retention: { completed: "1h", failed: 0 },
+    async tell(hub) {
+      const [family, failed] = [await hub.start(parent, 1, { instanceId: "a" }), await hub.start(failing, undefined, { instanceId: "b" })];
+      assert.equal(await family.result(), 9);
+      await assert.rejects(failed.result());
+      await hub.clock.advance("59m");
+      assert.equal((await family.status())?.status, "COMPLETED");
+      await hub.clock.advance("1h");
+      const left: string[] = [];
+      for await (const status of hub.query()) left.push(status.id);
+      assert.deepEqual(left, ["b"]);
+    },
+  },
   "all at once": {
     options: everything,
     async tell(hub) {
@@ -289,8 +382,12 @@ export const scenarios = {
         hub.start(clan, 2, { instanceId: "b" }),
         hub.start(race, undefined, { instanceId: "c" }),
       ]);
-      await Promise.all([three.raiseEvent(go, 1), three.suspend(), one.suspend()]);
-      await Promise.all([three.resume(), one.resume()]);
+      // Whichever comes first: what has ended is not suspended any more.
+      const unlessEnded = async (asked: Promise<void>): Promise<void> => {
+        await asked.catch((error: unknown) => assert.equal(code(error), "INVALID_STATE"));
+      };
+      await Promise.all([three.raiseEvent(go, 1), unlessEnded(three.suspend()), unlessEnded(one.suspend())]);
+      await Promise.all([unlessEnded(three.resume()), unlessEnded(one.resume())]);
       assert.deepEqual(await Promise.all([one.result(), two.result(), three.result()]), [8, 8, 2]);
     },
   },

@@ -59,11 +59,14 @@ const square = activity("square", async (ctx, n: number) =>
   }),
 );
 
-const busy = activity("busy", { retry: { maxNumberOfAttempts: 5, firstRetryInterval: "5ms", backoffCoefficient: 2 } }, async (ctx, n: number) =>
-  witnessed(ctx, () => {
-    if (ctx.attempt < 3) throw new Error("busy");
-    return n + ctx.attempt;
-  }),
+const busy = activity(
+  "busy",
+  { retry: { maxNumberOfAttempts: 5, firstRetryInterval: "5ms", backoffCoefficient: 2 } },
+  async (ctx, n: number) =>
+    witnessed(ctx, () => {
+      if (ctx.attempt < 3) throw new Error("busy");
+      return n + ctx.attempt;
+    }),
 );
 
 const broken = activity("broken", async (ctx) =>

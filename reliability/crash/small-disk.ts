@@ -57,7 +57,7 @@ export function smallDisk(kind: "tmpfs" | "ext4", mebibytes: number): SmallDisk 
     fill() {
       const file = openSync(ballast, "a");
       try {
-        for (let size = 65_536; size >= 1; ) {
+        for (let size = 65_536; size >= 1;) {
           try {
             if (writeSync(file, Buffer.alloc(size, 1)) < size) size = Math.floor(size / 2);
           } catch (error) {

@@ -20,7 +20,9 @@ let missing: string | undefined | null = null;
 /** Why strace cannot be used here; `undefined` when it can. */
 export function whyNoTracing(): string | undefined {
   if (missing === null) {
-    const { status, error, stderr } = spawnSync("strace", ["-qq", "-e", "trace=none", "-e", "inject=fsync:error=EIO:when=1", "true"], { encoding: "utf8" });
+    const { status, error, stderr } = spawnSync("strace", ["-qq", "-e", "trace=none", "-e", "inject=fsync:error=EIO:when=1", "true"], {
+      encoding: "utf8",
+    });
     missing = status === 0 ? undefined : `strace cannot trace here (${(error?.message ?? stderr).trim() || `exit code ${status}`})`;
   }
   return missing;
@@ -37,5 +39,9 @@ export function traced({ calls, what, when, files, log }: Injection): string[] {
 
 /** How often a failure or a delay has met a call. */
 export function hitsIn(log: string): number {
-  return existsSync(log) ? readFileSync(log, "utf8").split("\n").filter((line) => /INJECTED|DELAYED/.test(line)).length : 0;
+  return existsSync(log)
+    ? readFileSync(log, "utf8")
+        .split("\n")
+        .filter((line) => /INJECTED|DELAYED/.test(line)).length
+    : 0;
 }

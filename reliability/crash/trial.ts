@@ -89,10 +89,11 @@ export async function trial(
   };
   /** Asks for so long. What waits for an end is not waited for: on a disk that fails nothing may end. */
   const askFor = async (ms: number): Promise<void> => {
-    for (const until = performance.now() + ms; ; ) {
+    for (const until = performance.now() + ms; ;) {
       desk.ask(living()).catch((error: unknown) => violations.push((error as Error).message));
       await Promise.race([sleep(ASK_AGAIN_MS), living().ended]);
-      if (desk.gone || living().phase === "closed") throw new VictimGone(`The process has died: ${await living().ended}. ${living().said.slice(-3).join("; ")}`);
+      if (desk.gone || living().phase === "closed")
+        throw new VictimGone(`The process has died: ${await living().ended}. ${living().said.slice(-3).join("; ")}`);
       if (desk.done || performance.now() >= until) return;
     }
   };
@@ -123,7 +124,7 @@ export async function trial(
     },
     askFor,
     async finish() {
-      for (let left = -1; !desk.done && desk.wrongs.length === 0; ) {
+      for (let left = -1; !desk.done && desk.wrongs.length === 0;) {
         if (left === desk.left) throw new StoodStill(`It does not go on by itself: ${desk.left} have steps left.\n${await state()}`);
         left = desk.left;
         await askFor(RECOVERY_MS);

@@ -63,7 +63,9 @@ function endsOf(dump: Dump, plans: readonly Plan[]): string[] {
     const output: unknown = payloads.output === undefined ? undefined : JSON.parse(payloads.output);
     if (record.status === expectation.status && isDeepStrictEqual(output, expectation.output)) continue;
     const should = `${expectation.status} with ${JSON.stringify(expectation.output)}`;
-    wrong.push(`H6 ${record.id}: it is ${record.status} with ${payloads.output}, and should be ${should}; ${payloads.failure?.message ?? ""}`);
+    wrong.push(
+      `H6 ${record.id}: it is ${record.status} with ${payloads.output}, and should be ${should}; ${payloads.failure?.message ?? ""}`,
+    );
   }
   for (const [id, expectation] of expected) if (expectation !== "gone") wrong.push(`I1 ${id}: it was started, and is not there`);
   return wrong;

@@ -14,6 +14,8 @@ export interface Victim {
   readonly phase: Phase;
   /** Resolves when it has opened the file and runs; rejects when it ended, or was refused, before. */
   readonly ready: Promise<void>;
+  /** Resolves when it has begun to open the file, or ended. */
+  readonly opening: Promise<void>;
   /** Resolves when it has begun to close, or ended. */
   readonly closing: Promise<void>;
   /** Resolves when the process has ended, with how. */
@@ -57,7 +59,11 @@ process.once("exit", killAll);
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
 
 /** Starts a victim; `around` is what its command is run by (strace with its options, a shell that sets limits). */
-export function startVictim(options: VictimOptions, around: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Victim {
+export function startVictim(
+  options: VictimOptions,
+  around: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Victim {
   const command = [
     ...around,
     process.execPath,
@@ -78,6 +84,7 @@ export function startVictim(options: VictimOptions, around: readonly string[] = 
   const said: string[] = [];
   const open = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   const ready = Promise.withResolvers<void>();
+  const opening = Promise.withResolvers<void>();
   const closing = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<string>();
   let questions = 0;
@@ -89,6 +96,7 @@ export function startVictim(options: VictimOptions, around: readonly string[] = 
         own = notice.pid;
         alive.add(own);
         phase = notice.phase;
+        if (phase === "opening") opening.resolve();
         if (phase === "ready") ready.resolve();
         if (phase === "closing") closing.resolve();
         break;
@@ -119,6 +127,7 @@ export function startVictim(options: VictimOptions, around: readonly string[] = 
     ready.reject(gone);
     for (const waiting of open.values()) waiting.reject(gone);
     open.clear();
+    opening.resolve();
     closing.resolve();
     ended.resolve(how);
   });
@@ -150,6 +159,7 @@ export function startVictim(options: VictimOptions, around: readonly string[] = 
     },
     said,
     ready: ready.promise,
+    opening: opening.promise,
     closing: closing.promise,
     ended: ended.promise,
     ask: ask as Victim["ask"],

@@ -20,6 +20,8 @@ export interface Questions {
   readonly step: (id: string, step: Step) => Promise<unknown>;
   /** How an instance stands, in short; `undefined` when it is not there. */
   readonly look: (id: string) => Promise<{ status: string; output: unknown; stall: string | undefined; waitingFor: string } | undefined>;
+  /** Copies the hub, while everything goes on, to a file that is not there. */
+  readonly backup: (path: string) => Promise<void>;
   readonly counters: () => Promise<Readonly<Record<string, number>>>;
   /** The longest time that the event loop was held since this was asked last, in ms. */
   readonly loopDelay: () => Promise<number>;
@@ -86,19 +88,24 @@ const questions: Questions = {
     switch (step.op) {
       case "start": {
         const startAt = step.startInMs === undefined ? {} : { startAt: new Date(Date.now() + step.startInMs) };
-        return void (await witnessed("start", id, undefined, () => hub.start(step.orchestrator, step.input, { instanceId: id, ...startAt })));
+        return void (await witnessed("start", id, undefined, () =>
+          hub.start(step.orchestrator, step.input, { instanceId: id, ...startAt }),
+        ));
       }
       case "raise":
-        return await witnessed("raise", id, { event: step.event, input: JSON.stringify(step.data) }, () => instance.raiseEvent(step.event, step.data));
+        return await witnessed("raise", id, { event: step.event, input: JSON.stringify(step.data) }, () =>
+          instance.raiseEvent(step.event, step.data),
+        );
       case "ended":
         return void (await instance.result().catch((error: Error & { code?: string }) => {
           if (error.code !== "ORCHESTRATION_FAILED" && error.code !== "ORCHESTRATION_TERMINATED") throw error;
         }));
       case "terminate":
-        return await witnessed(step.op, id, { recursive: true }, () => instance.terminate({ recursive: true }));
+        return await witnessed("terminate", id, { recursive: true }, () => instance.terminate({ recursive: true }));
       case "suspend":
+        return await witnessed("suspend", id, undefined, () => instance.suspend());
       case "resume":
-        return await witnessed(step.op, id, undefined, () => instance[step.op]());
+        return await witnessed("resume", id, undefined, () => instance.resume());
       case "purge":
         return await witnessed("purge", id, { recursive: true }, () => instance.purge({ recursive: true }));
     }
@@ -109,6 +116,7 @@ const questions: Questions = {
       status && { status: status.status, output: status.output, stall: status.stall?.reason, waitingFor: status.waitingFor.join("; ") }
     );
   },
+  backup: (path) => hub.backup(path),
   counters: async () => hub.counters(),
   async loopDelay() {
     const longest = delay.max / 1e6;

@@ -15,6 +15,8 @@ export interface Appointment {
   cancel(): void;
 }
 
+const MOST_STEPS = 60_000;
+
 /** The time of a simulation, and what is to happen. */
 export class Agenda {
   now: number;
@@ -24,6 +26,11 @@ export class Agenda {
 
   constructor(start: number) {
     this.now = start;
+  }
+
+  /** More has happened than in any world that is sane: something goes round and round. */
+  get isSpent(): boolean {
+    return this.steps > MOST_STEPS;
   }
 
   /** Writes something down. */
@@ -46,10 +53,10 @@ export class Agenda {
     return new Promise((resolve) => this.at(this.now + ms, resolve));
   }
 
-  /** Lets things happen, one after the other, until that time. */
+  /** Lets things happen, one after the other, until that time, or until too much has happened. */
   async runUntil(instant: number): Promise<void> {
     await rest();
-    for (let item = this.#heap[0]; item !== undefined && item.at <= instant; item = this.#heap[0]) {
+    for (let item = this.#heap[0]; item !== undefined && item.at <= instant && !this.isSpent; item = this.#heap[0]) {
       this.#takeFirst();
       if (item.run === undefined) continue;
       this.now = item.at;

@@ -43,7 +43,9 @@ function entriesOf(step: Exclude<Step, { do: "throw" }>, id: string, at: number,
       const predicted = predict(step.program, childId, version, outside);
       const entries = [predicted.kind === "ends" ? `child:${predicted.log.length}` : `failed:${predicted.message}`];
       if (step.named && outside.endedFromOutside(childId)) entries.push("failed:OrchestrationTerminated");
-      if (step.named && outside.mayBeTaken(id)) entries.push("failed:OrchestrationAlreadyExists", "failed:OrchestrationTerminated");
+      // An earlier life of this very instance may have left a child of this name behind.
+      if (step.named && (outside.mayBeTaken(id) || outside.endedFromOutside(id)))
+        entries.push("failed:OrchestrationAlreadyExists", "failed:OrchestrationTerminated");
       return entries;
     }
     case "flaky":

@@ -35,6 +35,7 @@ export interface LineWorld {
 /** How an operation is done, and who wants to know of it. */
 interface Manner<T> {
   readonly writes?: boolean;
+  readonly refusable?: boolean;
   /** A second time is what a repeated request does. */
   readonly doubles?: boolean;
   /** Addresses whose rows may stand differently, unseen. */
@@ -70,7 +71,7 @@ export function storeLine(store: Store, world: LineWorld): Store {
       const unavailable = (what: string): void => answer(() => reject(new StoreUnavailableError(what)));
       // All of it in one step of the agenda: nobody else can ask in between.
       const arrive = async (): Promise<void> => {
-        if (strikes("refuse", 0.05)) return unavailable("The disk is full, says the simulation.");
+        if (manner.refusable !== false && strikes("refuse", 0.05)) return unavailable("The disk is full, says the simulation.");
         if (manner.writes && strikes("crash-at-write", 0.01)) return world.crash();
         try {
           const value = await perform();
@@ -149,6 +150,8 @@ export function storeLine(store: Store, world: LineWorld): Store {
     query: (filter, page) => ask({}, () => store.query(filter, page)),
     finished: (request) => ask({}, () => store.finished(request)),
     outstanding: (id) => ask({}, () => store.outstanding(id)),
+    // After everything that was asked before it.
+    close: () => ask({ refusable: false }, () => store.close()),
     watch(onChange) {
       const stop = store.watch((hint) => tellHint(hint, onChange));
       world.atDeath(stop);

@@ -110,7 +110,7 @@ async function run(setup: Setup): Promise<Outcome> {
   }
   const until = agenda.now + PEACE_MS;
   let helped = 0;
-  while (agenda.now < until) {
+  while (agenda.now < until && !agenda.isSpent) {
     await agenda.runUntil(agenda.now + LOOK_MS);
     if (isOver(hub)) break;
     helped = help(hub, clients, helped);
@@ -134,7 +134,8 @@ async function run(setup: Setup): Promise<Outcome> {
     atRest: true,
     ...(emptied === undefined ? {} : { emptied }),
   };
-  const violations = check(evidence);
+  const violations = [...check(evidence)];
+  if (agenda.isSpent) violations.unshift({ invariant: "L3", message: "It goes round and round, and comes to no rest." });
   goalsOf(journal, tally);
   return { setup, violations, broken, tally, journal, dump, steps: agenda.steps };
 }
@@ -223,13 +224,17 @@ function expectationsOf(setup: Setup, journal: readonly Entry[]): Expectation[] 
     return false;
   };
   const outside: Outside = { endedFromOutside: ended, mayBeTaken: usedAgain };
-  return [...begun.values()].map(({ record, payloads }): Expectation => {
-    const { program } = JSON.parse(payloads.input ?? "{}") as State;
+  return [...begun.values()].flatMap(({ record, payloads }): Expectation[] => {
+    // One that came to be without an input was begun by nobody: that is for other rules.
+    if (payloads.input === undefined) return [];
+    const { program } = JSON.parse(payloads.input) as State;
     const predicted = predict(program, record.id, record.version ?? "", outside);
     const mayEnd = ended(record.id) ? (["TERMINATED"] as const) : [];
     const which = { instanceId: record.id, token: record.executionId };
-    return predicted.kind === "ends"
-      ? { ...which, status: ["COMPLETED", ...mayEnd], log: predicted.log }
-      : { ...which, status: ["FAILED", ...mayEnd], failure: [predicted.message] };
+    return [
+      predicted.kind === "ends"
+        ? { ...which, status: ["COMPLETED", ...mayEnd], log: predicted.log }
+        : { ...which, status: ["FAILED", ...mayEnd], failure: [predicted.message] },
+    ];
   });
 }

@@ -51,6 +51,7 @@ export type {
   TimerCreated,
   TimerFired,
 } from "./contract/events.ts";
+export { EVENT_PAYLOADS } from "./contract/events.ts";
 export { RecordedError, toFailure, type Failure } from "./contract/failure.ts";
 export {
   checkInstanceId,

@@ -113,3 +113,28 @@ test("an activity that was set aside has one more try when its instance is suspe
   assert.equal((await instance.status())?.stall, undefined);
   await hub.close();
 });
+
+test("the one more try of an activity that was set aside waits for a worker that has it", async () => {
+  let dies = true;
+  const deadly = activity("deadly", async () => {
+    if (dies) await new Promise(() => undefined);
+    return "survived";
+  });
+  const calls = orchestrator("calls", async (ctx) => await ctx.callActivity(deadly));
+  const hub = await createTestHub({ orchestrators: [calls], unregistered: "wait", limits: { maxClaims: 2 }, log: { level: "silent" } });
+  const worker = await hub.startWorker({ activities: [deadly] });
+  const instance = await hub.start(calls);
+  for (let crash = 0; crash < 4; crash++) {
+    await new Promise((resolve) => void setImmediate(resolve)); // the activity has to be entered before its process dies
+    await hub.crash();
+  }
+  assert.equal((await instance.status())?.stall?.kind, "set-aside");
+  await worker.stop();
+  dies = false;
+  await instance.suspend();
+  await instance.resume();
+  assert.equal((await instance.status())?.stall, undefined);
+  await hub.startWorker({ activities: [deadly] });
+  assert.equal(await instance.result(), "survived");
+  await hub.close();
+});

@@ -64,6 +64,12 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
     finding: /message '.*' to instance 'damaged' cannot be read/,
     counter: "instancesSetAside",
   },
+  "a message that the engine answers": {
+    when: "started",
+    sql: `update messages set lane = 0, body = 'x' || body where number = ${NUMBER}`,
+    finding: /message '.*' to instance 'damaged' cannot be read/,
+    counter: "instancesSetAside",
+  },
   "a message's arrival, which no number can be": {
     when: "started",
     sql: `update messages set arrived_at = 9223372036854775807 where number = ${NUMBER}`,
@@ -150,10 +156,11 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
         JSON.stringify(lines),
       );
     }
-    if (what === "its history") {
+    if (damage.counter === "instancesSetAside") {
+      assert.ok((hub.counters()["instancesSetAside"] ?? 0) <= 5, "it is not claimed over and over");
       const status = await hub.instance("damaged").status();
       assert.equal(status?.stall?.kind, "set-aside");
-      assert.match(status.stall.reason, /cannot be read at turn 1.*Restore the file/);
+      assert.match(status.stall.reason, /cannot be read.*Restore the file/);
       await hub.instance("damaged").terminate();
       await assert.rejects(hub.instance("damaged").result({ timeout: "10s" }), { code: "ORCHESTRATION_TERMINATED" });
       await hub.instance("damaged").purge();

@@ -1,5 +1,8 @@
 // Retention as a user of a hub meets it: a month passes at once.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { activity, externalEvent, openTaskHub, orchestrator, type Retention } from "ostinato";
 import { createTestHub, type TestHub } from "ostinato/testing";
@@ -72,6 +75,29 @@ test("a child stays as long as its parent runs, and a crash in between changes n
   assert.deepEqual(await idsOf(hub), ["parent"]);
   await hub.clock.advance("1d");
   assert.deepEqual(await idsOf(hub), []);
+  await hub.close();
+});
+
+test("in a file: what is over goes where a worker runs, and stays where none does", { timeout: 30_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "ostinato-retention-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const url = `sqlite:${join(folder, "hub.db")}`;
+  const forever = await openTaskHub(url, { retention: 0 });
+  const worker = await forever.startWorker({ orchestrators: [greet, breaks], activities: [hello] });
+  for (let i = 0; i < 20; i++) await (await forever.start(greet, "Ada", { instanceId: `i${i}` })).result();
+  await assert.rejects((await forever.start(breaks, undefined, { instanceId: "failed" })).result());
+  await worker.stop();
+  await forever.close();
+
+  const hub = await openTaskHub(url, { retention: { completed: "1ms", failed: 0 } });
+  assert.equal((await hub.sizes()).instances.COMPLETED, 20);
+  const sweeping = await hub.startWorker({ orchestrators: [greet] });
+  while ((await hub.sizes()).instances.COMPLETED > 0);
+  const { instances, historyRows, messages } = await hub.sizes();
+  assert.deepEqual([instances.FAILED, historyRows, messages], [1, 1, 0]);
+  assert.equal(hub.counters()["instancesRetired"], 20);
+  assert.deepEqual(await hub.checkIntegrity(), []);
+  await sweeping.stop();
   await hub.close();
 });
 

@@ -30,7 +30,7 @@ export interface ExecutionStarted extends EventBase {
   readonly parent?: ParentLink;
   readonly tags?: Tags;
   readonly scheduledAt?: Instant;
-  /** The execution that idempotency keys count from: the first of its line, kept by rewind. */
+  /** What idempotency keys count from (lineage.ts); this execution where it is absent. */
   readonly lineage?: ExecutionId;
   /** True when the caller's contract has already checked the input, so the worker need not. */
   readonly validated?: boolean;
@@ -176,7 +176,12 @@ export type HistoryEvent =
 /** The kinds of history events. */
 export type EventKind = HistoryEvent["kind"];
 
-/** Which fields of each kind are payloads. Failures are none: they stay readable for operators. */
+/**
+ * Which fields of each kind are payloads. Failures are none: they stay readable for operators.
+ *
+ * @example
+ * const isSecret = (event: HistoryEvent, field: string) => EVENT_PAYLOADS[event.kind].some((name) => name === field);
+ */
 export const EVENT_PAYLOADS: { readonly [K in EventKind]: readonly (keyof Extract<HistoryEvent, { kind: K }>)[] } = {
   OrchestratorStarted: [],
   ExecutionStarted: ["input"],

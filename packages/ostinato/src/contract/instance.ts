@@ -42,7 +42,7 @@ export interface InstanceRecord {
   readonly name: string;
   readonly version?: string;
   readonly executionId: ExecutionId;
-  /** The execution that idempotency keys count from (see ExecutionStarted). */
+  /** What idempotency keys count from: the execution that was started, and how often it continued as new (lineage.ts). */
   readonly lineage: ExecutionId;
   readonly status: InstanceStatus;
   readonly createdAt: Instant;

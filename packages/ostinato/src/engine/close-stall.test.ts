@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EPOCH, held, inbox, NUMBER, raised, running } from "../../test/engine-story.ts";
+import type { ExecutionStarted } from "../contract/events.ts";
 import type { InstanceRecord, Stall } from "../contract/instance.ts";
 import { closeStall } from "./close-stall.ts";
 import { checkCommit } from "./invariants.ts";
@@ -53,4 +54,22 @@ test("another reason begins anew, the same one keeps since when", () => {
 
 test("I6 the record's time does not go back when the clock has", () => {
   assert.equal(closeStall(held(running({ updatedAt: 2_000 }), []), stall("version"), 1_000).record?.updatedAt, 2_000);
+});
+
+test("C4 H4 a child's later attempt that stalls makes way for itself: what has ended never waits for anything", () => {
+  const parent = { instanceId: "p", executionId: "pe", name: "parent", taskScheduledId: 2 };
+  const record = running({ status: "FAILED", completedAt: 900, parent });
+  const start: ExecutionStarted = {
+    kind: "ExecutionStarted",
+    eventId: -1,
+    timestamp: 950,
+    instanceId: record.id,
+    executionId: "second",
+    name: record.name,
+    parent,
+  };
+  const commit = closeStall(held(record, []), stall("version"), 1_000, start);
+  assert.equal(checkCommit(commit), undefined);
+  assert.deepEqual([commit.record?.status, commit.record?.executionId, commit.record?.generation], ["PENDING", "second", record.generation + 1]);
+  assert.deepEqual([commit.record?.stall?.kind, commit.record?.notBefore, commit.consumed], ["version", 2_000, []]);
 });

@@ -5,7 +5,8 @@
 // Tells:   a Commit, or why not.
 // Always:  K1 what only adds a message touches no record and disturbs nobody; what changes the record raises the epoch, so that a turn in
 //             flight is refused (C1).
-//          K2 a finished instance is never changed, only purged.
+//          K2 a finished instance is never changed here, only purged. (It gives way to a start or a restart, and a failed one is rewound:
+//             start.ts, rewind.ts.)
 
 import type { HistoryEvent } from "../contract/events.ts";
 import type { MessageId } from "../contract/ids.ts";

@@ -302,7 +302,7 @@ function answerOnly(held: HeldInstance, sorted: SortedInbox, at: Instant): Commi
 }
 
 /** An earlier attempt makes way for a start that another process will run: the record becomes the new one's, the start stays in the inbox. */
-function makeWay(held: HeldInstance, start: ExecutionStarted, at: Instant): Commit {
+export function makeWay(held: HeldInstance, start: ExecutionStarted, at: Instant): Commit {
   return {
     ...EMPTY_COMMIT,
     fences: [{ kind: "instance", number: held.number, epoch: held.epoch }],

@@ -1,9 +1,12 @@
 // start: how an instance comes to be.
 //
-// Owns:    the record of a new instance; whether an id is taken, for a client's request. (For a child's start the target's own turn decides.)
+// Owns:    the record of a new instance; whether an id is taken, for a client's request; restarts. (For a child's start the target's own turn decides.)
 // Is told: the request, what stands under the id now, the store's reading.
 // Tells:   a Commit, or why not.
-// Always:  T1 the same execution id again is the same request: answered the same, never a second run (I2).
+// Always:  T1 the same execution id again is the same request: answered the same, never a second run (I2), also when the instance has
+//             continued as new or was rewound since.
+//          T2 what gives way to a start goes whole, in the commit that writes the new one, which has an address of its own: nothing that was
+//             meant for the old one finds it (C7).
 
 import type { ExecutionStarted } from "../contract/events.ts";
 import type { ExecutionId, MessageId } from "../contract/ids.ts";

@@ -7,7 +7,7 @@
 //          CO2 an operation of several steps can be cut off after any of them, and asked for again.
 
 import type { ClientOperations, InstanceSnapshot } from "../contract/backend.ts";
-import { InstanceExistsError, InstanceNotFoundError, InvalidStateError } from "../contract/errors.ts";
+import { InstanceExistsError, InstanceNotFoundError, InvalidStateError, StoreFormatError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import type { InstanceId } from "../contract/ids.ts";
 import { isTerminal, type StoredInstance } from "../contract/instance.ts";
@@ -121,8 +121,14 @@ export function clientOperations(world: ClientWorld): ClientOperations {
       const stored = await store.read(id);
       if (stored === undefined) return undefined;
       const history: HistoryEvent[] = [];
-      if (!isTerminal(stored.record.status) && stored.record.historyLength > 0)
-        for await (const page of store.history(id)) history.push(...page);
+      try {
+        if (!isTerminal(stored.record.status) && stored.record.historyLength > 0)
+          for await (const page of store.history(id)) history.push(...page);
+      } catch (error) {
+        if (!(error instanceof StoreFormatError)) throw error;
+        // What is known of it beside its history is told all the same (D5).
+        return { ...stored, waitingFor: [error.message] };
+      }
       const outstanding = isTerminal(stored.record.status) ? undefined : await store.outstanding(id);
       return { ...stored, waitingFor: waitingFor(stored.record, history, world.servedNames()), ...given({ outstanding }) };
     },

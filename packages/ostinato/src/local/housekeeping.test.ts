@@ -207,6 +207,24 @@ for (const kind of Object.keys(STORES)) {
       assert.deepEqual(await there(store), []);
     });
 
+    it("room is given back after a look, step by step, until there is no more", async (t) => {
+      const steps = [300, 200, 100];
+      const given: number[] = [];
+      const { store, clock, housekeeping } = await house(t, kind, "1d", {
+        giveBack: async () => {
+          const bytes = steps.shift() ?? 0;
+          given.push(bytes);
+          return { bytes, more: bytes > 100 };
+        },
+      });
+      await put(store, "a", { status: "COMPLETED", completedAt: START });
+      housekeeping.start();
+      await clock.advance(1);
+      assert.deepEqual(given, [300, 200, 100]);
+      await clock.advance(DAY);
+      assert.deepEqual(given, [300, 200, 100, 0]);
+    });
+
     it("O2 a store that cannot write is tried again, later each time; what it could not remove goes then", async (t) => {
       const home = await house(t, kind, "1d");
       await put(home.store, "a", { status: "COMPLETED", completedAt: START });

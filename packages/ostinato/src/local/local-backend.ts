@@ -39,19 +39,20 @@ import type {
 } from "../engine/commit.ts";
 import { decideStall } from "../engine/control.ts";
 import { checkClaim, checkCommit } from "../engine/invariants.ts";
-import { openTurn, setAside, type Fetched, type Fold, type OpenedTurn, type Opening } from "../engine/open-turn.ts";
+import { openTurn, setAside, startedIn, type Fetched, type Fold, type OpenedTurn, type Opening } from "../engine/open-turn.ts";
 import type { Claims, DamagedClaim, Decision, Store } from "../engine/store.ts";
-import type { ServedNames } from "../engine/waiting.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { clientOperations, type StartDecision, type StartTarget, type Written } from "./client-operations.ts";
 import { ConnectedWorker } from "./connected-worker.ts";
+import { ConnectedWorkers } from "./connected-workers.ts";
 import { Counters } from "./counters.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { HeldInstances, type Held } from "./held-instances.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { keepLeases } from "./leases.ts";
+import { UnderWay } from "./under-way.ts";
 import { Waiters } from "./waiters.ts";
 import { WorkOut } from "./work-out.ts";
 
@@ -101,7 +102,6 @@ const NOTHING_TAKEN: Taken = { messages: [], folds: [] };
 const CHILDREN_PAGE = 500;
 const WRITE_RETRY_MS = 1_000;
 const LONGEST_WRITE_RETRY_MS = 15_000;
-const ENGINE_TURNS = 100;
 /** By so much a held instance's clock can be behind the store's: both are rounded down. */
 const READING_SLACK_MS = 2;
 /** The failure of a commit that broke an invariant. No other has this name. */
@@ -136,7 +136,7 @@ class LocalBackend {
   readonly #maxClaims: number;
   readonly #onEnded: LocalBackendOptions["onEnded"];
   readonly #counters = new Counters();
-  readonly #workers = new Set<ConnectedWorker>();
+  readonly #workers = new ConnectedWorkers();
   readonly #held = new HeldInstances();
   readonly #turns = new WorkOut<TurnOut>(0);
   readonly #activities = new WorkOut<ActivityOut>(1);
@@ -145,13 +145,11 @@ class LocalBackend {
   readonly #housekeeping: Housekeeping | undefined;
   /** Activities that were claimed too often, by instance: held until an operator says that they may be tried again. */
   readonly #activitiesAside = new Map<InstanceNumber, ActivityClaim[]>();
+  /** Instances whose activities may be tried again as soon as somebody has them. */
+  readonly #triesToCome = new Set<InstanceNumber>();
   readonly #warned = new Set<string>();
   readonly #unwatch: () => void;
-  readonly #whenSettled: (() => void)[] = [];
-  /** Whoever waits for a while, and need not when the backend closes. */
-  readonly #pauses = new Set<() => void>();
-  /** Operations on their way to the store that nobody awaits. */
-  #underWay = 0;
+  readonly #underWay: UnderWay;
   #closed = false;
   #begun = false;
   #stopRenewing = (): void => undefined;
@@ -165,10 +163,15 @@ class LocalBackend {
     this.#failUnregistered = options.unregistered === "fail";
     this.#maxClaims = options.maxClaims ?? 10;
     this.#onEnded = options.onEnded;
+    this.#underWay = new UnderWay(this.#clock, (error) => {
+      if (this.#closed) return;
+      this.#counters.add("operationsFailed");
+      this.#log.error("the store refused an operation", { error });
+    });
     this.#waiters = new Waiters((id) => this.#store.read(id));
     this.#dispatcher = new Dispatcher({
       clock: this.#clock,
-      want: () => this.#want(),
+      want: () => this.#workers.want(),
       claim: (want) => this.#store.claim(want),
       take: (claims) => this.#take(claims),
       failed: (error, retryMs) => {
@@ -229,7 +232,7 @@ class LocalBackend {
       counters: this.#counters,
       waiters: this.#waiters,
       refuseWhenClosed: () => this.#refuseWhenClosed(),
-      servedNames: () => this.#servedNames(),
+      servedNames: () => this.#workers.servedNames(),
       heldStatus: (id) => this.#held.withId(id)?.record.status,
       update: (id, decide) => this.#update(id, decide),
       change: (id, decide) => this.#change(id, decide),
@@ -242,8 +245,8 @@ class LocalBackend {
   /** Writes a start. A worker here that has room takes it at once, with the commit that makes it. */
   async #begin(start: StartTarget, decideStart: StartDecision): Promise<Refusal | undefined> {
     this.#refuseWhenClosed();
-    const worker = this.#workerFor(start);
-    const unserved = worker === undefined && this.#workers.size > 0 && !this.#servesName(start.name);
+    const worker = this.#workers.forInstance(start);
+    const unserved = worker === undefined && this.#workers.size > 0 && !this.#workers.serves(start.name);
     if (unserved) this.#warnUnregistered("orchestrator", start.name);
     const claims = worker !== undefined && worker.turnRoom > 0 ? worker : undefined;
     const placement = {
@@ -261,7 +264,7 @@ class LocalBackend {
       };
       answer = await this.#update(start.id, decide, start.expects);
     } catch (error) {
-      if (written?.keep) void this.#run(this.#releaseUnknown([], [written.record!]));
+      if (written?.keep) void this.#underWay.run(this.#releaseUnknown([], [written.record!]));
       throw error;
     } finally {
       if (claims !== undefined) claims.reservedTurns--;
@@ -292,10 +295,10 @@ class LocalBackend {
     if (this.#closed) return;
     this.#closed = true;
     this.#dispatcher.close();
-    for (const wake of [...this.#pauses]) wake();
+    this.#underWay.endPauses();
     for (const worker of [...this.#workers]) await this.#disconnect(worker);
     await this.#housekeeping?.stop();
-    await this.#quiet();
+    await this.#underWay.settled();
     this.#stopRenewing();
     this.#unwatch();
     this.#waiters.gone();
@@ -311,6 +314,7 @@ class LocalBackend {
     this.#warned.clear();
     try {
       await this.#retryStalled(worker);
+      for (const number of [...this.#triesToCome]) this.#tryActivitiesAgain(number);
     } catch (error) {
       await this.#disconnect(worker);
       throw error;
@@ -327,24 +331,6 @@ class LocalBackend {
 
   // ---- claiming
 
-  #want() {
-    let instances = 0;
-    let activityCount = 0;
-    let taking = false;
-    const orchestrators = new Set<string>();
-    const activities = new Set<string>();
-    for (const worker of this.#workers) {
-      if (!worker.taking) continue;
-      taking = true;
-      instances += Math.max(0, worker.turnRoom);
-      activityCount += Math.max(0, worker.activityRoom);
-      for (const name of worker.orchestrators) orchestrators.add(name);
-      for (const name of worker.activities) activities.add(name);
-    }
-    // What needs only the engine is taken even when no worker takes anything.
-    return { instances: taking ? instances : ENGINE_TURNS, orchestrators: [...orchestrators], activityCount, activities: [...activities] };
-  }
-
   #take(claims: Claims): void {
     for (const claim of claims.instances) this.#takeClaim(claim, claims.at);
     this.#startActivities(claims.activities);
@@ -357,7 +343,7 @@ class LocalBackend {
       this.#counters.add("rowsLeftOut");
       if (this.#warned.has(reason)) continue;
       this.#warned.add(reason);
-      this.#log.error(`${reason} A query left it out. Restore the file from a backup, or purge the instance.`);
+      this.#log.error(`${reason} A query left it out. Restore the file from a backup.`);
     }
   }
 
@@ -365,29 +351,30 @@ class LocalBackend {
   #setUnreadableAside({ instanceId, reason, lease }: DamagedClaim): void {
     const isActivity = lease !== undefined && "key" in lease;
     this.#counters.add(isActivity ? "activitiesUnreadable" : "instancesUnreadable");
-    const told = `${reason} The instance is set aside. Restore the file from a backup, or purge the instance.`;
+    const told = `${reason} The instance is set aside. Restore the file from a backup.`;
     this.#log.error(told, { instanceId });
-    if (lease !== undefined) void this.#run(this.#store.release([lease], UNREADABLE_MS));
+    if (lease !== undefined) void this.#underWay.run(this.#release([lease], UNREADABLE_MS));
     if (!isActivity) return;
     const stall = (at: Instant): Stall => ({ kind: "set-aside", reason: told, since: at, attempts: 1 });
-    void this.#run(this.#change(instanceId, (current, at) => decideStall(stall(at), current)).catch(() => undefined));
+    void this.#underWay.run(this.#change(instanceId, (current, at) => decideStall(stall(at), current)).catch(() => undefined));
   }
 
   #takeClaim(claim: Claim, at: Instant): void {
     const broken = checkClaim(claim);
     if (broken !== undefined) {
       this.#countBroken(claim.id, broken);
-      void this.#run(this.#store.release([{ number: claim.number, epoch: claim.epoch }], BROKEN_RETRY_MS));
+      void this.#underWay.run(this.#release([{ number: claim.number, epoch: claim.epoch }], BROKEN_RETRY_MS));
       return;
     }
     const known = this.#held.get(claim.number);
-    if (claim.damage !== undefined) return void this.#run(this.#setDamagedAside(claim, known, claim.damage, at));
+    if (claim.damage !== undefined && !claim.messages.some(({ event }) => event.kind === "ExecutionTerminated"))
+      return void this.#underWay.run(this.#setDamagedAside(claim, known, claim.damage, at));
     if (claim.held) {
       if (known?.epoch === claim.epoch) {
         this.#held.addMessages(known, claim.messages);
         if (known.state === "idle") this.#open(known);
         // Handed out while the lease was on its way back, or before who asked for it was told: only the whole inbox is in order.
-      } else void this.#run(this.#store.release([{ number: claim.number, epoch: claim.epoch }], 0));
+      } else void this.#underWay.run(this.#release([{ number: claim.number, epoch: claim.epoch }], 0));
       return;
     }
     if (known !== undefined) this.#lose(known);
@@ -400,6 +387,8 @@ class LocalBackend {
     this.#counters.add("instancesSetAside");
     this.#log.error(reason, { instanceId: claim.id });
     const record = known?.epoch === claim.epoch ? known.record : claim.record;
+    // It is known already, and still has something due: the lease stays where it is, so that it is not claimed over and over.
+    if (known === undefined && (record.stall?.reason === reason || isTerminal(record.status))) return;
     if (known !== undefined) {
       void this.#foldsAsMessages(this.#held.take(known).folds);
       this.#forget(known);
@@ -423,9 +412,9 @@ class LocalBackend {
         this.#setActivityAside(claim);
         continue;
       }
-      const worker = chosen?.taking ? chosen : this.#activityWorker(row.name);
+      const worker = chosen?.taking ? chosen : this.#workers.forActivity(row.name);
       if (worker === undefined) {
-        void this.#run(this.#store.release([{ key: row, epoch: claim.epoch }], 0));
+        void this.#underWay.run(this.#release([{ key: row, epoch: claim.epoch }], 0));
         continue;
       }
       const token = this.#activities.put({ claim, worker });
@@ -466,12 +455,12 @@ class LocalBackend {
       held.worker = undefined;
     }
     const taken = retaken ?? this.#held.take(held);
-    const worker = held.worker ?? this.#workerFor(held.record);
+    const worker = held.worker ?? this.#workers.forInstance(held.record);
     // A start that only the engine can answer was accepted as one that fails, whoever has left since.
     const fails =
       this.#failUnregistered &&
       worker === undefined &&
-      !this.#servesName(held.record.name) &&
+      !this.#workers.serves(held.record.name) &&
       (this.#workers.size > 0 || taken.messages.some((message) => message.needs === "engine"));
     let opening: Opening;
     try {
@@ -481,12 +470,12 @@ class LocalBackend {
         {
           canRun: worker !== undefined,
           maxClaims: this.#maxClaims,
-          ...(fails ? { failWith: notRegistered("orchestrator", held.record.name, this.#servedNames().orchestrators) } : {}),
+          ...(fails ? { failWith: notRegistered("orchestrator", held.record.name, this.#workers.servedNames().orchestrators) } : {}),
         },
         fetched,
       );
     } catch (error) {
-      void this.#run(this.#setBrokenAside(held, taken, `The inbox could not be opened: ${(error as Error).message}`));
+      void this.#underWay.run(this.#setBrokenAside(held, taken, `The inbox could not be opened: ${(error as Error).message}`));
       return;
     }
     switch (opening.kind) {
@@ -495,13 +484,13 @@ class LocalBackend {
         return;
       case "commit":
         void this.#foldsAsMessages(taken.folds);
-        void this.#run(this.#commitClosing(held, opening.commit, taken));
+        void this.#underWay.run(this.#commitClosing(held, opening.commit, taken));
         return;
       case "needs-children":
-        void this.#run(this.#openWithChildren(held, taken, opening.after));
+        void this.#underWay.run(this.#openWithChildren(held, taken, opening.after));
         return;
       case "needs-payloads":
-        void this.#run(this.#openWithPayloads(held, taken, fetched));
+        void this.#underWay.run(this.#openWithPayloads(held, taken, fetched));
         return;
       case "incomplete":
         held.messages = [...taken.messages, ...held.messages];
@@ -511,7 +500,7 @@ class LocalBackend {
       case "nothing":
         void this.#foldsAsMessages(taken.folds);
         if (worker === undefined && taken.messages.length > 0 && this.#isLeftToOthers(held.record)) {
-          void this.#run(this.#leaveToOthers(held));
+          void this.#underWay.run(this.#leaveToOthers(held));
           return;
         }
         if (taken.messages.length === 0 && held.keptBytes > 0) held.state = "idle";
@@ -560,7 +549,7 @@ class LocalBackend {
     if (held.keptBytes === 0) {
       held.cold = true;
       worker.coldTurns++;
-      if (record.historyLength > 0) return void this.#run(this.#load(held, worker, turn, taken, item));
+      if (record.historyLength > 0) return void this.#underWay.run(this.#load(held, worker, turn, taken, item));
     }
     this.#deliver(worker, held, turn, taken, item);
   }
@@ -580,7 +569,7 @@ class LocalBackend {
     } catch (error) {
       this.#endTurn(held);
       if (error instanceof StoreFormatError) {
-        void this.#run(this.#setHistoryAside(held, taken, error.message));
+        void this.#underWay.run(this.#setHistoryAside(held, taken, error.message));
         return this.#dispatcher.roomFreed();
       }
       this.#log.error("a history could not be read; it is tried again", { instanceId: turn.record.id, error });
@@ -630,13 +619,13 @@ class LocalBackend {
           held.cold = true;
           held.worker!.coldTurns++;
         }
-        return this.#run(this.#load(held, held.worker!, turn, taken, out.item));
+        return this.#underWay.run(this.#load(held, held.worker!, turn, taken, out.item));
       }
       case "stalled":
-        return this.#run(this.#stall(out, outcome.stall));
+        return this.#underWay.run(this.#stall(out, outcome.stall));
       case "abandoned":
         this.#counters.add("turnsAbandoned");
-        return this.#run(this.#stall(out, { kind: "version", reason: outcome.reason ?? "The worker turned the turn down." }));
+        return this.#underWay.run(this.#stall(out, { kind: "version", reason: outcome.reason ?? "The worker turned the turn down." }));
     }
   }
 
@@ -646,7 +635,7 @@ class LocalBackend {
     const worker = held.worker!;
     // What the worker keeps is ahead of what is written, until that is written.
     if (outcome.keptBytes !== held.keptBytes) this.#held.keep(held, outcome.keptBytes ?? 0);
-    this.#underWay++;
+    this.#underWay.begin();
     let commit: Commit | undefined;
     let result: CommitResult;
     let activities = 0;
@@ -674,7 +663,7 @@ class LocalBackend {
       // Only now: until here the room was spoken for.
       this.#dispatcher.roomFreed();
     } finally {
-      this.#settled();
+      this.#underWay.end();
     }
   }
 
@@ -691,7 +680,7 @@ class LocalBackend {
     held.unknown = undefined;
     this.#committed(held, commit, result, turn.finished.length);
     if (!commit.keep) void this.#drop(held);
-    else if (held.state === "gone") void this.#run(this.#store.release([{ number: held.number, epoch: held.epoch }], 0));
+    else if (held.state === "gone") void this.#underWay.run(this.#release([{ number: held.number, epoch: held.epoch }], 0));
     else {
       this.#held.keep(held, commit.history?.mode === "replace" ? 0 : (outcome.keptBytes ?? 0));
       this.#next(held);
@@ -764,7 +753,8 @@ class LocalBackend {
       if (held.record.stall?.reason !== stall.reason) this.#log.error(stall.reason, { instanceId: held.record.id });
     }
     void this.#foldsAsMessages(taken.folds);
-    const commit = closeStall({ ...held, messages: [], folds: [] }, stall, this.#reading(held));
+    const replacing = out.turn.replaces === undefined ? undefined : startedIn(out.turn.newEvents);
+    const commit = closeStall({ ...held, messages: [], folds: [] }, stall, this.#reading(held), replacing);
     const result = await this.#write(commit);
     if (result.ok) {
       this.#dispatcher.wakeAt(commit.record!.notBefore!, result.at);
@@ -776,7 +766,7 @@ class LocalBackend {
   /** A turn whose commit was refused or could not be written. */
   #notCommitted(held: Held, taken: Taken, result: Extract<CommitResult, { ok: false }>): void {
     if (result.failure?.errorType === BROKEN) {
-      void this.#run(this.#setBrokenAside(held, taken, result.failure.message));
+      void this.#underWay.run(this.#setBrokenAside(held, taken, result.failure.message));
       return;
     }
     if (result.why === "failed") {
@@ -806,7 +796,7 @@ class LocalBackend {
     this.#clock.setTimer(Math.min(WRITE_RETRY_MS * 2 ** held.failures++, LONGEST_WRITE_RETRY_MS), () => {
       if (held.state !== "working") return;
       if (held.unknown === undefined) this.#open(held);
-      else void this.#run(this.#openUnlessWritten(held));
+      else void this.#underWay.run(this.#openUnlessWritten(held));
     });
   }
 
@@ -858,7 +848,7 @@ class LocalBackend {
     worker.activitiesOut--;
     this.#dispatcher.roomFreed();
     if (outcome.kind === "abandoned") {
-      return this.#run(
+      return this.#underWay.run(
         this.#releaseActivity(
           { key: claim.row, epoch: claim.epoch },
           outcome.delayMs ?? Math.min(1_000 * 2 ** (claim.delivery - 1), 30_000),
@@ -867,7 +857,7 @@ class LocalBackend {
     }
     const held = this.#held.get(claim.row.number);
     const event = completionEvent(claim.row.taskId, outcome, held === undefined ? claim.at : this.#reading(held));
-    if (held === undefined || !this.#canFold(held, claim)) return this.#run(this.#persistCompletion(closeActivity(claim, event)));
+    if (held === undefined || !this.#canFold(held, claim)) return this.#underWay.run(this.#persistCompletion(closeActivity(claim, event)));
     this.#held.addFold(held, { claim, event });
     if (held.state === "idle") this.#open(held);
     return DONE;
@@ -881,7 +871,7 @@ class LocalBackend {
 
   #foldsAsMessages(folds: readonly Fold[]): Promise<unknown> {
     if (folds.length === 0) return DONE;
-    return Promise.all(folds.map((fold) => this.#run(this.#persistCompletion(closeActivity(fold.claim, fold.event)))));
+    return Promise.all(folds.map((fold) => this.#underWay.run(this.#persistCompletion(closeActivity(fold.claim, fold.event)))));
   }
 
   /** Writes a completion as a message. Where the store cannot write, it is tried until it can: the work is done and must not be done again. */
@@ -899,25 +889,25 @@ class LocalBackend {
       }
       if (result.failure?.errorType === BROKEN) return this.#countBroken(commit.messages[0]?.to ?? "", result.failure.message);
       if (this.#closed) return;
-      await this.#pause(delay);
+      await this.#underWay.pause(delay);
     }
   }
 
-  /** Waits for a while, but not longer than the backend is open. */
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        this.#pauses.delete(wake);
-        timer.cancel();
-        resolve();
-      };
-      const timer = this.#clock.setTimer(ms, wake);
-      this.#pauses.add(wake);
-    });
+  /** Gives leases back. A store that cannot take them is asked until it can: nobody else is ever given what it believes to be held (B5). */
+  async #release(leases: readonly (Lease | ActivityLease)[], afterMs: number): Promise<void> {
+    for (let delay = 250; ; delay = Math.min(delay * 2, 10_000)) {
+      try {
+        return await this.#store.release(leases, afterMs);
+      } catch (error) {
+        if (this.#closed) return;
+        this.#log.error("what this process holds could not be given back; it is tried again", { error });
+      }
+      await this.#underWay.pause(delay);
+    }
   }
 
   async #releaseActivity(lease: ActivityLease, afterMs: number): Promise<void> {
-    await this.#store.release([lease], afterMs);
+    await this.#release([lease], afterMs);
     if (afterMs > 0) this.#clock.setTimer(afterMs + 1, () => this.#dispatcher.look());
   }
 
@@ -930,15 +920,22 @@ class LocalBackend {
     if (aside === undefined) this.#activitiesAside.set(row.number, [claim]);
     else aside.push(claim);
     const stall = (at: Instant): Stall => ({ kind: "set-aside", reason, since: at, attempts: claim.delivery - 1 });
-    void this.#run(this.#change(row.instanceId, (current, at) => decideStall(stall(at), current)).catch(() => undefined));
+    void this.#underWay.run(this.#change(row.instanceId, (current, at) => decideStall(stall(at), current)).catch(() => undefined));
   }
 
   /** An operator has taken the mark away: what was set aside has one more try. A process that dies of it counts once more. */
   #tryActivitiesAgain(number: InstanceNumber): void {
-    const aside = this.#activitiesAside.get(number);
-    if (aside === undefined) return;
+    const aside = this.#activitiesAside.get(number) ?? [];
+    const served = aside.filter(({ row }) => this.#workers.forActivity(row.name) !== undefined);
+    const left = aside.filter((claim) => !served.includes(claim));
     this.#activitiesAside.delete(number);
-    this.#startActivities(aside, undefined, true);
+    this.#triesToCome.delete(number);
+    if (left.length > 0) {
+      // The try is kept for a worker that has the activity.
+      this.#activitiesAside.set(number, left);
+      this.#triesToCome.add(number);
+    }
+    this.#startActivities(served, undefined, true);
   }
 
   /** Tells workers that nobody waits any longer for what they run. */
@@ -966,7 +963,7 @@ class LocalBackend {
     if (held.state === "gone") return DONE;
     const written = this.#drop(held);
     if (afterMs > 0) this.#dispatcher.wakeAt(this.#reading(held) + afterMs, this.#reading(held));
-    const released = this.#run(this.#store.release([{ number: held.number, epoch: held.epoch }], afterMs));
+    const released = this.#underWay.run(this.#release([{ number: held.number, epoch: held.epoch }], afterMs));
     return written === DONE ? released : Promise.all([written, released]);
   }
 
@@ -978,7 +975,7 @@ class LocalBackend {
     this.#held.remove(held);
     for (const { activities, messages } of held.unknown ?? []) {
       const made = messages.flatMap((message) => (message.creates?.claimed ? [message.creates.record] : []));
-      void this.#run(this.#releaseUnknown(activities, made));
+      void this.#underWay.run(this.#releaseUnknown(activities, made));
     }
     return this.#foldsAsMessages(folds);
   }
@@ -999,7 +996,7 @@ class LocalBackend {
         if (this.#closed) return;
         this.#log.error("what an unanswered commit may have claimed could not be given back; it is tried again", { error });
       }
-      await this.#pause(delay);
+      await this.#underWay.pause(delay);
     }
   }
 
@@ -1054,10 +1051,10 @@ class LocalBackend {
       this.#activities.take(token);
       leases.push({ key: out.claim.row, epoch: out.claim.epoch });
     });
-    if (leases.length > 0) written.push(this.#run(this.#store.release(leases, 0)));
+    if (leases.length > 0) written.push(this.#underWay.run(this.#release(leases, 0)));
     for (const held of [...this.#held]) if (held.worker === worker && held.state === "idle") written.push(this.#giveBack(held, 0));
     // Turns that are being written give their instances back when they are. What other workers have under way is not waited for.
-    while (this.#underWay > 0 && this.#holdsFor(worker)) await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
+    await this.#underWay.settled(() => !this.#holdsFor(worker));
     await Promise.all(written);
     this.#dispatcher.look();
   }
@@ -1168,25 +1165,9 @@ class LocalBackend {
     return last?.kind === "completeOrchestration" && last.status === "CONTINUED_AS_NEW" ? this.#random.id() : "";
   }
 
-  #workerFor({ name, version }: Pick<InstanceRecord, "name" | "version">): ConnectedWorker | undefined {
-    let full: ConnectedWorker | undefined;
-    for (const worker of this.#workers) {
-      if (!worker.taking || !worker.serves(name, version)) continue;
-      if (worker.turnRoom > 0) return worker;
-      full ??= worker;
-    }
-    return full;
-  }
-
-  /** Some worker here has the name, of whichever version. */
-  #servesName(orchestrator: string): boolean {
-    for (const worker of this.#workers) if (worker.taking && worker.orchestrators.has(orchestrator)) return true;
-    return false;
-  }
-
   /** It could be run here, but for the versions that workers take. */
   #isLeftToOthers(record: InstanceRecord): boolean {
-    return !record.held && !isTerminal(record.status) && record.notBefore !== LATEST_INSTANT && this.#servesName(record.name);
+    return !record.held && !isTerminal(record.status) && record.notBefore !== LATEST_INSTANT && this.#workers.serves(record.name);
   }
 
   /** What waits for a worker that takes its version: looked at again when one comes, and now and then. */
@@ -1200,40 +1181,20 @@ class LocalBackend {
     void this.#drop(held);
   }
 
-  #activityWorker(activity: string): ConnectedWorker | undefined {
-    let full: ConnectedWorker | undefined;
-    for (const worker of this.#workers) {
-      if (!worker.taking || !worker.activities.has(activity)) continue;
-      if (worker.activityRoom > 0) return worker;
-      full ??= worker;
-    }
-    return full;
-  }
-
-  #servedNames(): ServedNames {
-    const orchestrators = new Set<string>();
-    const activities = new Set<string>();
-    for (const worker of this.#workers) {
-      for (const name of worker.orchestrators) orchestrators.add(name);
-      for (const name of worker.activities) activities.add(name);
-    }
-    return { orchestrators, activities };
-  }
-
   #warnAboutUnserved(commit: Commit): void {
     for (const row of commit.activities)
-      if (!row.claimed && this.#activityWorker(row.name) === undefined) this.#warnUnregistered("activity", row.name);
+      if (!row.claimed && this.#workers.forActivity(row.name) === undefined) this.#warnUnregistered("activity", row.name);
     for (const message of commit.messages) {
-      if (message.creates !== undefined && !this.#servesName(message.creates.record.name))
+      if (message.creates !== undefined && !this.#workers.serves(message.creates.record.name))
         this.#warnUnregistered("orchestrator", message.creates.record.name);
     }
   }
 
   #warnUnregistered(what: "orchestrator" | "activity", name: string): void {
     const key = `${what} ${name}`;
-    if (this.#warned.has(key) || ![...this.#workers].some((worker) => worker.taking)) return;
+    if (this.#warned.has(key) || !this.#workers.areTaking) return;
     this.#warned.add(key);
-    const served = this.#servedNames();
+    const served = this.#workers.servedNames();
     const names = what === "orchestrator" ? served.orchestrators : served.activities;
     this.#log.warn(`${notRegistered(what, name, names).message} Work for it waits until a worker that has it comes.`);
   }
@@ -1241,30 +1202,6 @@ class LocalBackend {
   /** The store's time for a held instance: its last reading, and the monotonic time since. */
   #reading(held: Held): Instant {
     return Math.floor(held.at + (this.#clock.monotonic() - held.readAt));
-  }
-
-  /** Keeps an eye on work that nobody awaits: closing waits for it, and it never becomes an unhandled rejection. */
-  async #run(work: Promise<unknown>): Promise<void> {
-    this.#underWay++;
-    try {
-      await work;
-    } catch (error) {
-      if (this.#closed) return;
-      this.#counters.add("operationsFailed");
-      this.#log.error("the store refused an operation", { error });
-    } finally {
-      this.#settled();
-    }
-  }
-
-  #settled(): void {
-    this.#underWay--;
-    if (this.#whenSettled.length > 0) for (const resolve of this.#whenSettled.splice(0)) resolve();
-  }
-
-  /** Resolves when nothing is on its way to the store. */
-  async #quiet(): Promise<void> {
-    while (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
   }
 
   #refuseWhenClosed(): void {

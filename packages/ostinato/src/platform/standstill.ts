@@ -9,7 +9,7 @@
 // as a setImmediate, and nothing else of the platform comes between.
 
 /** How long work may go on before the event loop gets its turn. */
-const YIELD_AFTER_MS = 5;
+const YIELD_AFTER_MS = 4;
 
 /** Waiting for standstill, and for the event loop. */
 export interface Standstill {

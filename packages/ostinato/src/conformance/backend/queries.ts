@@ -65,6 +65,36 @@ export const queries: Chapter = (story) => {
     assert.deepEqual(ids(await world.hub.query({ completedFrom: completed2 })), ["n2", "n3"]);
   });
 
+  story("children are found by their parent and by their tags, which they keep through retries and continue-as-new", async (world) => {
+    const seen: unknown[] = [];
+    const child = orchestrator("child", async (ctx, round: number) => {
+      seen.push(ctx.tags);
+      if (round === 0 && ctx.parent?.taskScheduledId === 1) throw new Error("once more");
+      if (round < 2) ctx.continueAsNew(round + 1);
+    });
+    const parent = orchestrator("parent", async (ctx) => {
+      const retry = { maxNumberOfAttempts: 2, firstRetryInterval: { milliseconds: world.unitMs } };
+      await ctx.callSubOrchestrator(child, 0, { instanceId: "tagged", tags: { team: "it", of: "parent" }, retry });
+      await ctx.callSubOrchestrator(child, 2, { instanceId: "untagged" });
+    });
+    await world.work({ orchestrators: [parent, child] });
+    await world.output(await world.hub.start(parent, undefined, { instanceId: "parent", tags: { team: "hr" } }));
+    const tags = { team: "it", of: "parent" };
+    assert.deepEqual(seen.slice(0, 4), [tags, tags, tags, tags]);
+    assert.deepEqual(seen.at(-1), {}, "a child has its own tags and no others");
+    assert.deepEqual(ids(await world.hub.query({ tags })), ["tagged"]);
+    assert.deepEqual(ids(await world.hub.query({ tags: { team: "hr" } })), ["parent"]);
+    assert.deepEqual(ids(await world.hub.query({ parentInstanceId: "parent" })), ["tagged", "untagged"]);
+    assert.deepEqual(
+      ids(await world.hub.query({ parentInstanceId: "parent", tags: { of: "parent" }, status: "COMPLETED", name: "child" })),
+      ["tagged"],
+    );
+    assert.deepEqual(ids(await world.hub.query({ parentInstanceId: "tagged" })), []);
+    const again = await world.hub.instance("tagged").restart({ newInstanceId: "copy" });
+    await world.output(again);
+    assert.deepEqual(ids(await world.hub.query({ tags })), ["tagged", "copy"]);
+  });
+
   story("pages have the size that was asked for; their cursors go on where they ended", async (world) => {
     for (let n = 0; n < 25; n++) await world.hub.start(waits, undefined, { instanceId: `p${String(n).padStart(2, "0")}` });
     const sizes: number[] = [];

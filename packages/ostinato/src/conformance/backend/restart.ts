@@ -207,7 +207,7 @@ export const restart: Chapter = (story) => {
   });
 
   story("the events that came before a scheduled start are there when it starts", async (world) => {
-    const startAt = new Date((await world.now()) + (world.virtual ? 3 : 20) * world.unitMs);
+    const startAt = new Date((await world.now()) + (world.virtual ? 3 : 60) * world.unitMs);
     await world.work({ orchestrators: [waits] });
     const instance = await world.hub.start(waits, "later", { startAt });
     await instance.raiseEvent("go", "early");

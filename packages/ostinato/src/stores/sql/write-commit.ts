@@ -102,25 +102,50 @@ export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to
   }
 }
 
+/** Both lists have what they have in common in one order, so each search begins where the last one ended: a wide fan-in costs what it is wide. */
 function pushFences({ fences, finished }: Commit, to: Column[], readTurn: number | undefined): void {
   const at = to.length;
   to.push(0);
   let count = 0;
+  let place = 0;
   for (const fence of fences) {
     if (fence.kind === "absent") to.push(ABSENT, fence.id);
     else if (fence.kind === "instance") to.push(INSTANCE, fence.number, fence.epoch, readTurn ?? null);
-    else if (finished.some((key) => isOf(key, fence.key))) continue;
-    else to.push(ACTIVITY, fence.key.number, fence.key.generation, fence.key.taskId, fence.epoch);
+    else {
+      const found = placeOf(fence.key, finished, place);
+      if (found >= 0) {
+        place = found + 1;
+        continue;
+      }
+      to.push(ACTIVITY, fence.key.number, fence.key.generation, fence.key.taskId, fence.epoch);
+    }
     count++;
   }
   to[at] = count;
   to.push(finished.length);
-  for (const key of finished) to.push(key.number, key.generation, key.taskId, epochOf(key, fences));
+  place = 0;
+  for (const key of finished) {
+    const found = placeOfFence(key, fences, place);
+    if (found >= 0) place = found + 1;
+    const fence = fences[found];
+    to.push(key.number, key.generation, key.taskId, fence?.kind === "activity" ? fence.epoch : -1);
+  }
 }
 
-function epochOf(key: ActivityKey, fences: readonly Fence[]): number {
-  for (const fence of fences) if (fence.kind === "activity" && isOf(key, fence.key)) return fence.epoch;
+function placeOf(wanted: ActivityKey, keys: readonly ActivityKey[], from: number): number {
+  for (let i = from; i < keys.length; i++) if (isOf(keys[i]!, wanted)) return i;
+  for (let i = 0; i < from && i < keys.length; i++) if (isOf(keys[i]!, wanted)) return i;
   return -1;
+}
+
+function placeOfFence(wanted: ActivityKey, fences: readonly Fence[], from: number): number {
+  for (let i = from; i < fences.length; i++) if (isFenceOf(fences[i]!, wanted)) return i;
+  for (let i = 0; i < from && i < fences.length; i++) if (isFenceOf(fences[i]!, wanted)) return i;
+  return -1;
+}
+
+function isFenceOf(fence: Fence, key: ActivityKey): boolean {
+  return fence.kind === "activity" && isOf(fence.key, key);
 }
 
 function isOf(a: ActivityKey, b: ActivityKey): boolean {

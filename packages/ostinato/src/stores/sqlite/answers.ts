@@ -3,6 +3,7 @@
 // Always:  a reader stands behind its answer afterwards, whatever was wrong with it: the next answer is somebody else's.
 //          D5 a row that cannot be read spoils nothing but its own instance.
 
+import { StoreFormatError } from "../../contract/errors.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
 import type { InboxMessage } from "../../contract/messages.ts";
 import type { Outstanding, OutstandingActivity } from "../../contract/outstanding.ts";
@@ -135,7 +136,15 @@ export function readResult(code: number, from: ColumnReader, at: number, commit:
 /** The answer to a read. */
 export function readOne(from: ColumnReader): StoredInstance | undefined {
   if (from.number() === 0) return undefined;
-  return within(from, RECORD_WIDTH + PAYLOADS_WIDTH, () => readStored(from));
+  const id = String(from.columns[from.position + ID]);
+  try {
+    return within(from, RECORD_WIDTH + PAYLOADS_WIDTH, () => readStored(from));
+  } catch (cause) {
+    throw new StoreFormatError(
+      `The record of instance '${id}' cannot be read: ${(cause as Error).message} Restore the file from a backup.`,
+      { cause },
+    );
+  }
 }
 
 /** What a part of a query found. */

@@ -1,7 +1,7 @@
 // Where the connection works, and that it changes hands without losing anything.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -27,8 +27,9 @@ function fileOf(t: TestContext): string {
 async function bodyOf(t: TestContext, options: Partial<ConnectionOptions> = {}) {
   const replies: Wire[] = [];
   let wake = (): void => undefined;
+  const path = fileOf(t);
   const body = await openAuto(
-    { path: fileOf(t), readOnly: false, walPages: 1_000, ...options },
+    { path, readOnly: false, walPages: 1_000, ...options },
     {
       onReply(reply) {
         replies.push(reply);
@@ -57,7 +58,7 @@ async function bodyOf(t: TestContext, options: Partial<ConnectionOptions> = {}) 
     return group;
   };
   const query = (): Wire => groupOf(QUERY, owner, (to) => to.push(0, 10_000, "{}"));
-  return { sentHere, answers, replies, starts, query };
+  return { path, sentHere, answers, replies, starts, query };
 }
 
 function groupOf(code: number, owner: number, write: (to: Wire) => void): Wire {
@@ -126,6 +127,17 @@ describe("a connection that works wherever is better", () => {
     let sent = body.replies.length;
     while (body.sentHere(body.query())) await body.answers(++sent);
     await body.answers(sent + 1);
+  });
+
+  it("carries the log over beside the writing, so that it does not grow without end", async (t) => {
+    const body = await bodyOf(t, { walPages: 100, slowCommitMs: Number.POSITIVE_INFINITY });
+    const sizes: number[] = [];
+    for (let i = 1; i <= 1_500; i++) {
+      body.sentHere(body.starts(1));
+      await body.answers(1 + i);
+      if (i % 500 === 0) sizes.push(statSync(`${body.path}-wal`).size);
+    }
+    assert.ok(sizes[2]! <= sizes[0]! * 1.5, `the log has grown: ${sizes.join(", ")} bytes`);
   });
 
   it("S1 S2 keeps leases, numbers and what was handed out when it changes hands after every group", async (t) => {

@@ -34,7 +34,7 @@ export async function openAuto(options: ConnectionOptions, listener: BodyListene
   const connection = openConnection({ ...options, walPages: 0 });
   const slowMs = options.slowCommitMs ?? SLOW_COMMIT_MS;
   let place: "here" | "there" | "coming back" = "here";
-  let line: LineToThread | undefined = openLine({ ...options, standby: true }, { onReplies, onNote, onLost });
+  let line: LineToThread | undefined = openLine({ ...options, standby: true }, { onReply, onTransaction, onNote, onLost });
   let isOpen = false;
   const opening = line.opened.then(
     () => void (isOpen = true),
@@ -100,10 +100,13 @@ export async function openAuto(options: ConnectionOptions, listener: BodyListene
     return true;
   }
 
-  function onReplies(replies: readonly Wire[], { columns: carried, commitMs }: Replies): void {
-    out -= replies.length;
+  function onReply(reply: Wire): void {
+    out--;
+    listener.onReply(reply);
+  }
+
+  function onTransaction({ columns: carried, commitMs }: Replies): void {
     columns += (carried - columns) * COLUMNS_WEIGHT;
-    for (const reply of replies) listener.onReply(reply);
     const mayStay = columns > FEW_COLUMNS || commitMs > slowMs / 2 || performance.now() < stayUntil;
     if (place !== "there" || out > 0 || (mayStay && options.restless !== true)) return;
     place = "coming back";

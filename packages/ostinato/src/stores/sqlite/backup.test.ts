@@ -232,9 +232,24 @@ describe("sizes", () => {
 
     const old = join(folder, "old.db");
     const first = new DatabaseSync(old);
+    const row = "1, 1, 'before', 0, 'chain', 5, 1, 1, 1, 5, 5, 0, 3, 'e', 'e', 7, 1, 0, 0, 1";
+    const columns =
+      "number, hub, id, kind, name, created_at, epoch, turn, history_length, updated_at, last_turn_at, attempts, status, execution_id, lineage, completed_at, generation, held, dropped, format";
     first.exec(`pragma journal_mode = wal; ${MIGRATIONS[0]!.statements}; pragma application_id = ${0x6f737469}; pragma user_version = 1`);
+    first.exec(`insert into hubs(name) values('default'); insert into instances(${columns}) values(${row})`);
+    first.exec("update meta set value = 2 where key = 'next_number'");
+    first.exec("update instances set history_length = 0");
     first.close();
+    await assert.rejects(opened(t, { path: old, readOnly: true }), {
+      code: "STORE_FORMAT",
+      message: /older format 1.*without \{ readOnly: true \}/,
+    });
     const aged = await opened(t, { path: old });
+    assert.equal(existsSync(`${old}.format-1.backup`), true);
+    assert.deepEqual(
+      (await aged.finished({ size: 10 })).instances.map((one) => one.id),
+      ["before"],
+    );
     await fill(aged, 10);
     assert.equal((await aged.file.sizes()).shrinks, false);
     assert.deepEqual(await aged.file.giveBack(), { bytes: 0, more: false });
@@ -243,6 +258,6 @@ describe("sizes", () => {
     await restoreFile(join(folder, "aged-copy.db"), join(folder, "young.db"));
     const young = await opened(t, { path: join(folder, "young.db") });
     assert.equal((await young.file.sizes()).shrinks, true);
-    assert.equal((await young.query({}, {})).items.length, 10);
+    assert.equal((await young.query({}, {})).items.length, 11);
   });
 });

@@ -51,7 +51,7 @@ async function writeWhole(to: string, write: (partial: string) => Promise<unknow
     flush(partial);
     refuseExisting(to, [""], "It was not there when the copy was begun, and is not written over.");
     renameSync(partial, to);
-    flush(dirname(to));
+    flushFolder(dirname(to));
   } catch (error) {
     for (const left of ["", "-journal", "-wal", "-shm"]) rmSync(`${partial}${left}`, { force: true });
     throw error instanceof OstinatoError
@@ -64,7 +64,16 @@ function refuseExisting(path: string, endings: readonly string[], what: string):
   for (const ending of endings) if (existsSync(path + ending)) throw new InvalidStateError(`${path}${ending} exists already. ${what}`);
 }
 
-/** What was written is on the disk, and so is its name. */
+/** A name lasts when its folder was written. Where a folder cannot be opened (Windows), the system sees to it. */
+function flushFolder(folder: string): void {
+  try {
+    flush(folder);
+  } catch (error) {
+    if (!["EISDIR", "EPERM", "EACCES"].includes(String((error as { code?: unknown }).code))) throw error;
+  }
+}
+
+/** What was written is on the disk. */
 function flush(path: string): void {
   const handle = openSync(path, "r");
   try {

@@ -46,9 +46,8 @@ export async function openInline(options: ConnectionOptions, listener: BodyListe
 /** The connection in a thread of its own: a slow disk does not hold the event loop. */
 export async function openThread(options: ConnectionOptions, listener: BodyListener): Promise<Body> {
   const line = openLine(options, {
-    onReplies(replies) {
-      for (const reply of replies) listener.onReply(reply);
-    },
+    onReply: (reply) => listener.onReply(reply),
+    onTransaction: () => undefined,
     onNote: () => undefined,
     onLost: (error) => listener.onLost(error),
   });

@@ -16,7 +16,7 @@ import { machineClock, risingClock } from "../store-clock.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { applyCommit, RefusedLate } from "./apply-commit.ts";
 import { applyClaim, applyRelease, giveBack } from "./claim.ts";
-import { codeOf, lockFile, messageOf, openForReading, openForWriting } from "./database-file.ts";
+import { codeOf, lockFile, messageOf, openForReading, openForWriting, refused } from "./database-file.ts";
 import type { FileLock } from "./database-file.ts";
 import { FULL, inWords, leavesDoubt } from "./disk-faults.ts";
 import { applyCutLog, applyGiveBack } from "./give-back.ts";
@@ -109,7 +109,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   } catch (error) {
     session?.db.close();
     lock?.release();
-    throw error;
+    throw refused(path, error);
   }
 
   /** The session, opened anew if it was lost. Whatever was held before is void, since nobody knows what had become of it. */
@@ -123,6 +123,7 @@ export function openConnection(options: ConnectionOptions): Connection {
       opened.sql.begin.run();
       for (const lease of leases.all()) {
         opened.sql.raiseEpoch.run(lease.number);
+        opened.sql.dropReady.run(lease.number); // the COMMIT that is in doubt may have given it back already
         opened.free(lease);
       }
       opened.sql.releaseActivities.run(opened.at);

@@ -5,7 +5,7 @@
 //          A file that is damaged, somebody else's or of a later version is not written to, not even by looking at it.
 //          Files are readable by their owner alone.
 
-import { chmodSync, closeSync, existsSync, openSync, realpathSync, statSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { FileLockedError, InvalidArgumentError, OstinatoError, StoreFormatError, StoreUnavailableError } from "../../contract/errors.ts";
@@ -98,13 +98,10 @@ function pidIn(db: DatabaseSync): number | undefined {
  * @throws StoreFormatError when it is not ours to write.
  */
 export function openForWriting(path: string, migrations: readonly Migration[] = MIGRATIONS): DatabaseSync {
-  const fresh = !existsSync(path) || statSync(path).size === 0;
-  if (fresh) createPrivately(path);
+  if (!existsSync(path) || statSync(path).size === 0) make(path, migrations);
   else inspect(path, migrations);
   const db = new DatabaseSync(path);
   try {
-    // Before anything else is written: afterwards a file keeps the mode it has.
-    if (fresh) db.exec("pragma auto_vacuum = incremental");
     db.exec(
       "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = off; pragma journal_size_limit = 67108864; pragma cache_size = -32768; pragma busy_timeout = 5000",
     );
@@ -112,7 +109,56 @@ export function openForWriting(path: string, migrations: readonly Migration[] = 
     return db;
   } catch (error) {
     db.close();
-    throw error instanceof OstinatoError ? error : refused(path, error);
+    throw refused(path, error);
+  }
+}
+
+/**
+ * Makes a new file, which gets its name when it is whole. Whoever dies on the way would else leave one with a rollback journal, which nobody
+ * can look at without writing to it.
+ */
+function make(path: string, migrations: readonly Migration[]): void {
+  const unfinished = `${path}-new`;
+  const clear = (): void => {
+    for (const end of ["", "-journal", "-wal", "-shm"]) rmSync(`${unfinished}${end}`, { force: true });
+  };
+  try {
+    clear();
+    createPrivately(unfinished);
+    const db = new DatabaseSync(unfinished);
+    try {
+      // Before anything else is written: afterwards a file keeps the mode it has.
+      db.exec("pragma auto_vacuum = incremental; pragma journal_mode = wal; pragma synchronous = full");
+      upgrade(db, path, migrations);
+    } finally {
+      db.close();
+    }
+    // What an earlier file has left under the name is no log of this one.
+    for (const end of ["-journal", "-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
+    renameSync(unfinished, path);
+    syncFolder(dirname(path));
+  } catch (error) {
+    try {
+      clear();
+    } catch {
+      // The next one that makes it clears it away.
+    }
+    throw refused(path, error);
+  }
+}
+
+/** A name lasts when its folder was written. Where a folder cannot be opened (Windows), the system sees to it. */
+function syncFolder(folder: string): void {
+  let handle: number;
+  try {
+    handle = openSync(folder, "r");
+  } catch {
+    return;
+  }
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }
 
@@ -159,7 +205,7 @@ export function inspect(path: string, migrations: readonly Migration[] = MIGRATI
     db.prepare("select * from hubs").all();
     db.prepare("select max(number) from instances").all();
   } catch (error) {
-    throw error instanceof OstinatoError ? error : refused(path, error);
+    throw refused(path, error);
   } finally {
     db?.close();
   }
@@ -202,7 +248,9 @@ function pragma(db: DatabaseSync, name: string): number {
   return Number(db.prepare(`pragma ${name}`).get()?.[name]);
 }
 
-function refused(path: string, error: unknown): Error {
+/** An error of opening, in words. */
+export function refused(path: string, error: unknown): Error {
+  if (error instanceof OstinatoError) return error;
   const code = codeOf(error);
   if (code === NOT_A_DATABASE || code === CORRUPT)
     return new StoreFormatError(`${path} is damaged or no SQLite database (${messageOf(error)}). It was not touched.`, { cause: error });

@@ -54,7 +54,9 @@ function holder(path: string, body: string): { readonly process: ChildProcess; r
   const program = `
     import { openSqliteStore } from ${JSON.stringify(new URL("./sqlite-store.ts", import.meta.url).href)};
     import { startOf, turnOf, recordOf, messageTo, activityOf } from ${JSON.stringify(new URL("../../conformance/store/stories.ts", import.meta.url).href)};
-    const store = openSqliteStore({ path: ${JSON.stringify(path)}, body: ${JSON.stringify(body)} });
+    const body = ${JSON.stringify(body)};
+    // "auto" in its worst weather: the connection changes hands after every group.
+    const store = openSqliteStore({ path: ${JSON.stringify(path)}, body, ...(body === "auto" ? { testing: { restless: true } } : {}) });
     await store.open();
     console.log("open");
     const run = async (lane) => {
@@ -113,7 +115,7 @@ describe("sqlite file", () => {
     let line = await other.lines.next();
     while (line.done !== true && !line.value.startsWith("turn")) line = await other.lines.next();
     assert.equal(line.done, false, "the other process has ended");
-    for (const body of ["inline", "thread"] as const) {
+    for (const body of ["inline", "thread", "auto"] as const) {
       const store = openSqliteStore({ path, body });
       await assert.rejects(
         store.open(),
@@ -194,7 +196,7 @@ describe("sqlite file", () => {
     ];
     for (const path of files) {
       const before = digest(path);
-      for (const options of [{ body: "inline" }, { body: "thread" }, { readOnly: true }] as const) {
+      for (const options of [{ body: "inline" }, { body: "thread" }, { body: "auto" }, { readOnly: true }] as const) {
         const store = openSqliteStore({ path, ...options });
         await assert.rejects(store.open(), { code: "STORE_FORMAT" }, path);
         assert.equal(digest(path), before, path);
@@ -254,7 +256,7 @@ describe("sqlite file", () => {
       const path = join(folderOf(t), "hub.db");
       const acknowledged = new Map<string, number>();
       for (let round = 0; round < 3; round++) {
-        const body = round % 2 === 0 ? "thread" : "inline";
+        const body = (["thread", "inline", "auto"] as const)[round]!;
         const child = holder(path, body);
         let count = 0;
         for (let line = await child.lines.next(); line.done !== true; line = await child.lines.next()) {

@@ -70,4 +70,16 @@ describe("a COMMIT in doubt", () => {
       ["a"],
     );
   });
+
+  it("D3 an instance that it gave back can be claimed again, and the file is not lost to who holds it", async (t) => {
+    const { store, failNext } = await doubtful(t);
+    const claim = await startAndClaim(store, "a");
+    failNext();
+    await store.release([claim], 0);
+    const { instances } = await claimAll(store);
+    assert.deepEqual(
+      instances.map((one) => [one.id, one.epoch > claim.epoch, idsOf(one.messages)]),
+      [["a", true, ["start:a-1"]]],
+    );
+  });
 });

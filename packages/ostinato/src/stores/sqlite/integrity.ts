@@ -16,7 +16,7 @@ import { messageOf, openForReading } from "./database-file.ts";
 /** So many findings are enough to know what to do. */
 const MOST = 1_000;
 const RESTORE = "Restore the file from a backup.";
-const DAMAGED = "It is not run. Restore the file from a backup, or purge the instance.";
+const DAMAGED = "It is not run. Restore the file from a backup.";
 
 type Find = (kind: IntegrityFinding["kind"], message: string, instanceId?: string) => void;
 

@@ -44,7 +44,9 @@ export type ToThread = Parcel | Order;
 
 /** Who is told what the thread says. */
 export interface LineListener {
-  onReplies(replies: readonly Wire[], from: Replies): void;
+  onReply(reply: Wire): void;
+  /** All replies of a transaction have been told. */
+  onTransaction(transaction: Replies): void;
   onNote(note: Note): void;
   /** The thread is gone, and with it the answers that are still out. */
   onLost(error: Error): void;
@@ -84,11 +86,29 @@ export function openLine(options: ConnectionOptions, listener: LineListener): Li
     out -= count;
     if (out === 0) worker.unref();
   };
+  /** One reply in each turn of the event loop: what those who asked do next can be much, and must not come all at once. */
+  const transactions: Replies[] = [];
+  let told = 0;
+  const tellNext = (): void => {
+    const transaction = transactions[0];
+    const parcel = transaction?.parcels[told++];
+    if (transaction === undefined || parcel === undefined) return;
+    const isLast = told === transaction.parcels.length;
+    if (isLast) {
+      transactions.shift();
+      told = 0;
+    }
+    if (transactions.length > 0) setImmediate(tellNext);
+    answered(1);
+    listener.onReply(unpack(parcel));
+    if (isLast) listener.onTransaction(transaction);
+  };
   worker.on("message", (message: FromThread) => {
     switch (message.kind) {
       case "replies":
-        answered(message.parcels.length);
-        return listener.onReplies(message.parcels.map(unpack), message);
+        transactions.push(message);
+        if (transactions.length === 1) tellNext();
+        return;
       case "handed-over":
         answered(1);
         return listener.onNote(message);
@@ -106,6 +126,7 @@ export function openLine(options: ConnectionOptions, listener: LineListener): Li
     if (closed !== undefined) return closed();
     lost = new StoreUnavailableError(`The thread of the SQLite connection has ended: ${why}. Close the hub and open it again.`, { cause });
     opened.reject(lost);
+    transactions.length = 0;
     listener.onLost(lost);
   };
   worker.on("error", (error) => onEnd(error instanceof Error ? error.message : String(error), error));

@@ -306,7 +306,9 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   }
 
   function commitAll(batch: readonly Commit[]): Promise<readonly CommitResult[]> {
+    const [only] = batch;
     return new Promise((resolve, reject) => {
+      if (only !== undefined && batch.length === 1) return send(only, 0, (result) => resolve([result]), reject);
       const results = new Array<CommitResult>(batch.length);
       let left = batch.length;
       if (left === 0) return resolve(results);

@@ -1,9 +1,10 @@
-// What becomes of a turn whose answer was lost: it was written, and the process that wrote it does not know.
+// What becomes of what a store has not answered or not done: a turn that was written and whose process does not know, a lease that was not
+// taken back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { WorkerInterest } from "../contract/backend.ts";
 import { StoreUnavailableError } from "../contract/errors.ts";
-import type { OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
+import type { ActivityWorkItem, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
 import type { Store } from "../engine/store.ts";
 import type { Clock } from "../platform/clock.ts";
 import { silentLogger } from "../platform/logger.ts";
@@ -13,7 +14,7 @@ import { createLocalBackend } from "./local-backend.ts";
 
 const INTEREST: WorkerInterest = {
   orchestrators: ["flow"],
-  activities: [],
+  activities: ["work"],
   maxConcurrentOrchestrations: 10,
   maxConcurrentActivities: 10,
   warmBytes: 1_000_000,
@@ -39,7 +40,7 @@ async function open() {
   };
   const hub = createMemoryHub({ clock });
   const line = hub.connect();
-  const answers = { lost: 0 };
+  const answers = { lost: 0, releasesRefused: 0 };
   const store: Store = {
     ...line,
     async commit(batch) {
@@ -48,11 +49,19 @@ async function open() {
       answers.lost--;
       throw new StoreUnavailableError("The answer was lost, says the test.");
     },
+    async release(leases, afterMs) {
+      if (answers.releasesRefused-- > 0) throw new StoreUnavailableError("The disk is full, says the test.");
+      await line.release(leases, afterMs);
+    },
   };
   const backend = await createLocalBackend({ store, clock, random: seededRandom(1), log: silentLogger });
   const turns: OrchestrationWorkItem[] = [];
+  const bodies: ActivityWorkItem[] = [];
   const take = (items: readonly WorkItem[]): void => {
-    for (const item of items) if (item.kind === "orchestration") turns.push(item);
+    for (const item of items) {
+      if (item.kind === "orchestration") turns.push(item);
+      if (item.kind === "activity") bodies.push(item);
+    }
   };
   const worker = await backend.connectWorker(INTEREST, take);
   const move = async (ms: number): Promise<void> => {
@@ -63,7 +72,7 @@ async function open() {
     await rest();
   };
   const instance = () => [...hub.contents().instances][0]!;
-  return { backend, worker, turns, answers, move, instance };
+  return { backend, worker, turns, bodies, answers, move, instance };
 }
 
 test("H4 L1 what was written and not answered is never written over by what was known before", async () => {
@@ -107,5 +116,25 @@ test("L1 a turn that was written and not answered is not run again", async () =>
   await move(1_000);
   assert.equal(turns.length, 1, "it was written: there is nothing to run");
   assert.equal(instance().record.turn, 1);
+  await backend.close();
+});
+
+test("L3 what the store did not take back is given back when it can: an activity runs again, an instance goes on", async () => {
+  const { backend, worker, turns, bodies, answers, move } = await open();
+  await backend.start({ instanceId: "a", executionId: "e", name: "flow" });
+  await rest();
+  const call = { kind: "scheduleTask", id: 1, name: "work", attempt: 1, firstId: 1 } as const;
+  // Its program is not kept, so the instance is given back after the turn.
+  answers.releasesRefused = 2;
+  await worker.completeOrchestration({ kind: "turn", token: turns[0]!.token, actions: [call] });
+  void worker.completeActivity({ kind: "abandoned", token: bodies[0]!.token, delayMs: 0 });
+  for (let moved = 0; moved < 5; moved++) await move(1_000);
+  assert.equal(bodies.length, 2, "the activity is handed out again");
+  await worker.completeActivity({ kind: "completed", token: bodies[1]!.token });
+  await move(1_000);
+  assert.deepEqual(
+    turns.at(-1)?.newEvents.map((event) => event.kind),
+    ["OrchestratorStarted", "TaskCompleted"],
+  );
   await backend.close();
 });

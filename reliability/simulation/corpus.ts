@@ -1,0 +1,19 @@
+// corpus: the seeds that have ever found something. What a seed means changes with the simulation; what it found is written beside it.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** A seed, and what it found when it did. */
+export interface Found {
+  readonly seed: number;
+  readonly found: string;
+}
+
+/** All of them. */
+export function corpus(): readonly Found[] {
+  return JSON.parse(readFileSync(join(import.meta.dirname, "corpus.json"), "utf8")) as Found[];
+}
+
+/** Their seeds, each once. */
+export function corpusSeeds(): readonly number[] {
+  return [...new Set(corpus().map(({ seed }) => seed))];
+}
