@@ -1,17 +1,18 @@
-// main: `npm run bench [-- sqlite | memory | replay | coldstart | soak] [--quick] [--markdown] [--minutes N]`
+// main: `npm run bench [-- sqlite | memory | replay | coldstart | soak] [--quick] [--markdown] [--write] [--minutes N]`
 //
-// Every figure is one JSON line; on a terminal, or with --markdown, a table follows. Machines are shared and noisy: floor and engine alternate
+// Every figure is one JSON line; on a terminal, or with --markdown, a table follows; --write puts it into docs/performance.md. Machines are shared and noisy: floor and engine alternate
 // within one run, each workload in a process of its own, and the median of the rounds counts. A ratio (`.of_floor`, `.growth`) is made from the medians.
 import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { median } from "./place.ts";
-import { markdownTable, terminalTable, type Figure } from "./tables.ts";
+import { markdownTable, terminalTable, withResults, type Figure } from "./tables.ts";
 
 const run = promisify(execFile);
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean" }, markdown: { type: "boolean" }, minutes: { type: "string" } },
+  options: { quick: { type: "boolean" }, markdown: { type: "boolean" }, write: { type: "boolean" }, minutes: { type: "string" } },
 });
 const quick = options.quick ?? false;
 const minutes = Number(options.minutes ?? (quick ? 0.5 : 10));
@@ -102,5 +103,9 @@ for (const name of wanted) {
   printRatio(`${name}.longchain.growth`, `${name}.longchain.n5000`, `${name}.longchain.n1000`);
 }
 
+if (options.write) {
+  const page = join(import.meta.dirname, "../docs/performance.md");
+  writeFileSync(page, withResults(readFileSync(page, "utf8"), figures));
+}
 if (options.markdown) console.log(markdownTable(figures));
 else if (process.stdout.isTTY) console.log(terminalTable(figures));

@@ -41,13 +41,25 @@ function spread({ runs }: Figure): string {
   return runs.length < 2 ? "" : `${Math.min(...runs).toLocaleString("en")} to ${Math.max(...runs).toLocaleString("en")}`;
 }
 
-/** Rows of Markdown, as docs/performance.md has them. */
+const HEAD = ["| figure | median | rounds | unit | aim |", "|---|---|---|---|---|"];
+
+function rowOf(figure: Figure): string {
+  return `| \`${figure.bench}\` | ${figure.value.toLocaleString("en")} | ${spread(figure)} | ${figure.unit} | ${AIMS[figure.bench] ?? ""} |`;
+}
+
+/** A table in Markdown. */
 export function markdownTable(figures: readonly Figure[]): string {
-  const rows = figures.map(
-    (figure) =>
-      `| \`${figure.bench}\` | ${figure.value.toLocaleString("en")} | ${spread(figure)} | ${figure.unit} | ${AIMS[figure.bench] ?? ""} |`,
-  );
-  return ["| figure | median | rounds | unit | aim |", "|---|---|---|---|---|", ...rows].join("\n");
+  return [...HEAD, ...figures.map(rowOf)].join("\n");
+}
+
+const RESULTS = /(<!-- results -->\n)([\s\S]*?)(\n<!-- \/results -->)/;
+
+/** A page with these figures in its table of results; figures that were not measured now stay as they are. */
+export function withResults(page: string, figures: readonly Figure[]): string {
+  const [, , table = ""] = RESULTS.exec(page) ?? [];
+  const rows = new Map(table.split("\n").flatMap((row) => (/^\| `/.test(row) ? [[row.split("`")[1]!, row] as const] : [])));
+  for (const figure of figures) rows.set(figure.bench, rowOf(figure));
+  return page.replace(RESULTS, (_, before: string, __: string, after: string) => before + [...HEAD, ...rows.values()].join("\n") + after);
 }
 
 /** Columns of equal width. */

@@ -216,13 +216,18 @@ function statesDuring(call: Call, { lives }: Told): (Standing | undefined)[] {
 }
 
 function checkRestart(call: Call, newId: string, told: Told, report: Report): void {
-  const from = statesDuring(call, told).find((standing) => standing !== undefined)?.instance;
-  const to = told.lives.find((life) => life.id === newId && life.moments.some(({ place }) => place > call.from && place <= call.to));
-  const first = to?.moments.find(({ place, standing }) => place > call.from && standing !== undefined)?.standing?.instance;
-  if (from === undefined || first === undefined) return;
-  if (first.record.executionId === from.record.executionId)
-    report("C7", newId, "A restarted instance has the execution of the one that it was made from.");
-  if (first.record.name !== from.record.name || first.payloads.input !== from.payloads.input)
+  const { token } = call.request;
+  const made = told.lives.findLast(
+    (life) => life.id === newId && life.moments.some(({ standing }) => standing?.instance.record.executionId === token),
+  );
+  const begun = made?.moments.find(({ standing }) => standing?.instance.record.executionId === token);
+  // However it stood while it was asked for: one that goes on may be restarted under another id.
+  const sources = statesDuring({ ...call, from: Math.min(call.from, begun?.place ?? 0) }, told).flatMap(
+    (standing) => standing?.instance ?? [],
+  );
+  const to = begun?.standing?.instance;
+  if (to === undefined || sources.length === 0) return;
+  if (!sources.some((from) => to.record.name === from.record.name && to.payloads.input === from.payloads.input))
     report("C7", newId, `A restarted instance does not begin as ${call.instanceId} did.`);
-  if (first.history.length > 0 && first.record.turn === 0) report("C7", newId, "A restarted instance has the history of the one before.");
+  if (to.history.length > 0) report("C7", newId, "A restarted instance has a history before it has begun.");
 }

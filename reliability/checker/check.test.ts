@@ -281,10 +281,7 @@ const broken: { readonly [K in Invariant]: readonly (readonly [what: string, evi
       "an activity has two results",
       () => ({ dump: dump([instance([...first, turnAt(200), completed, completed, turnAt(500), fired, end])]) }),
     ],
-    [
-      "an answer is of another kind",
-      () => ({ dump: dump([instance([...first, turnAt(500), { ...fired, timerId: 1 } as HistoryEvent, end])]) }),
-    ],
+    ["an answer is of another kind", () => ({ dump: dump([instance([...first, turnAt(500), { ...fired, timerId: 1 }, end])]) })],
     ["an ended instance has a timer to come", () => ({ dump: dump([ended()], [{ ...timerMessage, visibleAt: 5_000 }]) })],
   ],
   H3: [
@@ -411,15 +408,12 @@ const broken: { readonly [K in Invariant]: readonly (readonly [what: string, evi
   ],
   T2: [
     ["a timer is lost", () => ({ dump: dump([instance(first)], [], [row]) })],
-    [
-      "a timer fires as another one",
-      () => ({ dump: dump([instance([...first, turnAt(900), { ...fired, fireAt: 600 } as HistoryEvent])], [], [row]) }),
-    ],
+    ["a timer fires as another one", () => ({ dump: dump([instance([...first, turnAt(900), { ...fired, fireAt: 600 }])], [], [row]) })],
     [
       "overdue timers fire out of order",
       () => {
-        const early: HistoryEvent = { ...timer, eventId: 3, fireAt: 300 } as HistoryEvent;
-        const late: HistoryEvent = { ...fired, timerId: 3, fireAt: 300 } as HistoryEvent;
+        const early: HistoryEvent = { ...timer, eventId: 3, fireAt: 300 };
+        const late: HistoryEvent = { ...fired, timerId: 3, fireAt: 300 };
         return { dump: dump([instance([...first, early, turnAt(900), fired, late])], [], [row]) };
       },
     ],
@@ -498,10 +492,7 @@ const broken: { readonly [K in Invariant]: readonly (readonly [what: string, evi
     [
       "a descendant goes on",
       () => ({
-        dump: dump([
-          instance([...first, childCall, turnAt(500), terminated, { ...end, status: "TERMINATED" } as HistoryEvent]),
-          child("kid", 2),
-        ]),
+        dump: dump([instance([...first, childCall, turnAt(500), terminated, { ...end, status: "TERMINATED" }]), child("kid", 2)]),
         journal: [invoke("1", "terminate", { recursive: true }), ok("1")],
         atRest: true,
       }),
@@ -538,15 +529,15 @@ const broken: { readonly [K in Invariant]: readonly (readonly [what: string, evi
       () => ({
         dump: dump(
           [ended(), instance([], { id: "b", number: 2, executionId: "e2" }, { input: "2" })],
-          [{ ...startMessage, number: 2, event: { ...started, instanceId: "b", executionId: "e2" } as HistoryEvent }],
+          [{ ...startMessage, number: 2, event: { ...started, instanceId: "b", executionId: "e2" } }],
         ),
         journal: [
           begins(),
           stands(standing(ended())),
-          invoke("1", "restart"),
+          invoke("1", "restart", { token: "e2" }),
           stands(
             standing(instance([], { id: "b", number: 2, executionId: "e2" }, { input: "2" }), [
-              { ...startMessage, number: 2, event: { ...started, instanceId: "b", executionId: "e2" } as HistoryEvent },
+              { ...startMessage, number: 2, event: { ...started, instanceId: "b", executionId: "e2" } },
             ]),
             { number: 2, id: "b" },
           ),

@@ -122,7 +122,10 @@ function checkKept(life: Life, taken: Taken, repeated: ReadonlySet<string>, repo
     for (const { event } of standing?.messages ?? [])
       if (event.kind === "EventRaised" && event.input !== undefined && !repeated.has(event.input)) missing.add(event.input);
   for (const { history } of generationsOf(life))
-    for (const event of history) if (event.kind === "EventRaised") missing.delete(event.input ?? "");
+    for (const event of history) {
+      if (event.kind === "EventRaised") missing.delete(event.input ?? "");
+      if (event.kind === "ExecutionStarted") for (const carried of event.carriedEvents ?? []) missing.delete(carried.input ?? "");
+    }
   // One that is taken in the very turn that continues as new stands in no history: the program alone tells of it.
   for (const instance of generationsOf(life)) for (const input of taken.inTheEnd(instance) ?? []) missing.delete(input);
   for (const { event } of last.messages) if (event.kind === "EventRaised") missing.delete(event.input ?? "");

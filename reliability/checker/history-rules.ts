@@ -54,7 +54,8 @@ export function readHistory(instance: DumpedInstance, report: Report): Reading {
 
   history.forEach((event, at) => {
     // A rewind opens an end again, in a turn of its own.
-    if (event.kind === "OrchestratorStarted" && history[at + 1]?.kind === "ExecutionRewound" && ended?.status === "FAILED") ended = undefined;
+    if (event.kind === "OrchestratorStarted" && history[at + 1]?.kind === "ExecutionRewound" && ended?.status === "FAILED")
+      ended = undefined;
     if (ended !== undefined) wrong("H3", `${event.kind} stands after the end of the history.`, at);
     const asks = ASKS[event.kind];
     const answers = ANSWERS[event.kind];

@@ -31,7 +31,7 @@ type FaultClass = (setting: Setting) => Promise<readonly string[] | string>;
 
 /** The write-ahead log takes up to 40 MiB before it is carried over: on a disk smaller than that a hub needs no help to fill it for good. */
 const SMALL_MIB = 64;
-const FULL_MS = 2_500;
+const FULL_MS = 1_500;
 /** The event loop may be held by other things on a busy machine; by a disk that is waited for it would be for much longer. */
 const LOOP_HELD_MS = 1_500;
 const SLOW_FSYNC_MS = 400;

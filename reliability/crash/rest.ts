@@ -1,14 +1,28 @@
-// rest: waits until everything that was planned has ended, as long as something happens.
+// rest: waits until everything that was planned has ended, and what hangs on it as well, as long as something happens.
 import { setTimeout as sleep } from "node:timers/promises";
-import { StoodStill } from "./bounded.ts";
+import { StoodStill, within } from "./bounded.ts";
 import type { Plan } from "./shapes.ts";
 import type { Victim } from "./victim-process.ts";
 
 /** When nothing has ended for so long, it stands still. */
 const STILL_MS = 45_000;
+const LOOK_MS = 50;
 
-/** Waits until every plan has ended; StoodStill, with the state, when nothing happens any more. */
+/** Waits until every plan has ended, and nothing is left to do; StoodStill, with the state, when nothing happens any more. */
 export async function untilRest(victim: Victim, plans: readonly Plan[], state: () => Promise<string>): Promise<void> {
+  await untilEnded(victim, plans, state);
+  // Who ends a tree is told of the end of its root; those below it hear of theirs after that.
+  let least = Number.POSITIVE_INFINITY;
+  for (let since = performance.now(); ; await sleep(LOOK_MS)) {
+    const left = await within(STILL_MS, "asking what is left", victim.ask("left"), state);
+    if (left === 0) return;
+    if (left < least) since = performance.now();
+    least = Math.min(least, left);
+    if (performance.now() - since > STILL_MS) throw new StoodStill(`${left} things are left to do, and nothing happens.\n${await state()}`);
+  }
+}
+
+async function untilEnded(victim: Victim, plans: readonly Plan[], state: () => Promise<string>): Promise<void> {
   const left = new Set(plans.filter((plan) => plan.expected !== "gone").map((plan) => plan.id));
   const stop = new AbortController();
   const all = Promise.all(

@@ -1,8 +1,19 @@
 // small-disk: a file system of a few MiB of one's own, which can be filled up. Needs root; who has it not is told so.
 //
-// Always:  what was mounted is unmounted: by `release`, or when this process ends in whatever way it can notice.
+// Always:  what was mounted is unmounted: by `release`, when this process ends in whatever way it can notice, or by the next one.
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -22,10 +33,23 @@ process.once("exit", () => {
   for (const release of mounted) release();
 });
 
+/** Whoever was killed with -9 could not unmount what it had mounted. Folders carry the pid of who made them. */
+function releaseThoseOfTheDead(): void {
+  if (!existsSync("/proc/mounts")) return;
+  for (const [, path, folder, pid] of readFileSync("/proc/mounts", "utf8").matchAll(
+    / ((\S+\/ostinato-(?:tmpfs|ext4)-(\d+)-\w+)\/disk) /g,
+  )) {
+    if (existsSync(`/proc/${pid}`)) continue;
+    spawnSync("umount", ["-l", path!]);
+    rmSync(folder!, { recursive: true, force: true });
+  }
+}
+
 /** Mounts a file system; or says why it cannot. */
 export function smallDisk(kind: "tmpfs" | "ext4", mebibytes: number): SmallDisk | string {
   if (process.getuid?.() !== 0) return `a ${kind} of ${mebibytes} MiB can be mounted by root alone`;
-  const folder = mkdtempSync(join(tmpdir(), `ostinato-${kind}-`));
+  releaseThoseOfTheDead();
+  const folder = mkdtempSync(join(tmpdir(), `ostinato-${kind}-${process.pid}-`));
   const path = join(folder, "disk");
   const image = join(folder, "image");
   mkdirSync(path);

@@ -15,6 +15,7 @@ import { planFor } from "./shapes.ts";
 import { Tally } from "./tally.ts";
 import type { Report } from "./tally.ts";
 import { traced, whyNoTracing } from "./tracing.ts";
+import { trial } from "./trial.ts";
 import { verdictOn } from "./verdict.ts";
 import { startVictim, VictimGone } from "./victim-process.ts";
 import type { Victim } from "./victim-process.ts";
@@ -37,6 +38,43 @@ const SMALL_WAL_PAGES = 24;
 const STARTS = 6;
 const MOST_LEFT = 60;
 const CHECK_EVERY = 10;
+
+/** The calls by which a new file comes to be. */
+const MAKING = ["pwrite64", "fsync", "ftruncate", "rename", "unlink"] as const;
+/** More calls than it takes to make a file. */
+const MOST_MAKING = 80;
+
+/** Kills at each call by which a new file is made: afterwards there is one that is whole, or none, and a hub opens there. */
+async function killsWhileMaking(seed: number, step: number, tally: Tally): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const call of MAKING) {
+    let died = true;
+    for (let n = 1; died && n <= MOST_MAKING; n += step) {
+      const found = await trial(
+        `killed at the ${n}. ${call} while the file is made`,
+        { seed: seed + n, tally: new Tally() },
+        async (it) => {
+          const files = ["", "-journal", "-wal", "-shm"].flatMap((end) => [`${it.file}${end}`, `${it.file}-new${end}`]);
+          it.load(2);
+          const around = traced({ calls: [call], what: "signal=SIGKILL", when: `${n}`, files, log: join(it.folder, "strace.log") });
+          died = await it.begin(around).then(
+            () => false,
+            (error: unknown) => {
+              if (error instanceof VictimGone) return true;
+              throw error;
+            },
+          );
+          if (!died) return;
+          tally.add(`kills at ${call} while the file is made`);
+          await it.begin();
+          await it.finish();
+        },
+      );
+      wrong.push(...found);
+    }
+  }
+  return wrong;
+}
 
 /** Kills at system calls. */
 export async function syscallCampaign({ seed, places = PLACES, tell = () => undefined }: SyscallOptions): Promise<Report> {
@@ -64,6 +102,8 @@ export async function syscallCampaign({ seed, places = PLACES, tell = () => unde
   };
 
   try {
+    violations.push(...(await killsWhileMaking(seed, places < PLACES ? 5 : 1, tally)));
+    tell(`the file is made, and whoever makes it is killed: ${violations.length} violations`);
     for (let n = 1; n <= places; n++) {
       for (const call of CALLS) {
         for (let i = 0; i < STARTS && desk.left < MOST_LEFT; i++) desk.plan(planFor(`${n}-${call}-${i}`, () => random.fraction()));
@@ -110,6 +150,7 @@ export async function syscallCampaign({ seed, places = PLACES, tell = () => unde
   tally.add("steps confirmed", desk.counts.steps);
   const met = [...tally.counts.keys()].filter((each) => each.startsWith("kills at"));
   const required = CALLS.map((call) => met.find((each) => each.includes(` ${call} `)) ?? `kills at ${call}`);
+  required.push(...["pwrite64", "fsync", "rename"].map((call) => `kills at ${call} while the file is made`));
   return { name, seed, counts: tally.counts, required, violations, skipped: [] };
 }
 

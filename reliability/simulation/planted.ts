@@ -67,7 +67,8 @@ function plant(patch: Patch): string {
   const skipped = (path: string): boolean => !/\.test\.ts$/.test(path);
   for (const part of ["packages/ostinato/src", "reliability/checker", "reliability/simulation"])
     cpSync(join(root, part), join(folder, part), { recursive: true, filter: skipped });
-  for (const file of ["package.json", "packages/ostinato/package.json", "reliability/package.json"]) cpSync(join(root, file), join(folder, file));
+  for (const file of ["package.json", "packages/ostinato/package.json", "reliability/package.json"])
+    cpSync(join(root, file), join(folder, file));
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(join("..", "packages", "ostinato"), join(folder, "node_modules", "ostinato"), "junction");
   for (const hunk of patch.hunks) {
@@ -75,7 +76,10 @@ function plant(patch: Patch): string {
     writeFileSync(path, applyHunk(readFileSync(path, "utf8"), patch.name, hunk));
   }
   const assertions = join(folder, "packages/ostinato/src/engine/invariants.ts");
-  const off = readFileSync(assertions, "utf8").replaceAll(/^(export function check(?:Commit|Claim)\([^)]*\): string \| undefined \{)$/gm, "$1\n  if (Date.now() > 0) return undefined;");
+  const off = readFileSync(assertions, "utf8").replaceAll(
+    /^(export function check(?:Commit|Claim)\([^)]*\): string \| undefined \{)$/gm,
+    "$1\n  if (Date.now() > 0) return undefined;",
+  );
   writeFileSync(assertions, off);
   return folder;
 }
@@ -90,15 +94,25 @@ export function findPlanted(only?: string): boolean {
     try {
       const began = Date.now();
       const main = join(folder, "reliability/simulation/main.ts");
-      const run = spawnSync(process.execPath, [main, "--until-found", "--seeds", `${SEEDS}`], { encoding: "utf8", cwd: folder, timeout: 600_000 });
+      const run = spawnSync(process.execPath, [main, "--until-found", "--seeds", `${SEEDS}`], {
+        encoding: "utf8",
+        cwd: folder,
+        timeout: 600_000,
+      });
       const line = run.stdout.trim().split("\n").at(-1) ?? "";
-      if (!line.startsWith("{")) throw new Error(`The run with the planted bug '${patch.name}' ended without a verdict: ${run.stderr.slice(0, 2_000)}`);
+      if (!line.startsWith("{"))
+        throw new Error(`The run with the planted bug '${patch.name}' ended without a verdict: ${run.stderr.slice(0, 2_000)}`);
       const { seeds, invariants, first } = JSON.parse(line) as { seeds: number; invariants: string[]; first?: string };
       const fitting = invariants.filter((invariant) => patch.finds.includes(invariant));
       const took = `${((Date.now() - began) / 1_000).toFixed(1)} s`;
       if (fitting.length > 0) results.push(seeds);
       else blind++;
-      const verdict = fitting.length > 0 ? `found after ${seeds} seeds by ${fitting.join(", ")}` : invariants.length > 0 ? `seen as ${invariants.join(", ")} alone: the wrong name` : `NOT FOUND in ${seeds} seeds`;
+      const verdict =
+        fitting.length > 0
+          ? `found after ${seeds} seeds by ${fitting.join(", ")}`
+          : invariants.length > 0
+            ? `seen as ${invariants.join(", ")} alone: the wrong name`
+            : `NOT FOUND in ${seeds} seeds`;
       console.log(`${patch.name}: ${verdict} (${took})\n    ${patch.about}\n    ${first ?? ""}`.trimEnd());
     } finally {
       rmSync(folder, { recursive: true, force: true });
@@ -106,6 +120,8 @@ export function findPlanted(only?: string): boolean {
   }
   results.sort((a, b) => a - b);
   const median = results[Math.floor(results.length / 2)];
-  console.log(`\n${results.length} planted bugs found, ${blind} not; seeds until one is found: median ${median ?? "none"}, most ${results.at(-1) ?? "none"}`);
+  console.log(
+    `\n${results.length} planted bugs found, ${blind} not; seeds until one is found: median ${median ?? "none"}, most ${results.at(-1) ?? "none"}`,
+  );
   return blind === 0 && results.length > 0;
 }

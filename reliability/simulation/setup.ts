@@ -60,7 +60,7 @@ export interface Blow {
 
 /** Something that an operator asks for. */
 export interface Order {
-  readonly op: "suspend" | "resume" | "terminate" | "terminate-all" | "purge" | "again" | "get";
+  readonly op: "suspend" | "resume" | "terminate" | "terminate-all" | "purge" | "again" | "restart" | "restart-as" | "get";
   readonly at: number;
   readonly id: string;
 }
@@ -157,7 +157,20 @@ function ordersOf(chance: Chance, instances: readonly Planned[], unrestMs: numbe
     ...program.flatMap((step, at) => (step.do === "child" && step.named ? [`${id}/${at}`] : [])),
   ]);
   for (let left = chance.below(14); left > 0; left--) {
-    const op = chance.pick(["suspend", "suspend", "resume", "terminate", "terminate-all", "purge", "again", "get", "get", "get"] as const);
+    const op = chance.pick([
+      "suspend",
+      "suspend",
+      "resume",
+      "terminate",
+      "terminate-all",
+      "purge",
+      "again",
+      "restart",
+      "restart-as",
+      "get",
+      "get",
+      "get",
+    ] as const);
     orders.push({ op, at: chance.below(unrestMs), id: op === "again" ? chance.pick(instances).id : chance.pick(targets) });
   }
   return orders.sort((a, b) => a.at - b.at);

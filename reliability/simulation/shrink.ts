@@ -14,7 +14,7 @@ function signs(outcome: Outcome): ReadonlySet<string> {
 }
 
 /** Makes the setup of an outcome smaller for as long as it can, in at most so many runs. */
-export async function shrink(outcome: Outcome, budget = 150): Promise<Outcome> {
+export async function shrink(outcome: Outcome, budget = 150, run: (setup: Setup) => Promise<Outcome> = simulate): Promise<Outcome> {
   const wanted = signs(outcome);
   let best = outcome;
   let left = budget;
@@ -22,7 +22,7 @@ export async function shrink(outcome: Outcome, budget = 150): Promise<Outcome> {
     smaller = false;
     for (const setup of candidates(best.setup)) {
       if (left-- <= 0) break;
-      const tried = await simulate(setup);
+      const tried = await run(setup);
       if (![...signs(tried)].some((sign) => wanted.has(sign))) continue;
       best = tried;
       smaller = true;

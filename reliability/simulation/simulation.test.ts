@@ -1,12 +1,16 @@
-// The simulation in a few seconds: two hundred seeds and every one that has ever found something; that a seed is one world; that it shrinks.
+// The simulation in a few seconds: two hundred seeds and every one that has ever found something; that a seed is one world; that it
+// shrinks; that the planted bugs still fit.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { violationText } from "../checker/violation.ts";
 import { corpusSeeds } from "./corpus.ts";
-import { FAULT_CLASSES, setupOf } from "./setup.ts";
+import { allPatches, applyHunk } from "./planted.ts";
+import { FAULT_CLASSES, setupOf, type Setup } from "./setup.ts";
 import { shrink } from "./shrink.ts";
 import { addTally, GOALS, newTally } from "./tally.ts";
-import { simulate } from "./world.ts";
+import { simulate, type Outcome } from "./world.ts";
 
 const SEEDS = 200;
 
@@ -30,11 +34,32 @@ test("one seed is one world, event for event", async () => {
   assert.deepEqual(one.journal, other.journal);
 });
 
-test("a world that breaks something shrinks to a smaller one that breaks the same", async () => {
-  // Nothing may be broken here, so the checker is told of a world that nobody has ended: one that has no peace.
-  const setup = { ...setupOf(3), faults: [], blows: [] };
-  const outcome = await simulate(setup);
-  const pretended = { ...outcome, violations: [{ invariant: "L3" as const, message: "pretended" }] };
-  const same = await shrink(pretended, 5);
-  assert.deepEqual(same.setup, setup, "nothing smaller breaks anything, so nothing smaller is kept");
+test("a world that breaks something shrinks to the least that breaks the same", async () => {
+  // A product that is broken whenever a program has a timer and a process crashes.
+  const outcome = await simulate(setupOf(3));
+  const pretend = async (setup: Setup): Promise<Outcome> => {
+    const breaks = setup.faults.includes("crash") && setup.instances.some(({ program }) => program.some((step) => step.do === "timer"));
+    return { ...outcome, setup, violations: breaks ? [{ invariant: "T2", message: "pretended" }] : [] };
+  };
+  const timer = { ...outcome.setup.instances[0]!, program: [{ do: "status" }, { do: "timer", ms: 1 }, { do: "gate" }] as const };
+  const setup: Setup = { ...outcome.setup, faults: ["crash", "delay"], instances: [...outcome.setup.instances, timer] };
+  const { setup: least } = await shrink(await pretend(setup), 1_000, pretend);
+  assert.deepEqual(least.faults, ["crash"]);
+  assert.deepEqual([least.instances.length, least.hosts.length, least.orders.length, least.blows.length], [1, 1, 0, 0]);
+  assert.deepEqual(
+    least.instances[0]?.program.map((step) => step.do),
+    ["timer"],
+  );
+});
+
+test("every planted bug still fits the tree, and names the invariants that it breaks", () => {
+  const root = join(import.meta.dirname, "..", "..");
+  const patches = allPatches();
+  assert.equal(patches.length, 10);
+  for (const patch of patches) {
+    assert.ok(patch.finds.length > 0 && patch.about !== "" && patch.hunks.length > 0, patch.name);
+    const texts = new Map<string, string>();
+    for (const hunk of patch.hunks)
+      texts.set(hunk.path, applyHunk(texts.get(hunk.path) ?? readFileSync(join(root, hunk.path), "utf8"), patch.name, hunk));
+  }
 });

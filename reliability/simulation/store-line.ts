@@ -86,7 +86,7 @@ export function storeLine(store: Store, world: LineWorld): Store {
           manner.lost?.(value);
           unavailable("The answer was lost, says the simulation.");
         } catch (error) {
-          answer(() => reject(error as Error));
+          answer(() => reject(error instanceof Error ? error : new Error(String(error))));
         }
       };
       lastQuestion = Math.max(lastQuestion, agenda.now + delay());

@@ -78,8 +78,10 @@ async function run(setup: Setup): Promise<Outcome> {
 
   // ---- unrest
   for (const host of hosts) host.begin();
-  for (const planned of setup.instances) void clients.follow(planned);
-  for (const order of setup.orders) void clients.obey(order, setup);
+  let asking = setup.instances.length + setup.orders.length;
+  const asked = (): void => void asking--;
+  for (const planned of setup.instances) void clients.follow(planned).then(asked);
+  for (const order of setup.orders) void clients.obey(order, setup).then(asked);
   for (const { kind, at, host, ms } of setup.blows)
     agenda.at(START + at, () => {
       const struck = hosts[host % hosts.length]!;
@@ -112,7 +114,7 @@ async function run(setup: Setup): Promise<Outcome> {
   let helped = 0;
   while (agenda.now < until && !agenda.isSpent) {
     await agenda.runUntil(agenda.now + LOOK_MS);
-    if (isOver(hub)) break;
+    if (asking === 0 && isOver(hub)) break;
     helped = help(hub, clients, helped);
   }
   await agenda.runUntil(agenda.now + leaseMs * 2 + 10_000);
@@ -187,9 +189,10 @@ function tookInTheEnd(instance: DumpedInstance): readonly string[] | undefined {
   return (JSON.parse(output) as State).took.map((text) => JSON.stringify(text));
 }
 
-/** Delays between attempts are kept by clocks: where those are wrong they prove nothing. */
+/** Delays between attempts are kept by what a process knows of the store's clock: where that is wrong or comes late they prove nothing. */
 function policiesOf(faults: ReadonlySet<FaultClass>): NonNullable<Evidence["policies"]> {
-  const timed = faults.has("clocks") || faults.has("store-clock") ? {} : { firstDelayMs: FIRST_RETRY_MS - 2, coefficient: 2 };
+  const timed =
+    faults.has("clocks") || faults.has("store-clock") || faults.has("delay") ? {} : { firstDelayMs: FIRST_RETRY_MS - 2, coefficient: 2 };
   return {
     flaky1: { maxAttempts: 1 },
     flaky2: { maxAttempts: 2, ...timed },
@@ -203,12 +206,14 @@ function policiesOf(faults: ReadonlySet<FaultClass>): NonNullable<Evidence["poli
 function expectationsOf(setup: Setup, journal: readonly Entry[]): Expectation[] {
   const terminated = new Set<string>();
   const tokens = new Map<string, Set<string>>();
+  const restarted = new Set<string>();
   const begun = new Map<string, DumpedInstance>();
   for (const entry of journal) {
     if (entry.kind === "invoke" && entry.op === "terminate") terminated.add(entry.instanceId);
-    if (entry.kind === "invoke" && entry.op === "start") {
+    if (entry.kind === "invoke" && (entry.op === "start" || entry.op === "restart")) {
       const { token } = entry.what as { token: string };
       tokens.set(entry.instanceId, (tokens.get(entry.instanceId) ?? new Set()).add(token));
+      if (entry.op === "restart") restarted.add(entry.instanceId);
     }
     if (entry.kind === "stands" && entry.standing !== undefined) {
       const { record } = entry.standing.instance;
@@ -217,8 +222,10 @@ function expectationsOf(setup: Setup, journal: readonly Entry[]): Expectation[] 
     }
   }
   const root = (id: string): string => id.split("/")[0]!;
-  const usedAgain = (id: string): boolean => (tokens.get(root(id))?.size ?? 0) > 1;
-  const parents = new Map([...begun.values()].map(({ record }) => [record.id, record.parent?.instanceId]));
+  const usedAgain = (id: string): boolean =>
+    (tokens.get(root(id))?.size ?? 0) > 1 || [...restarted].some((each) => id === each || id.startsWith(`${each}/`));
+  const parents = new Map<string, string>();
+  for (const { record } of begun.values()) if (record.parent !== undefined) parents.set(record.id, record.parent.instanceId);
   const ended = (id: string): boolean => {
     for (let at: string | undefined = id; at !== undefined; at = parents.get(at)) if (terminated.has(at)) return true;
     return false;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import threads from "node:worker_threads";
+import { nextLoopTurn } from "../src/platform/standstill.ts";
 
 const started: threads.Worker[] = [];
 const Worker = threads.Worker;
@@ -40,3 +41,31 @@ test("D3 a connection whose thread has ended says so; the file can be opened aga
   assert.deepEqual(await again.checkIntegrity(), []);
   await again.close();
 });
+
+test(
+  "D3 a connection that works wherever is better goes on here when its thread has ended, unless it was working there",
+  { timeout: 30_000 },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "ostinato-thread-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const before = started.length;
+    const hub = await openTaskHub(`sqlite:${join(folder, "here.db")}`);
+    await hub.start("greet", "Ada", { instanceId: "a" });
+    await started[before]!.terminate();
+    assert.equal((await hub.instance("a").status())?.status, "PENDING");
+    await hub.start("greet", "Bea", { instanceId: "b" });
+    await hub.close();
+
+    const { openSqliteStore } = await import("ostinato/sqlite");
+    // It changes hands after every group, and the disk is slow: the thread ends in the middle of a COMMIT.
+    const store = openSqliteStore({ path: join(folder, "there.db"), body: "auto", commitDelayMs: 500, testing: { restless: true } });
+    await store.open();
+    const claiming = store.claim({ instances: 1, orchestrators: ["greet"], activityCount: 0, activities: [] });
+    const refused = assert.rejects(claiming, { code: "STORE_UNAVAILABLE" });
+    for (let turn = 0; turn < 5; turn++) await nextLoopTurn();
+    await started[before + 1]!.terminate();
+    await refused;
+    await assert.rejects(store.read("a"), { code: "STORE_UNAVAILABLE" });
+    await store.close();
+  },
+);

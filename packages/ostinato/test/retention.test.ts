@@ -104,10 +104,15 @@ test("in a file: what is over goes where a worker runs, and stays where none doe
 test("what is no retention is refused with the place where it stands", async () => {
   for (const [retention, said] of [
     ["soon", /duration/],
+    [30, /retention must be a duration/],
+    [{ failed: 30 }, /retention\.failed must be a duration/],
     ["0d", /retention is no time at all\. Write 0 to keep for ever/],
     [{ succeeded: "1d" }, /retention has no part 'succeeded'; it has completed, failed, terminated/],
     [{ orchestrators: { greet: { failed: "0s" } } }, /retention\.orchestrators\.greet\.failed is no time at all/],
   ] as const) {
-    await assert.rejects(openTaskHub("memory:", { retention: retention as Retention }), { code: "INVALID_ARGUMENT", message: said });
+    await assert.rejects(openTaskHub("memory:", { retention: retention as unknown as Retention }), {
+      code: "INVALID_ARGUMENT",
+      message: said,
+    });
   }
 });

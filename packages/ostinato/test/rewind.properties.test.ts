@@ -13,13 +13,15 @@ type Step =
   | { readonly kind: "caught"; readonly name: string; readonly otherwise: string }
   | { readonly kind: "timer" }
   | { readonly kind: "child"; readonly name: string; readonly steps: readonly Step[] }
-  | { readonly kind: "all"; readonly steps: readonly Extract<Step, { kind: "call" | "child" | "timer" }>[] };
+  | { readonly kind: "all"; readonly steps: readonly Extract<Step, { kind: "call" | "child" | "timer" }>[] }
+  /** Code beside code: the first that fails ends the program, whatever the others are at. */
+  | { readonly kind: "branches"; readonly steps: readonly Extract<Step, { kind: "call" | "child" | "timer" | "caught" }>[] };
 
 /** What a program of these steps gives. */
 function outputOf(steps: readonly Step[]): unknown[] {
   return steps.map((step) => {
     if (step.kind === "child") return outputOf(step.steps);
-    if (step.kind === "all") return outputOf(step.steps);
+    if (step.kind === "all" || step.kind === "branches") return outputOf(step.steps);
     if (step.kind === "timer") return null;
     return step.kind === "caught" ? step.otherwise : step.name;
   });
@@ -34,10 +36,11 @@ function stepsOf(chance: () => number, depth: number, mint: () => string): reado
     return { kind: "call", name: mint(), fails: less(3) === 0 ? 1 + less(4) : 0, attempts: 1 + less(3) };
   };
   return Array.from({ length: 1 + less(4) }, (): Step => {
-    const kind = less(5);
+    const kind = less(6);
+    const caught = (): Extract<Step, { kind: "caught" }> => ({ kind: "caught", name: mint(), otherwise: mint() });
     if (kind === 0) return { kind: "all", steps: Array.from({ length: 1 + less(4) }, single) };
-    if (kind === 1) return { kind: "caught", name: mint(), otherwise: mint() };
-    return single();
+    if (kind === 1) return { kind: "branches", steps: Array.from({ length: 1 + less(4) }, () => (less(3) === 0 ? caught() : single())) };
+    return kind === 2 ? caught() : single();
   });
 }
 
@@ -58,11 +61,15 @@ async function trial(seed: number, cold: boolean): Promise<number> {
   const steps = stepsOf(chance, 2, () => `n${++names}`);
   const failuresLeft = new Map<string, number>();
   const succeeded = new Map<string, number>();
-  const count = (of: readonly Step[]): void => {
+  /** May have been under way when another branch ended the program: then they are called again. */
+  const besideOthers = new Set<string>();
+  const count = (of: readonly Step[], beside = false): void => {
     for (const step of of) {
+      if (beside && step.kind === "call") besideOthers.add(step.name);
+      if (beside && step.kind === "caught") besideOthers.add(step.otherwise);
       if (step.kind === "call") failuresLeft.set(step.name, step.fails);
       else if (step.kind === "caught") failuresLeft.set(step.name, Number.POSITIVE_INFINITY);
-      else if (step.kind !== "timer") count(step.steps);
+      else if (step.kind !== "timer") count(step.steps, beside || step.kind === "branches");
     }
   };
   count(steps);
@@ -82,15 +89,18 @@ async function trial(seed: number, cold: boolean): Promise<number> {
   };
   const program = orchestrator("program", async (ctx: OrchestratorContext, all: readonly Step[]): Promise<unknown[]> => {
     const results: unknown[] = [];
+    const run = async (step: Extract<Step, { kind: "call" | "child" | "timer" | "caught" }>): Promise<unknown> => {
+      if (step.kind !== "caught") return (await begin(ctx, step)) ?? null;
+      const first = await ctx.callActivity(work, step.name).then(
+        () => true,
+        () => false,
+      );
+      return first ? step.name : await ctx.callActivity(work, step.otherwise);
+    };
     for (const step of all) {
       if (step.kind === "all") results.push((await ctx.whenAll(step.steps.map((each) => begin(ctx, each)))).map((each) => each ?? null));
-      else if (step.kind === "caught") {
-        const first = await ctx.callActivity(work, step.name).then(
-          () => true,
-          () => false,
-        );
-        results.push(first ? step.name : await ctx.callActivity(work, step.otherwise));
-      } else results.push((await begin(ctx, step)) ?? null);
+      else if (step.kind === "branches") results.push(await Promise.all(step.steps.map(run)));
+      else results.push(await run(step));
     }
     return results;
   });
@@ -109,13 +119,17 @@ async function trial(seed: number, cold: boolean): Promise<number> {
     await instance.rewind(`round ${rewinds}`);
   }
   assert.deepEqual(
-    [...succeeded].filter(([, times]) => times !== 1),
+    [...succeeded].filter(([name, times]) => times !== 1 && !besideOthers.has(name)),
     [],
     "C6 what succeeded ran once",
   );
   for await (const { id, status } of hub.query()) {
     assert.equal(status, "COMPLETED", id);
-    assertSound(await hub.instance(id).history());
+    const history = await hub.instance(id).history();
+    assertSound(history);
+    const inputs = new Map(history.flatMap((event) => (event.kind === "TaskScheduled" ? [[event.eventId, event.input] as const] : [])));
+    const results = history.flatMap((event) => (event.kind === "TaskCompleted" ? [inputs.get(event.taskScheduledId)] : []));
+    assert.equal(new Set(results).size, results.length, "C6 what is recorded as done is not asked for again");
   }
   assert.equal(hub.counters()["turnsStalled"], undefined);
   await hub.close();

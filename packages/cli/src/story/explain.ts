@@ -226,7 +226,7 @@ function activityReason(facts: Facts, call: Call): Reason {
   if (row.isOut) return { kind: "activity", ...outReason(facts, row, which), since, ...until };
   if (since > facts.now)
     return { kind: "activity", what: `${which} was given back by a worker and is offered again then`, since: call.askedAt, until: since };
-  const again = row.deliveries > 0 ? `, after ${times(row.deliveries)} with a worker without an answer` : "";
+  const again = row.deliveries > 0 ? `; ${times(row.deliveries)} a worker took it and gave no answer` : "";
   return {
     kind: "activity",
     what: `${which} waits for a worker${again}${nobodyHere(facts)}`,

@@ -41,6 +41,20 @@ describe("a definition", () => {
     assert.throws(() => activity("a", { retry: { maxNumberOfAttempts: 0, firstRetryInterval: "1s" } }, run), { code: "INVALID_ARGUMENT" });
     assert.throws(() => activity("a", { timeout: { attempt: "5" as "5s" } }, run), { code: "INVALID_ARGUMENT" });
     assert.throws(() => activity("a", {}, 5 as never), { code: "INVALID_ARGUMENT" });
+    assert.throws(() => activity("a", undefined as never), { code: "INVALID_ARGUMENT", message: /has no body/ });
+  });
+
+  test("with a word that nobody reads is refused (D3)", () => {
+    const run = async (): Promise<void> => undefined;
+    // The compiler lets this pass: beside a known word, a generic specification may have others.
+    assert.throws(() => activity("a", { input: z.string(), retries: 3 }, run), {
+      code: "INVALID_ARGUMENT",
+      message: "The activity 'a' has no option 'retries'; it has input, output, errors, retry, timeout.",
+    });
+    assert.throws(() => orchestrator("o", { version: "1", inputs: z.string() }, run), { message: /no option 'inputs'/ });
+    assert.throws(() => activity("a", { timeout: { attempts: "5s" } as object }, run), { message: /no option 'attempts'/ });
+    const retry = { maxNumberOfAttempts: 2, firstRetryInterval: "1s" as const, maxInterval: "5s" };
+    assert.throws(() => activity("a", { retry }, run), { message: /retry policy has no option 'maxInterval'/ });
   });
 });
 

@@ -10,6 +10,7 @@
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { checkName } from "../contract/ids.ts";
 import { durationMs } from "../contract/instant.ts";
+import { checkOptions, type OptionNames } from "../contract/options.ts";
 import type { ActivityContext, NoErrors } from "./activity-context.ts";
 import type { NoEvents, OrchestratorContext } from "./orchestrator-context.ts";
 import { type CallTimeout, checkRetry, type RetryHandler, type RetryPolicy } from "./retry.ts";
@@ -208,10 +209,11 @@ export function activity<const S extends ActivitySpec>(
 ): ActivityContract<CallerInputOf<S>, CallerOutputOf<S>, ErrorsOf<S>, BodyInputOf<S>, BodyOutputOf<S>>;
 export function activity(name: string, specOrRun: ActivitySpec | ActivityDefinition["run"], run?: ActivityDefinition["run"]): unknown {
   checkName(name, "activity name");
-  const { input, output, errors, retry, timeout } = typeof specOrRun === "function" ? ({} as ActivitySpec) : specOrRun;
+  const { input, output, errors, retry, timeout } = specOf<ActivitySpec>(specOrRun, ACTIVITY_SPEC, "activity", name);
   if (retry !== undefined) checkRetry(retry);
-  if (timeout?.attempt !== undefined) durationMs(timeout.attempt);
-  if (timeout?.total !== undefined) durationMs(timeout.total);
+  checkOptions(timeout, CALL_TIMEOUT, `The timeout of activity '${name}'`);
+  if (timeout?.attempt !== undefined) durationMs(timeout.attempt, "timeout.attempt");
+  if (timeout?.total !== undefined) durationMs(timeout.total, "timeout.total");
   const facts = defined({ name, input, output, errors, retry, timeout });
   const define = (body: ActivityDefinition["run"]): unknown => {
     const definition = Object.freeze({ kind: "activity", ...facts, run: checkBody(body, "activity", name) });
@@ -269,7 +271,7 @@ export function orchestrator(
   body?: OrchestratorDefinition["body"],
 ): unknown {
   checkName(name, "orchestrator name");
-  const { version, input, output, events } = typeof specOrBody === "function" ? ({} as OrchestratorSpec) : specOrBody;
+  const { version, input, output, events } = specOf<OrchestratorSpec>(specOrBody, ORCHESTRATOR_SPEC, "orchestrator", name);
   for (const event of Object.keys(events ?? {})) checkName(event, "event name");
   const facts = defined({ name, version, input, output, events });
   const define = (given: OrchestratorDefinition["body"]): unknown => {
@@ -311,6 +313,21 @@ export function nameOfFunction(body: { readonly name: string }, what: string): s
   const name = names.get(body) ?? body.name;
   if (name === "") throw new InvalidArgumentError(`The ${what} was given as a function without a name; pass its definition or its name.`);
   return name;
+}
+
+const ACTIVITY_SPEC: OptionNames<ActivitySpec> = { input: true, output: true, errors: true, retry: true, timeout: true };
+const ORCHESTRATOR_SPEC: OptionNames<OrchestratorSpec> = { version: true, input: true, output: true, events: true };
+const CALL_TIMEOUT: OptionNames<CallTimeout> = { attempt: true, total: true };
+
+/** What is said beside the name and the body. The compiler does not see a misspelt word in it, since its type follows what is given. */
+function specOf<S extends object>(specOrBody: S | ((...args: never[]) => unknown), names: OptionNames<S>, what: string, name: string): S {
+  if (typeof specOrBody === "function") return {} as S;
+  if (specOrBody === undefined)
+    throw new InvalidArgumentError(
+      `The ${what} '${name}' has no body: write ${what}("${name}", async (ctx, input) => ...), or {} for a contract.`,
+    );
+  checkOptions(specOrBody, names, `The ${what} '${name}'`);
+  return specOrBody;
 }
 
 function checkBody<T>(body: T, what: string, name: string): T {

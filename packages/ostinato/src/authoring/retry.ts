@@ -7,6 +7,7 @@
 import { InvalidArgumentError } from "../contract/errors.ts";
 import type { Failure } from "../contract/failure.ts";
 import { type Duration, durationMs } from "../contract/instant.ts";
+import { checkOptions, type OptionNames } from "../contract/options.ts";
 
 /**
  * How often, and after which delays, a failed call is tried again.
@@ -75,6 +76,14 @@ export interface CheckedRetryPolicy {
 }
 
 const ONE_HOUR_MS = 3_600_000;
+const POLICY: OptionNames<RetryPolicy> = {
+  maxNumberOfAttempts: true,
+  firstRetryInterval: true,
+  backoffCoefficient: true,
+  maxRetryInterval: true,
+  retryTimeout: true,
+  handleFailure: true,
+};
 
 /**
  * The policy as the executor counts with it.
@@ -83,6 +92,7 @@ const ONE_HOUR_MS = 3_600_000;
  * @example checkRetryPolicy({ maxNumberOfAttempts: 3, firstRetryInterval: "1s" }).maxRetryIntervalMs === 3_600_000
  */
 export function checkRetryPolicy(policy: RetryPolicy): CheckedRetryPolicy {
+  checkOptions(policy, POLICY, "A retry policy");
   const { maxNumberOfAttempts, backoffCoefficient = 1, handleFailure } = policy;
   if (!Number.isInteger(maxNumberOfAttempts) || maxNumberOfAttempts < 1) {
     throw refuse("maxNumberOfAttempts", `a whole number from 1, the first attempt included; got ${maxNumberOfAttempts}`);
@@ -90,12 +100,15 @@ export function checkRetryPolicy(policy: RetryPolicy): CheckedRetryPolicy {
   if (!Number.isFinite(backoffCoefficient) || backoffCoefficient < 1) {
     throw refuse("backoffCoefficient", `a number from 1; got ${backoffCoefficient}`);
   }
-  const firstRetryIntervalMs = durationMs(policy.firstRetryInterval);
+  const firstRetryIntervalMs = durationMs(policy.firstRetryInterval, "The retry policy's firstRetryInterval");
   if (firstRetryIntervalMs <= 0) throw refuse("firstRetryInterval", "longer than nothing");
   const maxRetryIntervalMs =
-    policy.maxRetryInterval === undefined ? Math.max(ONE_HOUR_MS, firstRetryIntervalMs) : durationMs(policy.maxRetryInterval);
+    policy.maxRetryInterval === undefined
+      ? Math.max(ONE_HOUR_MS, firstRetryIntervalMs)
+      : durationMs(policy.maxRetryInterval, "The retry policy's maxRetryInterval");
   if (maxRetryIntervalMs < firstRetryIntervalMs) throw refuse("maxRetryInterval", "no shorter than firstRetryInterval");
-  const retryTimeoutMs = policy.retryTimeout === undefined ? Number.POSITIVE_INFINITY : durationMs(policy.retryTimeout);
+  const retryTimeoutMs =
+    policy.retryTimeout === undefined ? Number.POSITIVE_INFINITY : durationMs(policy.retryTimeout, "The retry policy's retryTimeout");
   if (retryTimeoutMs < firstRetryIntervalMs) throw refuse("retryTimeout", "no shorter than firstRetryInterval");
   if (handleFailure !== undefined && typeof handleFailure !== "function") throw refuse("handleFailure", "a function");
   return { maxNumberOfAttempts, firstRetryIntervalMs, backoffCoefficient, maxRetryIntervalMs, retryTimeoutMs, handleFailure };

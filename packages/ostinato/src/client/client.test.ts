@@ -47,6 +47,37 @@ test("a start without a contract is checked by the worker, before the first turn
   await hub.close();
 });
 
+/** As a program without types could write it. */
+const untyped = (options: object): never => options as never;
+
+test("a misspelt option is refused, and a misspelt filter removes nothing", async () => {
+  const hub = await createTestHub(all);
+  const done = await hub.start(echo, 1, { instanceId: "done" });
+  await done.result();
+  await assert.rejects(hub.start(echo, 1, untyped({ id: "x" })), {
+    code: "INVALID_ARGUMENT",
+    message: "hub.start has no option 'id'; it has instanceId, version, tags, startAt, dedupeStatuses.",
+  });
+  await assert.rejects(hub.purge(untyped({ state: "FAILED" })), { code: "INVALID_ARGUMENT", message: /no option 'state'/ });
+  await assert.rejects(hub.purge(untyped({ status: "DONE" })), { code: "INVALID_ARGUMENT", message: /PENDING, RUNNING/ });
+  await assert.rejects(hub.purge("done" as never), { code: "INVALID_ARGUMENT" });
+  await assert.rejects(hub.purge(undefined as never), { code: "INVALID_ARGUMENT" });
+  assert.throws(() => hub.query(untyped({ createdAfter: new Date() })), { code: "INVALID_ARGUMENT" });
+  assert.throws(() => hub.listInstanceIds(untyped({ status: "RUNNING" })), { code: "INVALID_ARGUMENT" });
+  await assert.rejects(done.result(untyped({ timeoutMs: 50 })), { code: "INVALID_ARGUMENT" });
+  await assert.rejects(done.result({ timeout: 50 as never }), { message: /^timeout must be a duration: .* got 50\.$/ });
+  assert.equal((await done.status())?.status, "COMPLETED");
+  await hub.close();
+});
+
+test("what is no orchestrator is not started", async () => {
+  const hub = await createTestHub(all);
+  const step = activity("step", async () => 1);
+  for (const target of [undefined, step, async () => 1]) await assert.rejects(hub.start(target as never), { code: "INVALID_ARGUMENT" });
+  assert.deepEqual(await hub.query(), []);
+  await hub.close();
+});
+
 test("event data is checked where it is raised", async () => {
   const hub = await createTestHub(all);
   const instance = await hub.start(listen);

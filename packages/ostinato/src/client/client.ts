@@ -9,8 +9,9 @@
 import type { PurgeResult, StartRequest } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { checkInstanceId, checkName } from "../contract/ids.ts";
-import type { InstanceStatus, Tags, TerminalStatus } from "../contract/instance.ts";
+import { isTerminal, type InstanceStatus, type Tags, type TerminalStatus } from "../contract/instance.ts";
 import { durationMs, LATEST_INSTANT, type Duration, type Instant } from "../contract/instant.ts";
+import { checkOptions, checkWord, type OptionNames } from "../contract/options.ts";
 import type { InstanceFilter, PageRequest } from "../contract/queries.ts";
 import { given } from "../contract/recorded-as.ts";
 import { INSTANCE_STATUSES, refusesItself } from "../contract/reuse.ts";
@@ -129,6 +130,23 @@ export interface ClientWorld extends HandleWorld {
   readonly defaultVersion?: string | undefined;
 }
 
+const START: OptionNames<StartOptions> = { instanceId: true, version: true, tags: true, startAt: true, dedupeStatuses: true };
+const PURGE: OptionNames<PurgeManyOptions> = { recursive: true, timeout: true };
+const FINISHED: OptionNames<FinishedQuery> = { status: true, completedFrom: true, completedTo: true };
+const QUERY: OptionNames<InstanceQuery> = {
+  name: true,
+  status: true,
+  idPrefix: true,
+  createdFrom: true,
+  createdTo: true,
+  completedFrom: true,
+  completedTo: true,
+  parentInstanceId: true,
+  tags: true,
+  stalled: true,
+};
+const TERMINAL_STATUSES = INSTANCE_STATUSES.filter(isTerminal);
+
 /** A client of a task hub. */
 export function createClient(world: ClientWorld): Client {
   return {
@@ -148,7 +166,9 @@ export function createClient(world: ClientWorld): Client {
     },
     query: (query = {}) => listInstances(world, filterOf(query)),
     async purge(target, options = {}) {
-      const timeoutMs = options.timeout === undefined ? undefined : durationMs(options.timeout);
+      checkOptions(options, PURGE, "hub.purge");
+      if (target === undefined) throw new InvalidArgumentError("hub.purge needs to be told which: a query, or a list of ids.");
+      const timeoutMs = options.timeout === undefined ? undefined : durationMs(options.timeout, "timeout");
       return world.backend().purgeMany({
         target: isIds(target) ? { ids: target } : { filter: filterOf(target) },
         recursive: options.recursive ?? false,
@@ -165,6 +185,8 @@ async function startRequest(
   input: unknown,
   options: StartOptions,
 ): Promise<StartRequest> {
+  checkTarget(target);
+  checkOptions(options, START, "hub.start");
   const definition = typeof target === "string" ? undefined : target;
   const name = typeof target === "string" ? target : target.name;
   checkName(name, "orchestrator name");
@@ -189,13 +211,24 @@ async function startRequest(
   };
 }
 
+/** A definition that a circle of imports has not made yet is `undefined`; an activity would wait for an orchestrator of its name for ever. */
+function checkTarget(target: OrchestratorRef<unknown, unknown> | string): void {
+  if (typeof target === "string") return;
+  if (target?.kind === "orchestrator" || target?.kind === "orchestrator-contract") return;
+  throw new InvalidArgumentError(
+    `hub.start takes what orchestrator(name, ...) gives, or a name; got ${(target as { kind?: string } | undefined)?.kind ?? typeof target}.`,
+  );
+}
+
 function isIds(target: InstanceQuery | readonly string[]): target is readonly string[] {
   return Array.isArray(target);
 }
 
-function listIds(world: ClientWorld, { status, completedFrom, completedTo }: FinishedQuery): PagedListing<string> {
+function listIds(world: ClientWorld, query: FinishedQuery): PagedListing<string> {
+  checkOptions(query, FINISHED, "hub.listInstanceIds");
+  const { status, completedFrom, completedTo } = query;
   const request = given({
-    statuses: typeof status === "string" ? [status] : status,
+    statuses: checkedStatuses(status, TERMINAL_STATUSES),
     completedFrom: completedFrom && checkedInstant(completedFrom, "completedFrom"),
     completedTo: completedTo && checkedInstant(completedTo, "completedTo"),
   });
@@ -222,11 +255,11 @@ function listInstances(world: ClientWorld, filter: InstanceFilter): PagedListing
 
 /** A query as the backend understands it. */
 export function filterOf(query: InstanceQuery): InstanceFilter {
-  const { status } = query;
+  checkOptions(query, QUERY, "A query");
   return given({
     kind: "orchestration" as const,
     name: query.name,
-    status: typeof status === "string" ? [status] : status,
+    status: checkedStatuses(query.status, INSTANCE_STATUSES),
     idPrefix: query.idPrefix,
     createdFrom: query.createdFrom && checkedInstant(query.createdFrom, "createdFrom"),
     createdTo: query.createdTo && checkedInstant(query.createdTo, "createdTo"),
@@ -236,6 +269,13 @@ export function filterOf(query: InstanceQuery): InstanceFilter {
     tags: query.tags,
     stalled: query.stalled,
   });
+}
+
+function checkedStatuses<S extends InstanceStatus>(given: S | readonly S[] | undefined, all: readonly S[]): readonly S[] | undefined {
+  if (given === undefined) return undefined;
+  const statuses = typeof given === "string" ? [given] : given;
+  for (const status of statuses) checkWord(status, all, "status");
+  return statuses;
 }
 
 function checkedInstant(date: Date, what: string): Instant {

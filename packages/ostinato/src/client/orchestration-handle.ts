@@ -12,6 +12,7 @@ import type { HistoryEvent } from "../contract/events.ts";
 import { checkInstanceId, checkName, type InstanceId } from "../contract/ids.ts";
 import { durationMs, type Duration } from "../contract/instant.ts";
 import type { StoredInstance } from "../contract/instance.ts";
+import { checkOptions, type OptionNames } from "../contract/options.ts";
 import { given } from "../contract/recorded-as.ts";
 import type { EventRef } from "../authoring/define.ts";
 import { refuseUnstorableText } from "../authoring/payload.ts";
@@ -163,6 +164,11 @@ export interface HandleWorld extends PayloadRules {
   readonly random: Random;
 }
 
+const WAIT: OptionNames<WaitOptions> = { timeout: true };
+const TERMINATE: OptionNames<TerminateOptions> = { output: true, recursive: true };
+const RESTART: OptionNames<RestartOptions> = { newInstanceId: true };
+const PURGE: OptionNames<PurgeOptions> = { recursive: true };
+
 /** What a wait ended with when it was given up. */
 const TIMED_OUT = Symbol("timed out");
 
@@ -176,7 +182,7 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
     wait: (signal?: AbortSignal) => Promise<StoredInstance | undefined>,
   ): Promise<StoredInstance | undefined | typeof TIMED_OUT> => {
     const giveUp = timeout === undefined ? undefined : new AbortController();
-    const timer = timeout === undefined ? undefined : world.clock.setTimer(durationMs(timeout), () => giveUp?.abort());
+    const timer = timeout === undefined ? undefined : world.clock.setTimer(durationMs(timeout, "timeout"), () => giveUp?.abort());
     const release = holdProcess();
     try {
       const stored = await wait(giveUp?.signal);
@@ -205,6 +211,7 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
   const handle: OrchestrationHandle<O> = {
     id,
     async result(options = {}) {
+      checkOptions(options, WAIT, "instance.result");
       return resultOf<O>(await reached("ended", options.timeout, (signal) => world.backend().waitForCompletion(id, signal)), world, shapes);
     },
     async status() {
@@ -212,6 +219,7 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
       return snapshot && detailedStatusOf<O>(snapshot, converter, shapes);
     },
     async waitForStart(options = {}) {
+      checkOptions(options, WAIT, "instance.waitForStart");
       return statusOf<O>(
         await reached("started", options.timeout, (signal) => world.backend().waitForStart(id, signal)),
         converter,
@@ -231,10 +239,12 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
       await world.backend().resume(id, checkedReason(reason));
     },
     async terminate(options = {}) {
+      checkOptions(options, TERMINATE, "instance.terminate");
       const output = await enter(world, undefined, options.output, `output of instance '${id}'`);
       await world.backend().terminate({ instanceId: id, recursive: options.recursive ?? false, ...given({ output }) });
     },
     async restart(options = {}) {
+      checkOptions(options, RESTART, "instance.restart");
       const newInstanceId = options.newInstanceId === true ? world.random.id() : options.newInstanceId;
       if (newInstanceId !== undefined) checkInstanceId(newInstanceId);
       await world.backend().restart({ instanceId: id, executionId: world.random.id(), ...given({ newInstanceId }) });
@@ -243,7 +253,10 @@ export function handleOf<O>(world: HandleWorld, id: InstanceId, shapes: PayloadS
     async rewind(reason) {
       await world.backend().rewind({ instanceId: id, executionId: world.random.id(), ...given({ reason: checkedReason(reason) }) });
     },
-    purge: async (options = {}) => world.backend().purge({ instanceId: id, recursive: options.recursive ?? false }),
+    async purge(options = {}) {
+      checkOptions(options, PURGE, "instance.purge");
+      return world.backend().purge({ instanceId: id, recursive: options.recursive ?? false });
+    },
     history: () => listingOf(() => world.backend().history(id)),
   };
   return handle;

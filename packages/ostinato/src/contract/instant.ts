@@ -39,14 +39,15 @@ export const LATEST_INSTANT: Instant = 253_402_300_799_999;
 /**
  * The milliseconds of a duration, rounded up to whole ones so that nothing ever happens early.
  *
+ * @param what the option that has it, for the error.
  * @throws InvalidArgumentError when the text has no unit, or a part is negative or not a number.
- * @example durationMs("1.5h") === 5_400_000
+ * @example durationMs("1.5h", "timeout") === 5_400_000
  */
-export function durationMs(duration: Duration): number {
+export function durationMs(duration: Duration, what?: string): number {
   const ms = typeof duration === "string" ? textMs(duration) : partsMs(duration);
   if (!Number.isFinite(ms) || ms < 0) {
     throw new InvalidArgumentError(
-      `A duration must be a text like "30s" or parts like { hours: 1 }, none of it negative; got ${JSON.stringify(duration)}.`,
+      `${what === undefined ? "A duration must be" : `${what} must be a duration:`} a text like "30s" or parts like { hours: 1 }, none of it negative; got ${JSON.stringify(duration)}.`,
     );
   }
   return Math.ceil(ms);

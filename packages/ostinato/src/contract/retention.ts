@@ -50,7 +50,7 @@ const OUTCOMES = { completed: "COMPLETED", failed: "FAILED", terminated: "TERMIN
  */
 export function retentionPolicy(retention: Retention | undefined): RetentionPolicy {
   if (retention === undefined) return { hub: THIRTY_DAYS, orchestrators: new Map() };
-  if (retention === 0 || typeof retention === "string" || isParts(retention))
+  if (retention === 0 || typeof retention !== "object" || isParts(retention))
     return { hub: periods(retention, THIRTY_DAYS, "retention"), orchestrators: new Map() };
   const { orchestrators = {}, ...outcomes } = retention as Exclude<Retention, Duration | 0>;
   const hub = periods(outcomes, THIRTY_DAYS, "retention");
@@ -78,7 +78,7 @@ function isParts(retention: object): boolean {
 }
 
 function periods(given: Duration | 0 | RetentionByOutcome, otherwise: Periods, where: string): Periods {
-  if (given === 0 || typeof given === "string" || isParts(given)) {
+  if (given === 0 || typeof given !== "object" || isParts(given)) {
     const ms = periodMs(given as Duration | 0, where);
     return { COMPLETED: ms, FAILED: ms, TERMINATED: ms };
   }
@@ -94,7 +94,7 @@ function periods(given: Duration | 0 | RetentionByOutcome, otherwise: Periods, w
 
 function periodMs(given: Duration | 0, where: string): number {
   if (given === 0) return 0;
-  const ms = durationMs(given);
+  const ms = durationMs(given, where);
   if (ms === 0) throw new InvalidArgumentError(`${where} is no time at all. Write 0 to keep for ever, or a time like "30d".`);
   return ms;
 }

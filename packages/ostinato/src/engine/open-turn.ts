@@ -97,7 +97,9 @@ export function openTurn(held: HeldInstance, reading: Instant, rules: OpeningRul
   const { record } = held;
   const rewind = messages.find(isChildRewind);
   if (rewind !== undefined) {
-    const child = rewindChild(held, rewind, reading, fetched.payloads);
+    // What has ended passes a terminate on that came before, and is not hit by it when it goes on.
+    const ended = isTerminal(record.status) && messages.some(({ event }, at) => recursive(event) && at < messages.indexOf(rewind));
+    const child = ended ? undefined : rewindChild(held, rewind, reading, fetched.payloads);
     if (child !== undefined) return child.kind === "commit" ? child : { kind: "needs-payloads" };
     messages = messages.map(asStart);
   }
@@ -273,6 +275,7 @@ function replacement(before: InstanceRecord, event: ExecutionStarted, at: Instan
   return {
     ...fresh,
     number: before.number,
+    createdAt: before.createdAt,
     epoch: before.epoch,
     turn: before.turn,
     generation: before.generation + 1,

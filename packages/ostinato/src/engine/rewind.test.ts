@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { accepted, finished, held, inbox, kinds, PARENT, pending, RULES, running, start, stored } from "../../test/engine-story.ts";
+import { accepted, finished, held, inbox, kinds, PARENT, pending, RULES, running, start, stored, terminate } from "../../test/engine-story.ts";
 import type { ExecutionRewound } from "../contract/events.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
 import { checkCommit } from "./invariants.ts";
 import { openTurn } from "./open-turn.ts";
 import { decideRewind, rewindMessage } from "./rewind.ts";
+import { tellParent } from "./tell-parent.ts";
 
 const request = { executionId: "x2", reason: "mended" };
 /** The call that a rewound parent makes again. */
@@ -22,7 +23,7 @@ test("a failed instance goes on as another execution, and is told so by its next
   const { status, executionId, lineage, generation, completedAt, startedAt, createdAt, parent, historyLength, epoch } = commit.record!;
   assert.deepEqual(
     [status, executionId, lineage, generation, completedAt, startedAt, createdAt, parent, historyLength, epoch],
-    ["RUNNING", "x2", "x", 2, undefined, 110, 100, PARENT, 7, 4],
+    ["RUNNING", "x2", "x", 2, undefined, 110, 100, { ...PARENT, taskScheduledId: -1 }, 7, 4],
   );
   assert.deepEqual(
     [commit.payloads, kinds(commit.history?.events), commit.drop],
@@ -32,6 +33,25 @@ test("a failed instance goes on as another execution, and is told so by its next
     commit.messages.map(({ to, execution, event }) => [to, execution, event.kind, (event as ExecutionRewound).reason]),
     [["i", "x2", "ExecutionRewound", "mended"]],
   );
+});
+
+test("H2 a child that is rewound on its own has told its end already: its call gets no second answer, until the parent asks again", () => {
+  const { record } = accepted(decideRewind(request, stored(finished("FAILED", { parent: PARENT })), 300));
+  for (const status of ["COMPLETED", "FAILED", "TERMINATED"] as const) assert.deepEqual(tellParent(record!, status, {}, 300), []);
+  const again = { ...order, start: { ...order.start!, executionId: "x3" } };
+  const opening = openTurn(held(record!, inbox(again)), 300, RULES);
+  assert.deepEqual(opening.kind === "commit" ? opening.commit.record?.parent : opening.kind, CALL);
+});
+
+test("C3 a terminate that a failed child was to pass on, before its parent was rewound, does not hit it when it goes on", () => {
+  const failed = finished("FAILED", { parent: PARENT });
+  const last = terminate({ recursive: true });
+  const passes = openTurn(held(failed, inbox(last, order)), 300, RULES, { children: { ids: ["c"] } });
+  assert.equal(passes.kind, "commit");
+  assert.deepEqual([passes.commit.consumed, passes.commit.messages.map(({ to }) => to)], [["m1"], ["c"]]);
+  assert.equal(passes.commit.record?.status, "FAILED");
+  const goesOn = openTurn(held(failed, inbox(order, last)), 300, RULES, { children: { ids: ["c"] } });
+  assert.deepEqual(goesOn.kind === "commit" && [goesOn.commit.consumed, goesOn.commit.record?.status], [["m1"], "RUNNING"]);
 });
 
 test("only a failed instance is rewound, and once by one request", () => {
@@ -80,7 +100,11 @@ test("a child that runs goes on, for the call that asks now; one that was termin
     assert.equal(opening.kind, "commit");
     const { commit } = opening;
     assert.equal(checkCommit(commit), undefined);
-    assert.deepEqual([commit.record, commit.messages], [{ ...record, parent: CALL, attempts: 0, updatedAt: 300 }, []]);
+    assert.deepEqual(
+      [commit.record, commit.messages],
+      [{ ...record, parent: CALL, attempts: 0, updatedAt: 300, epoch: record.epoch + 1 }, []],
+      "S1 what was decided on the record with the old call is refused",
+    );
   }
   const opening = answer(finished("TERMINATED", { parent: PARENT }));
   assert.equal(opening.kind, "run");

@@ -8,6 +8,7 @@
 //          RE2 a tree is rewound from its root downwards, by messages: each step is one commit, so that a crash between two loses nothing.
 //          RE3 what succeeded tells its result again, and does not run again (C6).
 
+//          RE4 a child that is rewound on its own, and not by its parent, answers no call a second time (H2).
 import type { ExecutionRewound, ExecutionStarted } from "../contract/events.ts";
 import type { ExecutionId, MessageId } from "../contract/ids.ts";
 import type { InstancePayloads, InstanceRecord, ParentLink, StoredInstance } from "../contract/instance.ts";
@@ -15,7 +16,7 @@ import type { Instant } from "../contract/instant.ts";
 import type { InboxMessage, Message } from "../contract/messages.ts";
 import { given } from "../contract/recorded-as.ts";
 import { EMPTY_COMMIT, type Commit, type Lease, type Refusal } from "./commit.ts";
-import { tellParent } from "./tell-parent.ts";
+import { answered, tellParent } from "./tell-parent.ts";
 
 /** Decides a client's rewind. */
 export function decideRewind(
@@ -32,7 +33,9 @@ export function decideRewind(
       message: `The instance '${record.id}' is ${record.status}; only failed instances can be rewound.`,
     };
   }
-  return rewound({ ...record, epoch: record.epoch + 1 }, record, request, [], at);
+  // Whoever called it was told of its failure. A parent that is rewound asks again, by a call of its own.
+  const parent = record.parent && answered(record.parent);
+  return rewound({ ...record, epoch: record.epoch + 1 }, record, { ...request, ...given({ parent }) }, [], at);
 }
 
 /** The failed execution gives way to the next one. It is recorded at once; the message is there to wake the program. */
@@ -114,7 +117,14 @@ export function rewindChild(
   }
   if (record.status === "COMPLETED" && payloads === undefined) return { kind: "needs-output" };
   // It runs, or has run: from now on its end is for the call that asks now.
-  const known: InstanceRecord = { ...record, parent: start.parent, attempts: 0, updatedAt: Math.max(at, record.updatedAt) };
+  // The epoch rises although no turn is written: whoever decides on the record as it was would write the old call back.
+  const known: InstanceRecord = {
+    ...record,
+    parent: start.parent,
+    attempts: 0,
+    updatedAt: Math.max(at, record.updatedAt),
+    epoch: record.epoch + 1,
+  };
   const told = record.status === "COMPLETED" ? tellParent(known, "COMPLETED", given({ output: payloads?.output }), at) : [];
   return {
     kind: "commit",

@@ -137,7 +137,7 @@ test("C7 a restart takes name, input, version and tags along, and neither parent
   });
   const again = { instanceId: "i", executionId: "again" };
   const commit = accepted(
-    decideRestart(again, ANYWHERE, { executionId: "x", validated: true }, stored(full, { input: "7", output: "8" }), 300),
+    decideRestart(again, ANYWHERE, { lineage: "x", validated: true }, stored(full, { input: "7", output: "8" }), 300),
   );
   assert.equal(checkCommit(commit), undefined);
   const { name, version, tags, parent, scheduledAt, status, createdAt } = commit.record!;
@@ -148,7 +148,9 @@ test("C7 a restart takes name, input, version and tags along, and neither parent
   assert.deepEqual(commit.payloads, { input: "7" });
   const [message] = commit.messages;
   assert.equal(message?.event.kind === "ExecutionStarted" ? message.event.validated : undefined, true);
-  assert.equal(restartOf(stored(full), again, { executionId: "another", validated: true }).validated, undefined);
+  assert.equal(restartOf(stored(full), again, { lineage: "another", validated: true }).validated, undefined);
+  const rewound = finished("COMPLETED", { executionId: "x2" });
+  assert.equal(restartOf(stored(rewound), again, { lineage: "x", validated: true }).validated, true, "a rewind keeps the input that it had");
   const refusals = [undefined, stored(running()), stored(running({ executionId: "again", lineage: "again" }))].map((current) => {
     const answer = decideRestart(again, ANYWHERE, undefined, current, 300);
     return "refused" in answer ? answer.refused : undefined;

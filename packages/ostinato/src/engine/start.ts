@@ -41,7 +41,7 @@ export function decideStart(
     if (refusesStart(record.status, request.dedupeStatuses)) {
       return {
         refused: "exists",
-        message: `There is already an instance '${request.instanceId}' (${record.status}, orchestrator '${record.name}'). Choose another id, purge it first, or name in dedupeStatuses only the statuses that shall refuse the start.`,
+        message: `There is already an instance '${request.instanceId}' (${record.status}, orchestrator '${record.name}'). Choose another id, purge it first, or start with dedupeStatuses: an instance in a status that is not among them gives way.`,
       };
     }
   }
@@ -68,9 +68,9 @@ export function decideRestart(
   return started(restartOf(current, request, validated), placement, record, at);
 }
 
-/** Whether an execution's input was checked when it began. */
+/** Whether an execution's input was checked when it began. By its lineage: a rewind goes on under another id, with the input that it had. */
 export interface Validated {
-  readonly executionId: ExecutionId;
+  readonly lineage: ExecutionId;
   readonly validated: boolean;
 }
 
@@ -84,7 +84,7 @@ export function restartOf({ record, payloads }: StoredInstance, request: Restart
       version: record.version,
       input: payloads.input,
       tags: record.tags,
-      validated: validated?.executionId === record.executionId && validated.validated ? true : undefined,
+      validated: validated?.lineage === record.lineage && validated.validated ? true : undefined,
     }),
   };
 }

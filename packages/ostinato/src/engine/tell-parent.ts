@@ -1,13 +1,21 @@
 // tell-parent: how a child's end reaches its parent.
 //
-// Always:  S1 one message, which only the parent's execution that waits for the child receives.
+// Always:  S1 one message, which only the parent's execution that waits for the child receives; none where the call has had its answer.
 
 import type { HistoryEvent } from "../contract/events.ts";
 import type { Failure } from "../contract/failure.ts";
-import type { InstanceRecord, TerminalStatus } from "../contract/instance.ts";
+import type { InstanceRecord, ParentLink, TerminalStatus } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { Message } from "../contract/messages.ts";
 import { given } from "../contract/recorded-as.ts";
+
+/** In place of the call's number: it has had its answer. */
+const ANSWERED = -1;
+
+/** The link of a child that goes on although the end of it was told: it stays its parent's child, and nobody waits for it. */
+export function answered(parent: ParentLink): ParentLink {
+  return { ...parent, taskScheduledId: ANSWERED };
+}
 
 /** How a child's end reaches its parent: one message, which only the parent's execution that started it receives (S1). */
 export function tellParent(
@@ -17,7 +25,7 @@ export function tellParent(
   at: Instant,
 ): readonly Message[] {
   const { parent } = record;
-  if (parent === undefined) return [];
+  if (parent === undefined || parent.taskScheduledId === ANSWERED) return [];
   const common = { eventId: -1, timestamp: at, taskScheduledId: parent.taskScheduledId };
   const event: HistoryEvent =
     status === "COMPLETED"

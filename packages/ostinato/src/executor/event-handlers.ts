@@ -24,6 +24,7 @@ const MOVES: ReadonlySet<EventKind> = new Set<EventKind>([
 const handlers: Handlers = {
   OrchestratorStarted(turn, event) {
     if (turn.replaying) turn.endOfRecordedTurn(event);
+    if (turn.difference === undefined) turn.rewinding?.turnBegins();
     if (event.timestamp > turn.clock) turn.clock = event.timestamp;
   },
   ExecutionStarted(turn, event) {

@@ -105,13 +105,13 @@ export function attemptFailed(turn: Turn, call: Call, failure: Failure): void {
 function retryOrFail(turn: Turn, call: Call, failure: Failure, delayMs: number | undefined): void {
   const waitMs = Math.ceil(Math.max(0, delayMs ?? 0));
   if (delayMs === undefined || (call.expiresAt !== undefined && turn.clock + waitMs >= call.expiresAt)) {
-    if (turn.rewinding !== undefined && turn.rewinding.ahead > 0) turn.rewinding.withhold(call, failure);
+    if (turn.rewinding?.holdsBack(call.lastId) === true) turn.rewinding.withhold(call, failure);
     else finallyFailed(call, failure);
     return;
   }
   try {
     if (waitMs === 0) schedule(turn, call);
-    else turn.askTimer(turn.clock + waitMs, () => schedule(turn, call));
+    else turn.askTimer(turn.clock + waitMs, () => schedule(turn, call), call);
   } catch (error) {
     fail(call.task, error); // too many actions
   }

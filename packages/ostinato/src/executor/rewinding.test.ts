@@ -107,6 +107,69 @@ test("RW2 a failure that the history says the program went on from is let throug
   assert.deepEqual(outputOf(await again.turn(completed(5, "B"))), ["instead", "B"]);
 });
 
+test("RW2 the failure that came with a turn is let through for what the turn asked, and not one that came before and ended the execution", async () => {
+  const program = orchestrator("branches", async (ctx) => {
+    const saga = async (): Promise<string> => {
+      try {
+        return await ctx.callActivity(hello, "b");
+      } catch {
+        return await ctx.callActivity(hello, "instead of b");
+      }
+    };
+    const [a, b] = await Promise.allSettled([ctx.callActivity(hello, "a"), saga()]);
+    if (a.status === "rejected" || b.status === "rejected") throw new Error("a branch failed");
+    return [a.value, b.value];
+  });
+  const story = rehearse(program);
+  await story.start();
+  await story.turn(failed(1, "no"));
+  assert.deepEqual(asked(await story.turn(failed(2, "no"))), ["scheduleTask 3 hello"]);
+  failureOf(await story.turn(completed(3, "instead")));
+  const again = rewind(program, story);
+  assert.deepEqual(
+    (await again.turn()).actions.map((action) => action.kind === "scheduleTask" && action.input),
+    ['"a"'],
+  );
+  assert.deepEqual(outputOf(await again.turn(completed(4, "A"))), ["A", "instead"]);
+});
+
+test("RW2 a failure that was caught is let through in its own place, where what came behind it in the same turn asked for something, too", async () => {
+  const program = orchestrator("one turn", async (ctx) => {
+    const saga = ctx.callActivity(hello, "caught").then(undefined, () => ctx.callActivity(hello, "instead"));
+    const again = ctx.callActivity(hello, "retried", { retry });
+    return await Promise.all([saga, again, ctx.callActivity(hello, "bad")]);
+  });
+  const story = rehearse(program);
+  await story.start();
+  assert.deepEqual(asked(await story.turn(failed(1, "no"), failed(2, "no"))), ["scheduleTask 4 hello", "createTimer 5"]);
+  await story.turn(completed(4, "instead"), fired(5));
+  failureOf(await story.turn(completed(6, "at last"), failed(3, "no")));
+  const rewound = rewind(program, story);
+  assert.deepEqual(
+    (await rewound.turn()).actions.map((action) => action.kind === "scheduleTask" && action.input),
+    ['"bad"'],
+  );
+  assert.deepEqual(outputOf(await rewound.turn(completed(7, "mended"))), ["instead", "at last", "mended"]);
+});
+
+test("RW2 where the order of failures and other things decided, the failure keeps its place", async () => {
+  const program = orchestrator("race", async (ctx) => {
+    const call = ctx.callActivity(hello, "fails first");
+    const timer = ctx.createTimer("1m");
+    const winner = await ctx.whenAny([call, timer]);
+    const next = await ctx.callActivity(winner === timer ? "the timer won" : "the call won");
+    return [next, await ctx.callActivity(hello, "bad")];
+  });
+  const story = rehearse(program);
+  await story.start();
+  assert.deepEqual(asked(await story.turn(failed(1, "no"), fired(2))), ["scheduleTask 3 the call won"]);
+  await story.turn(completed(3, "went on"));
+  failureOf(await story.turn(failed(4, "no")));
+  const again = rewind(program, story);
+  assert.deepEqual(asked(await again.turn()), ["scheduleTask 5 hello"]);
+  assert.deepEqual(outputOf(await again.turn(completed(5, "mended"))), ["went on", "mended"]);
+});
+
 test("RW4 what was open is asked for again: timers with their time, calls with whole time-outs; a timer is taken back by its new number", async () => {
   const program = orchestrator("open", async (ctx) => {
     const late = ctx.createTimer("1h");
@@ -134,6 +197,40 @@ test("RW4 what was open is asked for again: timers with their time, calls with w
   assert.ok(call?.kind === "scheduleTask" && call.expiresAt !== undefined && call.expiresAt < rewoundAt + 60_000);
   assert.deepEqual(asked(await again.turn(completed(4, "mended"))), ["cancelTimer 5"]);
   assert.equal(outputOf(await again.turn(completed(6, "slow"))), "slow");
+});
+
+test("RW4 a call that waited for its next attempt begins anew as well: at once, with all its attempts and its whole time-out", async () => {
+  const program = orchestrator("backs off", async (ctx) =>
+    Promise.all([
+      ctx.callActivity(hello, "slow", { retry: { maxNumberOfAttempts: 2, firstRetryInterval: "5m" }, timeout: { total: "10m" } }),
+      ctx.callSubOrchestrator(child, undefined, { retry: { maxNumberOfAttempts: 2, firstRetryInterval: "5m" } }),
+      ctx.callActivity(hello, "bad"),
+    ]),
+  );
+  const story = rehearse(program);
+  await story.start();
+  assert.deepEqual(asked(await story.turn(failed(1, "no"), childFailed(2, new Error("no")))), ["createTimer 4", "createTimer 5"]);
+  story.now += 60_000;
+  failureOf(await story.turn(failed(3, "no")));
+  story.now += 3_600_000;
+  const again = rewind(program, story);
+  const { actions } = await again.turn();
+  const rewoundAt = story.now - 1_000;
+  assert.deepEqual(
+    actions.map((action) => [
+      action.kind,
+      action.id,
+      action.kind === "scheduleTask" ? [action.attempt, action.expiresAt] : action.kind === "createSubOrchestration" && action.rewinds,
+    ]),
+    [
+      ["scheduleTask", 6, [1, undefined]],
+      ["scheduleTask", 7, [1, rewoundAt + 600_000]],
+      ["createSubOrchestration", 8, { reason: "mended" }],
+    ],
+  );
+  assert.deepEqual(asked(await again.turn(completed(6, "mended"), failed(7, "no"))), ["createTimer 9"], "it has both attempts");
+  assert.deepEqual(asked(await again.turn(fired(9))), ["scheduleTask 10 hello"]);
+  assert.deepEqual(outputOf(await again.turn(completed(10, "slow"), childCompleted(8))), ["slow", undefined, "mended"]);
 });
 
 test("children keep their ids, and are asked for with the note that their caller was rewound", async () => {

@@ -5,7 +5,8 @@
 // Tells:   the turn: the calls and timers that are open, once more, under new ids.
 // Always:  RW1 what succeeded is not asked for again (C6), and keeps its id.
 //          RW2 a failure is held back until the rewind asks for its call again, unless the history says that the program went on because of it:
-//              then the program has it, at the recorded action that it led to. So a failure that was caught stays caught.
+//              then the program has it, at the recorded action that it led to. So a failure that was caught stays caught. Where the replay
+//              differs by that, the failure is let through in its own place, by a replay that begins anew.
 //          RW3 the same history gives the same: nothing depends on whether the rewind is new or replayed.
 //          RW4 a call that is asked for again begins anew: first attempt, whole time-outs, and the idempotency key that it had.
 
@@ -15,11 +16,14 @@ import { given } from "../contract/recorded-as.ts";
 import { finallyFailed, schedule, type Call } from "./retries.ts";
 import type { Turn } from "./turn.ts";
 
+/** From so many failures on that were held back wrongly, all those in question are let through at once: a replay is not begun anew for ever. */
+const ONE_BY_ONE = 32;
+
 /** What a replay needs to know of the rewinds of its history; `undefined` when there are none. */
-export function rewindingOf(past: readonly HistoryEvent[]): Rewinding | undefined {
+export function rewindingOf(past: readonly HistoryEvent[], letThrough: ReadonlySet<number> = new Set()): Rewinding | undefined {
   let ahead = 0;
   for (const event of past) if (event.kind === "ExecutionRewound") ahead++;
-  return ahead === 0 ? undefined : new Rewinding(ahead);
+  return ahead === 0 ? undefined : new Rewinding(ahead, letThrough);
 }
 
 type Events = readonly HistoryEvent[];
@@ -42,15 +46,35 @@ export class Rewinding {
   /** A recorded action that the program has not asked for, while failures are held back. */
   unmet: HistoryEvent | undefined;
   #withheld: { readonly call: Call; readonly failure: Failure }[] = [];
+  /** So many of them came in turns before this one. */
+  #cameBefore = 0;
+  readonly #letThrough: ReadonlySet<number>;
+  /** The attempts whose failures were held back since the last rewind, also those that the program has got since; and where this turn's begin. */
+  #heldBack: number[] = [];
+  #heldBackBefore = 0;
   #timers: Map<number, number> | undefined;
 
-  constructor(ahead: number) {
+  constructor(ahead: number, letThrough: ReadonlySet<number>) {
     this.ahead = ahead;
+    this.#letThrough = letThrough;
+  }
+
+  /** Whether the failure of this attempt, the last one of its call, is held back. */
+  holdsBack(attempt: number): boolean {
+    return this.ahead > 0 && !this.#letThrough.has(attempt);
   }
 
   /** A call has failed for good, as far as its history knows. */
   withhold(call: Call, failure: Failure): void {
     this.#withheld.push({ call, failure });
+    this.#heldBack.push(call.lastId);
+  }
+
+  /** The replay differs: what is to be let through by the next one; `undefined` when the reason is another. */
+  heldWrongly(): ReadonlySet<number> | undefined {
+    const likeliest = this.#heldBack[this.#heldBackBefore] ?? this.#heldBack[0];
+    if (likeliest === undefined) return undefined;
+    return new Set([...this.#letThrough, ...(this.#letThrough.size < ONE_BY_ONE ? [likeliest] : this.#heldBack)]);
   }
 
   /** Whether a failure that is held back may be why an action was recorded. */
@@ -66,10 +90,18 @@ export class Rewinding {
     return unmet;
   }
 
-  /** The program gets the oldest failure that is held back. */
+  /** A recorded turn begins. */
+  turnBegins(): void {
+    this.#cameBefore = this.#withheld.length;
+    this.#heldBackBefore = this.#heldBack.length;
+  }
+
+  /** The program gets a failure that is held back: what a turn asks for, it asks for because of what came with it, if of any; else the oldest. */
   release(): void {
-    const oldest = this.#withheld.shift();
-    if (oldest !== undefined) finallyFailed(oldest.call, oldest.failure);
+    const place = this.#cameBefore < this.#withheld.length ? this.#cameBefore : 0;
+    const [likeliest] = this.#withheld.splice(place, 1);
+    if (place < this.#cameBefore) this.#cameBefore--;
+    if (likeliest !== undefined) finallyFailed(likeliest.call, likeliest.failure);
   }
 
   /** The id under which a timer stands now. */
@@ -91,14 +123,17 @@ export class Rewinding {
     const unrecorded = turn.takeUnrecorded();
     const failed = this.#withheld.map(({ call }) => call);
     this.#withheld = [];
+    this.#cameBefore = 0;
+    this.#heldBack = [];
     this.asking = given({ reason: event.reason });
     try {
       for (const call of failed) askAgain(turn, call);
       for (const [id, open] of [...turn.open]) {
         if (open.kind !== "timer" && failed.includes(open.call)) continue;
         turn.open.delete(id);
-        if (open.kind === "timer") (this.#timers ??= new Map()).set(id, turn.askTimer(open.fireAt, open.fired));
-        else askAgain(turn, open.call);
+        // What waits for its next attempt is a call like the others.
+        if (open.call !== undefined) askAgain(turn, open.call);
+        else if (open.kind === "timer") (this.#timers ??= new Map()).set(id, turn.askTimer(open.fireAt, open.fired));
       }
       for (const action of unrecorded) if (action.kind === "sendEvent") turn.ask({ ...action, id: turn.takeId() });
     } finally {

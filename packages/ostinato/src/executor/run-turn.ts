@@ -36,13 +36,23 @@ const EVENTS_BEFORE_BREATH = 64;
  * const result = await execution.advance([], [orchestratorStarted, executionStarted]);
  */
 export function createExecution(options: ExecutionOptions): Execution {
-  const turn = new Turn(options);
+  let turn = new Turn(options);
+  /** Failures that a rewind holds back may be the wrong ones: the replay differs then, and begins anew with more of them let through. */
+  const replay = async (past: readonly HistoryEvent[], newEvents: readonly HistoryEvent[]): Promise<TurnResult> => {
+    for (;;) {
+      const result = await advance(turn, past, newEvents);
+      const letThrough = turn.difference === undefined ? undefined : turn.rewinding?.heldWrongly();
+      if (letThrough === undefined) return result;
+      turn = new Turn(options);
+      turn.letThrough = letThrough;
+    }
+  };
   return {
     advance(past, newEvents) {
       if (turn.advancing || turn.closed) {
         return Promise.reject(new InvalidStateError("An execution advances one call at a time, and not after it was closed."));
       }
-      return options.enter(() => advance(turn, past, newEvents));
+      return options.enter(() => (past.length === 0 ? advance(turn, past, newEvents) : replay(past, newEvents)));
     },
     get historyLength() {
       return turn.eventsSeen + turn.actionsRecorded;
@@ -74,7 +84,7 @@ async function advance(turn: Turn, past: readonly HistoryEvent[], newEvents: rea
   let recorded = past;
   let fresh = newEvents;
   if (turn.replaying) {
-    turn.rewinding = rewindingOf(past);
+    turn.rewinding = rewindingOf(past, turn.letThrough);
     // A rewind that no turn has followed yet is news: what it asks for is not recorded.
     if (turn.rewinding !== undefined) [recorded, fresh] = splitAtRewind(past, newEvents);
   }
@@ -116,7 +126,8 @@ async function advance(turn: Turn, past: readonly HistoryEvent[], newEvents: rea
       return closeTurn(turn) ?? (await closeEnded(turn));
     }
     const result = stalled(turn);
-    return turn.difference !== undefined && turn.trace === undefined ? await tellDifference(options, past, result) : result;
+    const isTold = turn.difference !== undefined && turn.trace === undefined && turn.rewinding?.heldWrongly() === undefined;
+    return isTold ? await tellDifference(turn, past, result) : result;
   } finally {
     turn.delivering = false;
     turn.advancing = false;
@@ -136,8 +147,9 @@ function stalled(turn: Turn): TurnResult {
 }
 
 /** Runs the past once more with places noted, and tells the difference with them. */
-async function tellDifference(options: ExecutionOptions, past: readonly HistoryEvent[], otherwise: TurnResult): Promise<TurnResult> {
+async function tellDifference({ options, letThrough }: Turn, past: readonly HistoryEvent[], otherwise: TurnResult): Promise<TurnResult> {
   const again = new Turn(options, newTrace());
+  again.letThrough = letThrough;
   const result = await options.enter(() => advance(again, past, NO_EVENTS));
   close(again);
   return again.difference === undefined ? otherwise : result;
@@ -159,7 +171,7 @@ async function deliverHeld(turn: Turn): Promise<void> {
   }
 }
 
-/** A recorded action that the program has not asked for: it gets the failures that were held back, the oldest first, until it has. */
+/** A recorded action that the program has not asked for: it gets the failures that were held back, one after the other, until it has. */
 async function releaseFailures(turn: Turn, rewinding: Rewinding): Promise<void> {
   for (let unmet = rewinding.takeUnmet(); unmet !== undefined; unmet = rewinding.takeUnmet()) {
     rewinding.release();

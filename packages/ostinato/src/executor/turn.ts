@@ -29,7 +29,8 @@ const NO_NAMES: readonly string[] = [];
 /** What is open under an action's id. */
 export type Open =
   | { readonly kind: "activity" | "child"; readonly call: Call }
-  | { readonly kind: "timer"; readonly fireAt: Instant; readonly fired: () => void };
+  /** `call`: whose next attempt it puts off. */
+  | { readonly kind: "timer"; readonly fireAt: Instant; readonly fired: () => void; readonly call: Call | undefined };
 
 /** A wait for an external event. */
 export interface EventWait {
@@ -99,6 +100,8 @@ export class Turn {
   endRecorded = false;
   /** Set where the history has been rewound, or is now. */
   rewinding: Rewinding | undefined;
+  /** Attempts whose failure is not held back in this replay, since one that held it back differed. */
+  letThrough: ReadonlySet<number> | undefined;
   actions: Action[] = [];
   withdrawn: Set<Action> | undefined;
   customStatus: string | null | undefined;
@@ -164,11 +167,11 @@ export class Turn {
     this.actions.push(action);
   }
 
-  askTimer(fireAt: Instant, fired: () => void): number {
+  askTimer(fireAt: Instant, fired: () => void, call?: Call): number {
     const action: Action = { kind: "createTimer", id: this.takeId(), fireAt };
     this.ask(action);
     if (!this.replaying) (this.#timers ??= new Map()).set(action.id, action);
-    this.open.set(action.id, { kind: "timer", fireAt, fired });
+    this.open.set(action.id, { kind: "timer", fireAt, fired, call });
     return action.id;
   }
 

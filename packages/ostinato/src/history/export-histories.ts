@@ -8,7 +8,7 @@
 //          E3 a page counts when all of its files are written; from its cursor an export goes on.
 
 import type { InstanceQuery } from "../client/client.ts";
-import { InvalidArgumentError } from "../contract/errors.ts";
+import { checkOptions, checkWord, type OptionNames } from "../contract/options.ts";
 import { given } from "../contract/recorded-as.ts";
 import { compress, sha256 } from "../platform/bytes.ts";
 import { type HistoryDocument, type HistoryFileFormat, type InstanceFacts, withoutPayloads, writeDocument } from "./document.ts";
@@ -50,6 +50,16 @@ export interface ExportProgress {
   readonly cursor?: string;
 }
 
+const EXPORT: OptionNames<ExportOptions> = {
+  query: true,
+  format: true,
+  payloads: true,
+  cursor: true,
+  pageSize: true,
+  onProgress: true,
+  signal: true,
+};
+
 /** Writes the histories that a query finds. */
 export async function exportHistories(
   world: HistoryWorld,
@@ -57,8 +67,9 @@ export async function exportHistories(
   options: ExportOptions = {},
 ): Promise<{ readonly exported: number }> {
   const { query = {}, format = "jsonl", payloads = "keep", signal, onProgress } = options;
-  if (format !== "json" && format !== "jsonl")
-    throw new InvalidArgumentError(`The format of an export is "json" or "jsonl"; got ${JSON.stringify(format)}.`);
+  checkOptions(options, EXPORT, "hub.exportHistories");
+  checkWord(format, ["json", "jsonl"], "The format of an export");
+  checkWord(payloads, ["keep", "omit"], "payloads");
   let exported = 0;
   for await (const page of historyPages(world, query, given({ size: options.pageSize, cursor: options.cursor }))) {
     for await (const document of page.histories) {

@@ -43,6 +43,15 @@ test("a hub in memory runs what it is given, and is closed once", async () => {
   await assert.rejects(hub.startWorker({}), { code: "HUB_CLOSED" });
 });
 
+test("options that nobody reads, and words that mean nothing, are refused", async () => {
+  const opened = (options: object): Promise<unknown> => openTaskHub("memory:", options);
+  await assert.rejects(opened({ retentoin: "3d" }), { code: "INVALID_ARGUMENT", message: /openTaskHub has no option 'retentoin'/ });
+  await assert.rejects(opened({ limits: { payloadbytes: 3 } }), { code: "INVALID_ARGUMENT", message: /limits has no option/ });
+  await assert.rejects(opened({ unregistered: "ignore" }), { message: 'unregistered must be one of wait, fail; got "ignore".' });
+  await assert.rejects(opened({ log: { level: "verbose" } }), { code: "INVALID_ARGUMENT" });
+  await assert.rejects(opened({ sqliteBody: "worker" }), { code: "INVALID_ARGUMENT" });
+});
+
 test("closing a hub stops its workers and ends its waits", async () => {
   const hub = await openTaskHub("memory:");
   const wait = orchestrator("wait", async (ctx) => ctx.waitForExternalEvent("never"));

@@ -7,6 +7,7 @@ import { createLocalBackend } from "../local/local-backend.ts";
 import type { Backend } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
+import { checkOptions, checkWord, type OptionNames } from "../contract/options.ts";
 import { given } from "../contract/recorded-as.ts";
 import { retentionPolicy, type Retention, type RetentionPolicy } from "../contract/retention.ts";
 import { defaultConverter, type PayloadConverter } from "../authoring/payload.ts";
@@ -56,6 +57,21 @@ export interface HubOptions {
   readonly unregistered?: "wait" | "fail";
 }
 
+const LIMITS: OptionNames<HubLimits> = { payloadBytes: true, customStatusBytes: true, actionsPerTurn: true, maxClaims: true };
+const LOG: OptionNames<LoggerOptions> = { level: true, format: true, sink: true };
+const OPTIONS: OptionNames<HubOptions> = {
+  defaultVersion: true,
+  converter: true,
+  codec: true,
+  limits: true,
+  log: true,
+  readOnly: true,
+  sqliteBody: true,
+  retention: true,
+  telemetry: true,
+  unregistered: true,
+};
+
 /**
  * Opens a task hub.
  *
@@ -65,6 +81,9 @@ export interface HubOptions {
  * const hub = await openTaskHub("sqlite:orders.db", { defaultVersion: "2.0.0" });
  */
 export async function openTaskHub(url?: string, options: HubOptions = {}): Promise<Hub> {
+  checkOptions(options, OPTIONS, "openTaskHub");
+  checkWord(options.sqliteBody, ["auto", "inline", "thread"], "sqliteBody");
+  checkWord(options.unregistered, ["wait", "fail"], "unregistered");
   const address = parseHubUrl(url ?? environmentVariable("OSTINATO_URL"));
   const log = loggerOf(options.log);
   const limits = limitsOf(options.limits);
@@ -136,11 +155,16 @@ async function openStore(address: HubAddress, options: HubOptions): Promise<Para
 }
 
 function loggerOf(log: HubOptions["log"]): Logger {
-  return log !== undefined && "warn" in log ? log : createLogger({ ...loggerOptionsOf(environmentVariable("OSTINATO_LOG")), ...log });
+  if (log !== undefined && "warn" in log) return log;
+  checkOptions(log, LOG, "log");
+  checkWord(log?.level, ["debug", "info", "warn", "error", "silent"], "log.level");
+  checkWord(log?.format, ["text", "json"], "log.format");
+  return createLogger({ ...loggerOptionsOf(environmentVariable("OSTINATO_LOG")), ...log });
 }
 
 /** The limits of a hub: those given, else the defaults. */
 export function limitsOf(limits: HubLimits = {}): HubParts["limits"] {
+  checkOptions(limits, LIMITS, "limits");
   for (const [name, limit] of Object.entries(limits)) {
     if (!Number.isSafeInteger(limit) || limit < 1)
       throw new InvalidArgumentError(`limits.${name} must be a whole number of at least 1; got ${String(limit)}.`);

@@ -80,7 +80,7 @@ export function clientOperations(world: ClientWorld): ClientOperations {
   const validatedInput = async (id: InstanceId): Promise<Validated | undefined> => {
     for await (const page of store.history(id)) {
       const event = startedIn(page);
-      return event && { executionId: event.executionId, validated: event.validated === true };
+      return event && { lineage: event.lineage ?? event.executionId, validated: event.validated === true };
     }
     return undefined;
   };
@@ -233,5 +233,5 @@ function refusedPurge(refusal: Refusal): number {
 }
 
 function notFound(id: InstanceId): InstanceNotFoundError {
-  return new InstanceNotFoundError(`There is no instance '${id}' in this task hub.`);
+  return new InstanceNotFoundError(`There is no instance '${id}' in this task hub. It was never started here, or has been purged.`);
 }

@@ -2,6 +2,7 @@
 // taken back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Action } from "../contract/actions.ts";
 import type { WorkerInterest } from "../contract/backend.ts";
 import { StoreUnavailableError } from "../contract/errors.ts";
 import type { ActivityWorkItem, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
@@ -26,7 +27,7 @@ async function rest(): Promise<void> {
 }
 
 /** A backend whose next commit is written and not answered, when told; its clock stands until it is moved. */
-async function open() {
+async function open(more: { readonly leaseMs?: number } = {}) {
   let now = 1_000;
   let timers: { readonly due: number; readonly run: () => void }[] = [];
   const clock: Clock = {
@@ -40,10 +41,11 @@ async function open() {
   };
   const hub = createMemoryHub({ clock });
   const line = hub.connect();
-  const answers = { lost: 0, releasesRefused: 0 };
+  const answers = { refused: 0, lost: 0, releasesRefused: 0 };
   const store: Store = {
     ...line,
     async commit(batch) {
+      if (answers.refused-- > 0) throw new StoreUnavailableError("The disk is full, says the test.");
       const results = await line.commit(batch);
       if (answers.lost === 0) return results;
       answers.lost--;
@@ -54,7 +56,7 @@ async function open() {
       await line.release(leases, afterMs);
     },
   };
-  const backend = await createLocalBackend({ store, clock, random: seededRandom(1), log: silentLogger });
+  const backend = await createLocalBackend({ store, clock, random: seededRandom(1), log: silentLogger, ...more });
   const turns: OrchestrationWorkItem[] = [];
   const bodies: ActivityWorkItem[] = [];
   const take = (items: readonly WorkItem[]): void => {
@@ -71,8 +73,9 @@ async function open() {
     for (const timer of due) timer.run();
     await rest();
   };
-  const instance = () => [...hub.contents().instances][0]!;
-  return { backend, worker, turns, bodies, answers, move, instance };
+  const instances = () => [...hub.contents().instances];
+  const instance = () => instances()[0]!;
+  return { backend, worker, turns, bodies, answers, move, instance, instances };
 }
 
 test("H4 L1 what was written and not answered is never written over by what was known before", async () => {
@@ -136,5 +139,48 @@ test("L3 what the store did not take back is given back when it can: an activity
     turns.at(-1)?.newEvents.map((event) => event.kind),
     ["OrchestratorStarted", "TaskCompleted"],
   );
+  await backend.close();
+});
+
+test("A2 what an unanswered turn may have claimed is not taken from the body that the next try of it began", async () => {
+  const { backend, worker, turns, bodies, answers, move } = await open({ leaseMs: 3_000 });
+  await backend.start({ instanceId: "a", executionId: "e", name: "flow" });
+  await rest();
+  const call = { kind: "scheduleTask", id: 1, name: "work", attempt: 1, firstId: 1 } as const;
+  // Nobody knows whether it was written; then the instance is taken away, and what it may have claimed cannot be given back yet.
+  answers.refused = 1;
+  await worker.completeOrchestration({ kind: "turn", token: turns[0]!.token, actions: [call], keptBytes: 10 });
+  answers.releasesRefused = 2;
+  await move(4_000);
+  await worker.completeOrchestration({ kind: "turn", token: turns.at(-1)!.token, actions: [call], keptBytes: 10 });
+  assert.equal(bodies.length, 1);
+  for (let moved = 0; moved < 20; moved++) await move(250);
+  assert.equal(bodies.length, 1, "it runs, and nobody else is given it");
+  await backend.close();
+});
+
+test("H4 L3 what has ended is given back without a delay: it waits for nothing, and its next attempt goes on", async () => {
+  const { backend, worker, turns, answers, move, instances } = await open();
+  const child = (id: number) => ({ kind: "createSubOrchestration", id, instanceId: "kid", executionId: `k${id}`, name: "flow" }) as const;
+  const failed = { kind: "completeOrchestration", id: 1, status: "FAILED", failure: { errorType: "Error", message: "no" } } as const;
+  await backend.start({ instanceId: "a", executionId: "e", name: "flow" });
+  await rest();
+  const answer = async (actions: readonly Action[]): Promise<void> => {
+    await worker.completeOrchestration({ kind: "turn", token: turns.at(-1)!.token, actions, keptBytes: 10 });
+    await rest();
+  };
+  await answer([child(1)]);
+  await answer([failed]);
+  await answer([child(2)]);
+  assert.equal(turns.at(-1)?.executionId, "k2", "the next attempt of the child");
+  answers.refused = 1;
+  await worker.completeOrchestration({ kind: "abandoned", token: turns.at(-1)!.token });
+  await move(1_000);
+  await move(1_000);
+  await worker.completeOrchestration({ kind: "abandoned", token: turns.at(-1)!.token });
+  await rest();
+  assert.equal(backend.counters()["invariantsBroken"], undefined);
+  const kid = instances().find(({ record }) => record.id === "kid")?.record;
+  assert.deepEqual([kid?.status, kid?.executionId, kid?.stall?.kind], ["PENDING", "k2", "version"]);
   await backend.close();
 });

@@ -962,8 +962,10 @@ class LocalBackend {
   #giveBack(held: Held, afterMs: number): Promise<unknown> {
     if (held.state === "gone") return DONE;
     const written = this.#drop(held);
-    if (afterMs > 0) this.#dispatcher.wakeAt(this.#reading(held) + afterMs, this.#reading(held));
-    const released = this.#underWay.run(this.#release([{ number: held.number, epoch: held.epoch }], afterMs));
+    // What has ended waits for nothing, so a delay would be one that no record may have (H4).
+    const delayMs = isTerminal(held.record.status) ? 0 : afterMs;
+    if (delayMs > 0) this.#dispatcher.wakeAt(this.#reading(held) + delayMs, this.#reading(held));
+    const released = this.#underWay.run(this.#release([{ number: held.number, epoch: held.epoch }], delayMs));
     return written === DONE ? released : Promise.all([written, released]);
   }
 
@@ -985,7 +987,7 @@ class LocalBackend {
     for (let delay = 250; ; delay = Math.min(delay * 2, 10_000)) {
       try {
         const leases: (Lease | ActivityLease)[] = [];
-        for (const row of rows) if (row.claimed) leases.push({ key: row, epoch: row.epoch });
+        for (const row of rows) if (row.claimed && !this.#runs(row)) leases.push({ key: row, epoch: row.epoch });
         for (const { id, executionId, epoch } of made) {
           const there = (await this.#store.read(id))?.record;
           if (there?.executionId === executionId && there.epoch === epoch) leases.push({ number: there.number, epoch });
@@ -998,6 +1000,16 @@ class LocalBackend {
       }
       await this.#underWay.pause(delay);
     }
+  }
+
+  /** A later try of the same turn has begun it here, under the same epoch: that one is known, and answered for (A2). */
+  #runs(row: ActivityRow): boolean {
+    let runs = false;
+    this.#activities.each(({ claim }) => {
+      const { number, generation, taskId } = claim.row;
+      runs ||= number === row.number && generation === row.generation && taskId === row.taskId && claim.epoch === row.epoch;
+    });
+    return runs;
   }
 
   #forget(held: Held): void {

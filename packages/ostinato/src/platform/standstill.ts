@@ -30,20 +30,28 @@ export function createStandstill(): Standstill {
   let settling: Promise<void> | undefined;
   let wake: () => void = () => undefined;
   let breathing: Promise<void> | undefined;
-  /** When the loop last turned, as far as we know. */
-  let turnedAt = performance.now();
+  /** When work began in this turn of the loop, and whether this is still the same turn. */
+  let begunAt = 0;
+  let isSameTurn = false;
+  const turnEnds = (): void => {
+    isSameTurn = false;
+  };
+
+  /** How long work has gone on in this turn of the loop. The first who asks in a turn begins it. */
+  const workedMs = (): number => {
+    const now = performance.now();
+    if (isSameTurn) return now - begunAt;
+    isSameTurn = true;
+    begunAt = now;
+    setImmediate(turnEnds);
+    return 0;
+  };
 
   const flush = (): void => {
     const resolve = wake;
     settling = undefined;
-    if (performance.now() - turnedAt <= YIELD_AFTER_MS) {
-      resolve();
-      return;
-    }
-    setImmediate(() => {
-      turnedAt = performance.now();
-      resolve();
-    });
+    if (workedMs() <= YIELD_AFTER_MS) resolve();
+    else setImmediate(resolve);
   };
   const afterMicrotasks = (): void => process.nextTick(flush);
 
@@ -58,11 +66,10 @@ export function createStandstill(): Standstill {
 
   const breathe = (): Promise<void> | undefined => {
     if (breathing !== undefined) return breathing;
-    if (performance.now() - turnedAt <= YIELD_AFTER_MS / 2) return undefined;
+    if (workedMs() <= YIELD_AFTER_MS / 2) return undefined;
     breathing = new Promise<void>((resolve) => {
       setImmediate(() => {
         breathing = undefined;
-        turnedAt = performance.now();
         resolve();
       });
     });

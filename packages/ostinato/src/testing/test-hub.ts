@@ -6,6 +6,7 @@
 
 import type { ActivityDefinition } from "../authoring/define.ts";
 import { defaultConverter, type PayloadConverter } from "../authoring/payload.ts";
+import { checkOptions, type OptionNames } from "../contract/options.ts";
 import { given } from "../contract/recorded-as.ts";
 import { retentionPolicy, type Retention } from "../contract/retention.ts";
 import { createHub, type Hub } from "../hub/hub.ts";
@@ -68,6 +69,23 @@ export interface TestHub extends Hub {
   readonly commits: number;
 }
 
+const OPTIONS: OptionNames<TestHubOptions> = {
+  orchestrators: true,
+  activities: true,
+  stubs: true,
+  versioning: true,
+  workItemFilters: true,
+  concurrency: true,
+  warm: true,
+  start: true,
+  seed: true,
+  defaultVersion: true,
+  converter: true,
+  limits: true,
+  retention: true,
+  log: true,
+  unregistered: true,
+};
 const FIRST_DAY = Date.UTC(2025, 0, 1);
 
 /**
@@ -83,6 +101,7 @@ const FIRST_DAY = Date.UTC(2025, 0, 1);
  * await hub.close();
  */
 export async function createTestHub(options: TestHubOptions = {}): Promise<TestHub> {
+  checkOptions(options, OPTIONS, "createTestHub");
   const quiet = createQuiet();
   const clock = createVirtualClock(options.start?.getTime() ?? FIRST_DAY, quiet);
   const faults = createFaultPlan();
@@ -149,7 +168,11 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
     };
     return { stop, counters: () => worker.body?.counters() ?? {}, [Symbol.asyncDispose]: () => stop() };
   };
-  await startWorker({ ...options, activities: stubbed(options.activities, options.stubs) });
+  const { orchestrators, versioning, workItemFilters, concurrency, warm } = options;
+  await startWorker({
+    activities: stubbed(options.activities, options.stubs),
+    ...given({ orchestrators, versioning, workItemFilters, concurrency, warm }),
+  });
 
   return {
     ...hub,

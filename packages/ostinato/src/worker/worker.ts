@@ -15,6 +15,7 @@ import type { WorkerConnection, WorkerOperations } from "../contract/backend.ts"
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { toFailure } from "../contract/failure.ts";
 import { durationMs, type Duration } from "../contract/instant.ts";
+import { checkOptions, checkWord, type OptionNames } from "../contract/options.ts";
 import { given } from "../contract/recorded-as.ts";
 import type { VersionFailureStrategy, VersionMatchStrategy } from "../contract/versions.ts";
 import type { OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
@@ -110,10 +111,24 @@ export interface WorkerWorld {
 const WARM_BYTES = 64 * 1024 * 1024;
 const WARM_IDLE: Duration = "10s";
 const GRACE_MS = 10_000;
+const STOP: OptionNames<StopOptions> = { graceMs: true };
+const CONCURRENCY: OptionNames<Concurrency> = { orchestrations: true, activities: true };
+const FILTERS: OptionNames<WorkItemFilters> = { orchestrators: true, activities: true };
+const WARM: OptionNames<WarmOptions> = { bytes: true, idle: true };
+const VERSIONING: OptionNames<WorkerVersioning> = { version: true, defaultVersion: true, matchStrategy: true, failureStrategy: true };
+const WORKER: OptionNames<WorkerOptions> = {
+  orchestrators: true,
+  activities: true,
+  versioning: true,
+  workItemFilters: true,
+  concurrency: true,
+  warm: true,
+};
 
 /** Starts a worker. */
 export async function startWorker(world: WorkerWorld, options: WorkerOptions): Promise<Worker> {
   const { clock, log } = world;
+  checkWorkerOptions(options);
   const { versioning = {}, warm = {} } = options;
   const slots = slotsOf(options.concurrency, world.processors);
   const registry = createRegistry(options.orchestrators ?? [], options.activities ?? [], {
@@ -210,7 +225,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
         maxConcurrentOrchestrations: slots.orchestrations,
         maxConcurrentActivities: slots.activities,
         warmBytes: warmBytesOf(warm),
-        warmIdleMs: durationMs(warm.idle ?? WARM_IDLE),
+        warmIdleMs: durationMs(warm.idle ?? WARM_IDLE, "warm.idle"),
       },
       (items) => {
         // Work may come before the answer to connecting does.
@@ -228,6 +243,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
 
   let stopped: Promise<void> | undefined;
   const stop = (stopOptions: StopOptions = {}): Promise<void> => {
+    checkOptions(stopOptions, STOP, "worker.stop");
     const graceMs = stopOptions.graceMs ?? GRACE_MS;
     if (!(graceMs >= 0)) throw new InvalidArgumentError(`graceMs must be a number of milliseconds, at least 0; got ${graceMs}.`);
     stopped ??= drain(
@@ -265,4 +281,14 @@ function warmBytesOf(warm: WarmOptions): number {
   if (!Number.isSafeInteger(bytes) || bytes < 0)
     throw new InvalidArgumentError(`warm.bytes must be a whole number of bytes, at least 0; got ${bytes}.`);
   return bytes;
+}
+
+function checkWorkerOptions(options: WorkerOptions): void {
+  checkOptions(options, WORKER, "hub.startWorker");
+  checkOptions(options.concurrency, CONCURRENCY, "concurrency");
+  checkOptions(options.workItemFilters, FILTERS, "workItemFilters");
+  checkOptions(options.warm, WARM, "warm");
+  checkOptions(options.versioning, VERSIONING, "versioning");
+  checkWord(options.versioning?.matchStrategy, ["none", "strict", "currentOrOlder"], "versioning.matchStrategy");
+  checkWord(options.versioning?.failureStrategy, ["reject", "fail"], "versioning.failureStrategy");
 }

@@ -194,6 +194,9 @@ export const limits: Chapter = (story) => {
       { concurrency: { activities: 0 } },
       { concurrency: { orchestrations: 1.5 } },
       { warm: { bytes: -1 } },
+      { orchestrator: [] } as object,
+      { versioning: { matchStrategy: "exact" as never } },
+      { concurrency: { activity: 3 } as object },
       { orchestrators: [orchestrator("contract", {}) as never] },
     ]) {
       await refused(world.hub.startWorker(options), "INVALID_ARGUMENT");

@@ -89,6 +89,25 @@ export const validation: Chapter = (story) => {
     assert.equal(ofKind(await historyOf(instance), "ExecutionStarted")[0]?.input, '{"quantity":12}');
   });
 
+  story("C7 a restart gives the accepted value again, unasked; so it does when the instance had been rewound", async (world) => {
+    const schema = quantity();
+    const state = { broken: true };
+    const order = orchestrator("order", { input: schema }, async (_ctx, input) => {
+      if (state.broken) throw new Error("broken");
+      return input.quantity;
+    });
+    await world.work({ orchestrators: [order], warm: { bytes: 0 } });
+    const instance = await world.hub.start(order, { quantity: "12" });
+    await world.failure(instance);
+    await instance.rewind();
+    await world.failure(instance);
+    assert.equal(schema.asked, 1);
+    state.broken = false;
+    await instance.restart();
+    assert.equal(await world.output(instance), 12);
+    assert.equal(schema.asked, 1);
+  });
+
   story("a start by name that the worker refuses is a failed instance, and its program never runs", async (world) => {
     let ran = false;
     const order = orchestrator("order", { input: quantity() }, async () => {

@@ -245,6 +245,8 @@ function connect(hub: Hub, name: string): Store {
 function claim(hub: Hub, me: Owner, want: ClaimRequest): Claims {
   const at = hub.clock.now();
   expire(hub, at);
+  // Whose leases have run out is given nothing until it knows.
+  if (me.leaseUntil === Number.NEGATIVE_INFINITY) return { at, instances: [], activities: [] };
   const instances: Claim[] = [];
   let nextDueAt = Number.POSITIVE_INFINITY;
 

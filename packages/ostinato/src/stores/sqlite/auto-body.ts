@@ -36,6 +36,7 @@ export async function openAuto(options: ConnectionOptions, listener: BodyListene
   let place: "here" | "there" | "coming back" = "here";
   let line: LineToThread | undefined = openLine({ ...options, standby: true }, { onReply, onTransaction, onNote, onLost });
   let isOpen = false;
+  let lost: Error | undefined;
   const opening = line.opened.then(
     () => void (isOpen = true),
     () => void (line = undefined), // Without a thread it goes on here.
@@ -55,7 +56,8 @@ export async function openAuto(options: ConnectionOptions, listener: BodyListene
   let isBack = Promise.withResolvers<void>();
 
   function send(group: Wire): void {
-    if (place === "coming back") waiting.push(group);
+    if (lost !== undefined) listener.onLost(lost);
+    else if (place === "coming back") waiting.push(group);
     else if (place === "there" || (isTooMuch(group) && moveThere())) sendThere(group);
     else carryOutHere([group]);
   }
@@ -133,10 +135,14 @@ export async function openAuto(options: ConnectionOptions, listener: BodyListene
     isBack.resolve();
   }
 
+  /** Where the connection worked there, what it knew has gone with the thread: nothing is answered until the file is opened anew. */
   function onLost(error: Error): void {
     line = undefined;
     isBack.resolve();
-    if (place !== "here") listener.onLost(error);
+    if (place === "here") return;
+    lost = error;
+    waiting = [];
+    listener.onLost(error);
   }
 
   return {

@@ -168,7 +168,10 @@ export function openForReading(
   migrations: readonly Migration[] = MIGRATIONS,
   oldest = migrations.at(-1)?.format ?? 0,
 ): DatabaseSync {
-  if (!existsSync(path)) throw new StoreUnavailableError(`${path} does not exist, so it cannot be read.`);
+  if (!existsSync(path))
+    throw new StoreUnavailableError(
+      `${path} does not exist, so there is nothing to read. Look at the path; a hub that is opened to write makes its file.`,
+    );
   inspect(path, migrations);
   const db = new DatabaseSync(path, { readOnly: true });
   const format = pragma(db, "user_version");
@@ -260,6 +263,8 @@ export function refused(path: string, error: unknown): Error {
 }
 
 function unavailable(path: string, cause: unknown): StoreUnavailableError {
+  if (existsSync(path) && statSync(path).isDirectory())
+    return new StoreUnavailableError(`${path} is a folder. Name a file in it, for example ${path}/orders.db.`, { cause });
   return new StoreUnavailableError(`${path} cannot be opened: ${messageOf(cause)}.`, { cause });
 }
 
