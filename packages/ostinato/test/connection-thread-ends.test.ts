@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import threads from "node:worker_threads";
-import { nextLoopTurn } from "../src/platform/standstill.ts";
 
 const started: threads.Worker[] = [];
 const Worker = threads.Worker;
@@ -56,16 +55,30 @@ test(
     await hub.start("greet", "Bea", { instanceId: "b" });
     await hub.close();
 
-    const { openSqliteStore } = await import("ostinato/sqlite");
-    // It changes hands after every group, and the disk is slow: the thread ends in the middle of a COMMIT.
-    const store = openSqliteStore({ path: join(folder, "there.db"), body: "auto", commitDelayMs: 500, testing: { restless: true } });
-    await store.open();
-    const claiming = store.claim({ instances: 1, orchestrators: ["greet"], activityCount: 0, activities: [] });
-    const refused = assert.rejects(claiming, { code: "STORE_UNAVAILABLE" });
-    for (let turn = 0; turn < 5; turn++) await nextLoopTurn();
+    // The disk is slow, and everything is carried out there: the thread ends in the middle of a COMMIT.
+    const { openAuto } = await import("../src/stores/sqlite/auto-body.ts");
+    const { OPEN, pushOperation } = await import("../src/stores/sqlite/wire.ts");
+    const group: (string | number)[] = [];
+    pushOperation(group, OPEN, 0, (to) => to.push("default"));
+    const errors: Error[] = [];
+    const isLost = Promise.withResolvers<void>();
+    const body = await openAuto(
+      { path: join(folder, "there.db"), readOnly: false, walPages: 1_000, commitDelayMs: 500, restless: true },
+      {
+        onReply: () => undefined,
+        onLost(error) {
+          errors.push(error);
+          isLost.resolve();
+        },
+      },
+    );
+    body.send(group);
     await started[before + 1]!.terminate();
-    await refused;
-    await assert.rejects(store.read("a"), { code: "STORE_UNAVAILABLE" });
-    await store.close();
+    await isLost.promise;
+    const told = errors.length;
+    body.send(group);
+    assert.equal(errors.length, told + 1, "what is asked for after the end of the thread is not answered");
+    assert.match(errors.at(-1)!.message, /thread of the SQLite connection has ended/);
+    await body.close();
   },
 );

@@ -22,6 +22,7 @@ import type { Decision, Store } from "../engine/store.ts";
 import { waitingFor, type ServedNames } from "../engine/waiting.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
+import { answered } from "./answered.ts";
 import type { Counters } from "./counters.ts";
 import { listIds } from "./list-ids.ts";
 import { purgeDescendants, purgeMany, type PurgeWorld } from "./purge.ts";
@@ -76,6 +77,11 @@ export function clientOperations(world: ClientWorld): ClientOperations {
     monotonic: () => world.monotonic(),
   };
 
+  /** What has come for a finished instance is answered before it goes, or gives way. */
+  const answeredFirst = async (current: StoredInstance | undefined): Promise<void> => {
+    if (current !== undefined && isTerminal(current.record.status)) await answered(store, [current.record]);
+  };
+
   /** What the history of an instance says of its input. */
   const validatedInput = async (id: InstanceId): Promise<Validated | undefined> => {
     for await (const page of store.history(id)) {
@@ -87,6 +93,10 @@ export function clientOperations(world: ClientWorld): ClientOperations {
 
   return {
     async start(request) {
+      if (request.dedupeStatuses !== undefined) {
+        world.refuseWhenClosed();
+        await answeredFirst(await store.read(request.instanceId));
+      }
       const refusal = await world.begin(
         { id: request.instanceId, name: request.name, expects: "absent", ...given({ version: request.version, startAt: request.startAt }) },
         (placement, current, at) => decideStart(request, placement, current, at),
@@ -101,6 +111,7 @@ export function clientOperations(world: ClientWorld): ClientOperations {
       if (source === undefined) throw notFound(request.instanceId);
       const { name, version } = source.record;
       const target = { id, name, ...given({ version }) };
+      if (id === request.instanceId) await answeredFirst(source);
       const refusal =
         id === request.instanceId
           ? await world.begin(target, (placement, current, at) => decideRestart(request, placement, validated, current, at))
@@ -173,9 +184,11 @@ export function clientOperations(world: ClientWorld): ClientOperations {
     async purge(request) {
       world.refuseWhenClosed();
       let purged = 0;
+      const current = await store.read(request.instanceId);
+      const decided = decidePurge(current);
+      if ("refused" in decided) return refusedPurge(decided);
+      await answeredFirst(current);
       if (request.recursive) {
-        const decided = decidePurge(await store.read(request.instanceId));
-        if ("refused" in decided) return refusedPurge(decided);
         // Children first: they are found by their parent, so one that is cut off can be asked for again.
         purged = await purgeDescendants(purging, request.instanceId);
       }

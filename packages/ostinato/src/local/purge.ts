@@ -5,6 +5,7 @@
 // Tells:   the store, batches of purges; each instance goes whole, under its own fence (C5).
 // Always:  PU1 what runs is left alone, with all below it; so is what was started again between the looking and the removing (C8).
 //          PU2 it can be cut off anywhere: what has gone has gone whole, what is left is found again by the same request.
+//          PU3 what has come for an instance is answered before it goes.
 
 import type { PurgeManyRequest, PurgeResult } from "../contract/backend.ts";
 import { StoreUnavailableError } from "../contract/errors.ts";
@@ -14,6 +15,7 @@ import type { InstanceFilter } from "../contract/queries.ts";
 import { given } from "../contract/recorded-as.ts";
 import type { Commit, CommitResult } from "../engine/commit.ts";
 import { decidePurge } from "../engine/control.ts";
+import { answered } from "./answered.ts";
 import type { Store } from "../engine/store.ts";
 
 /** What purging works with. */
@@ -84,7 +86,8 @@ async function* withDescendants(store: Store, found: AsyncGenerator<InstanceReco
   }
 }
 
-async function removeAll(world: PurgeWorld, records: readonly InstanceRecord[]): Promise<number> {
+async function removeAll(world: PurgeWorld, found: readonly InstanceRecord[]): Promise<number> {
+  const records = await answered(world.store, found);
   // One that is below two that go, or named twice, goes once.
   const once = new Map<number, Commit>();
   for (const record of records) {

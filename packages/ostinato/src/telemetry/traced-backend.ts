@@ -73,7 +73,8 @@ export function withTelemetry(backend: Backend, observer: Observer, world: Traci
     const facts = { instanceId, executionId, ...given({ traceContext }) };
     if (!ask("an execution has ended", () => observer.wants(facts), false)) return;
     try {
-      const log = events ?? (await wholeHistory(backend, instanceId));
+      const log = events ?? logOf(record, await wholeHistory(backend, instanceId));
+      if (log === undefined) return;
       ask("an execution has ended", () => observer.executionEnded({ ...facts, name, ...given({ version, next }), events: log }), undefined);
     } catch {
       // The hub was closed, or the instance purged meanwhile: there is no log to tell of.
@@ -102,6 +103,8 @@ export function withTelemetry(backend: Backend, observer: Observer, world: Traci
   const completeTurn = async (connection: WorkerConnection, outcome: OrchestrationOutcome): Promise<void> => {
     const seen = turns.get(outcome.token);
     turns.delete(outcome.token);
+    // A program that did not come through its turn is not kept: whoever runs it next gets the start along.
+    if (seen !== undefined && outcome.kind !== "turn") traces.delete(seen.item.executionId);
     if (seen === undefined || outcome.kind !== "turn") return connection.completeOrchestration(outcome);
     const actions = ask("a turn asks for calls", () => observer.calling(seen.execution, outcome.actions), outcome.actions);
     const last = outcome.actions.at(-1);
@@ -175,6 +178,16 @@ function startOf(item: OrchestrationWorkItem): Extract<HistoryEvent, { kind: "Ex
   const past = "events" in item.past ? item.past.events : [];
   for (const events of [past, item.newEvents]) for (const event of events.slice(0, 2)) if (event.kind === "ExecutionStarted") return event;
   return undefined;
+}
+
+/** What an execution that has ended has left in a history that may have been read late; `undefined` when another instance has its id by now. */
+function logOf(record: InstanceRecord, history: readonly HistoryEvent[]): readonly HistoryEvent[] | undefined {
+  const log = history.slice(0, record.historyLength);
+  const started = log.find((event) => event.kind === "ExecutionStarted");
+  if (started === undefined || (started.lineage ?? started.executionId) !== record.lineage) return undefined;
+  // What stands before a rewind was told when the execution before it failed.
+  const rewound = log.findLastIndex((event) => event.kind === "ExecutionRewound");
+  return rewound < 1 ? log : log.slice(rewound - 1);
 }
 
 async function wholeHistory(backend: Backend, instanceId: string): Promise<readonly HistoryEvent[]> {

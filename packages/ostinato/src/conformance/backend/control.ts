@@ -298,6 +298,28 @@ export const control: Chapter = (story) => {
     assert.deepEqual(await statusesOf(world, TREE), ["RUNNING", "COMPLETED", "RUNNING", "TERMINATED", "RUNNING"]);
   });
 
+  story("C3 what a finished instance is to pass on is passed on, although it is removed, or gives way, right behind it", async (world) => {
+    const leaves = orchestrator("leaves", async (ctx) => {
+      void ctx.callSubOrchestrator(waits, "leaf", { instanceId: `${ctx.instanceId} leaf` });
+    });
+    await world.work({ orchestrators: [leaves, waits] });
+    const ways: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
+      purged: (id) => world.hub.instance(id).purge(),
+      "purged by its id": (id) => world.hub.purge([id]),
+      restarted: (id) => world.hub.instance(id).restart(),
+      replaced: (id) => world.hub.start(waits, "another", { instanceId: id, dedupeStatuses: [] }),
+    };
+    for (const [id, remove] of Object.entries(ways)) {
+      const instance = await world.hub.start(leaves, undefined, { instanceId: id });
+      await world.output(instance);
+      const leaf = world.hub.instance(`${id} leaf`);
+      await world.recorded(leaf, (history) => history.length > 0);
+      await instance.terminate({ recursive: true });
+      await world.until(remove(id));
+      assert.equal((await world.failure(leaf)).code, "ORCHESTRATION_TERMINATED", id);
+    }
+  });
+
   story("C3 recursion reaches children that are suspended, scheduled, or that nobody serves", async (world) => {
     const family = orchestrator("family", async (ctx) => {
       void ctx.callSubOrchestrator(waits, "a", { instanceId: "suspended one" });

@@ -137,7 +137,8 @@ describe("a connection that works wherever is better", () => {
       await body.answers(1 + i);
       if (i % 500 === 0) sizes.push(statSync(`${body.path}-wal`).size);
     }
-    assert.ok(sizes[2]! <= sizes[0]! * 1.5, `the log has grown: ${sizes.join(", ")} bytes`);
+    // All that is written here is more than 30 MB. How far the log gets while the thread carries it over depends on the machine.
+    assert.ok(sizes[2]! < 8_000_000, `the log has grown: ${sizes.join(", ")} bytes`);
   });
 
   it("S1 S2 keeps leases, numbers and what was handed out when it changes hands after every group", async (t) => {

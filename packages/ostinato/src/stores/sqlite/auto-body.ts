@@ -21,8 +21,10 @@ const MANY_COLUMNS = 2_500;
 /** It comes back when transactions carry less than this on average. */
 const FEW_COLUMNS = 1_200;
 const COLUMNS_WEIGHT = 0.2;
-/** A COMMIT that takes longer than this, on average, must not hold the event loop; one that takes half of it may. */
+/** COMMITs that take longer than this, on average, must not hold the event loop; when they take half of it they may. */
 const SLOW_COMMIT_MS = 2;
+/** A single one that takes so many times as long is one too many. */
+const MUCH_SLOWER = 5;
 /** How long the thread keeps it: after much work; after a slow disk, doubled each time it happens again within a minute. */
 const BUSY_STAY_MS = 50;
 const SLOW_STAY_MS = 1_000;
@@ -63,7 +65,11 @@ export async function openAuto(options: ConnectionOptions, listener: BodyListene
   }
 
   function isTooMuch(group: Wire): boolean {
-    return options.restless === true || group.length > MANY_COLUMNS || connection.commitMs > slowMs || !isShort(group);
+    return options.restless === true || group.length > MANY_COLUMNS || isSlow() || !isShort(group);
+  }
+
+  function isSlow(): boolean {
+    return connection.commitMs > slowMs || connection.lastCommitMs > slowMs * MUCH_SLOWER;
   }
 
   function sendThere(group: Wire): void {
@@ -87,18 +93,18 @@ export async function openAuto(options: ConnectionOptions, listener: BodyListene
   function moveThere(): boolean {
     if (!isOpen || line === undefined) return false;
     const now = performance.now();
-    const isSlow = connection.commitMs > slowMs;
+    const wasSlow = isSlow();
     const state = connection.handOver();
     if (state === undefined) return false;
     line.tell({ kind: "take-over", state: pack(state) });
     place = "there";
     columns = MANY_COLUMNS;
     frames = 0;
-    if (isSlow) {
+    if (wasSlow) {
       slowStayMs = now - slowAt > LONGEST_STAY_MS + slowStayMs ? SLOW_STAY_MS : Math.min(slowStayMs * 2, LONGEST_STAY_MS);
       slowAt = now;
     }
-    stayUntil = now + (isSlow ? slowStayMs : BUSY_STAY_MS);
+    stayUntil = now + (wasSlow ? slowStayMs : BUSY_STAY_MS);
     return true;
   }
 

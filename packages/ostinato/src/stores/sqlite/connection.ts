@@ -44,7 +44,7 @@ import {
 import type { Wire } from "./wire.ts";
 
 /** How much one COMMIT counts in the average of them. */
-const COMMIT_WEIGHT = 0.2;
+const COMMIT_WEIGHT = 0.05;
 
 /** How a connection is opened. Plain data but for the clock, so that it can be sent to a thread. */
 export interface ConnectionOptions {
@@ -71,6 +71,8 @@ export interface Connection {
   execute(groups: readonly Wire[]): Wire[];
   /** How long a COMMIT takes, on a moving average. */
   readonly commitMs: number;
+  /** How long the last one took here; 0 when it was not made here. */
+  readonly lastCommitMs: number;
   /** Gives up all it knows beside the file; `undefined` when it cannot now. */
   handOver(): Wire | undefined;
   /** Goes on with what the other connection of this process gave up. */
@@ -95,6 +97,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   /** Since the last reply: everything may be ready, so everybody has to look. */
   let reopened = false;
   let commitMs = 0;
+  let lastCommitMs = 0;
 
   function connect(): Session {
     const db = readOnly ? openForReading(path, options.migrations) : openForWriting(path, options.migrations);
@@ -167,7 +170,8 @@ export function openConnection(options: ConnectionOptions): Connection {
     }
     at.leases.settle();
     if (options.commitDelayMs !== undefined) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, options.commitDelayMs);
-    commitMs += (performance.now() - begun - commitMs) * COMMIT_WEIGHT;
+    lastCommitMs = performance.now() - begun;
+    commitMs += (lastCommitMs - commitMs) * COMMIT_WEIGHT;
   }
 
   function rollBack(at: Session): void {
@@ -323,6 +327,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     const from = new ColumnReader(state);
     clock = machineClock(from.number());
     commitMs = from.number();
+    lastCommitMs = 0;
     session ??= connect();
     session.takeOver(from);
   }
@@ -345,6 +350,9 @@ export function openConnection(options: ConnectionOptions): Connection {
     execute,
     get commitMs() {
       return commitMs;
+    },
+    get lastCommitMs() {
+      return lastCommitMs;
     },
     handOver,
     takeOver,
