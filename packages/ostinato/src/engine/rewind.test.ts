@@ -1,6 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { accepted, finished, held, inbox, kinds, PARENT, pending, RULES, running, start, stored, terminate } from "../../test/engine-story.ts";
+import {
+  accepted,
+  finished,
+  held,
+  inbox,
+  kinds,
+  PARENT,
+  pending,
+  RULES,
+  running,
+  start,
+  stored,
+  terminate,
+} from "../../test/engine-story.ts";
 import type { ExecutionRewound } from "../contract/events.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
 import { checkCommit } from "./invariants.ts";

@@ -150,7 +150,11 @@ test("C7 a restart takes name, input, version and tags along, and neither parent
   assert.equal(message?.event.kind === "ExecutionStarted" ? message.event.validated : undefined, true);
   assert.equal(restartOf(stored(full), again, { lineage: "another", validated: true }).validated, undefined);
   const rewound = finished("COMPLETED", { executionId: "x2" });
-  assert.equal(restartOf(stored(rewound), again, { lineage: "x", validated: true }).validated, true, "a rewind keeps the input that it had");
+  assert.equal(
+    restartOf(stored(rewound), again, { lineage: "x", validated: true }).validated,
+    true,
+    "a rewind keeps the input that it had",
+  );
   const refusals = [undefined, stored(running()), stored(running({ executionId: "again", lineage: "again" }))].map((current) => {
     const answer = decideRestart(again, ANYWHERE, undefined, current, 300);
     return "refused" in answer ? answer.refused : undefined;

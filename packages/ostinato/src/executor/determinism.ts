@@ -136,7 +136,10 @@ export function notePlace(trace: Trace, action: Action): void {
 export function placeOfCall(): string | undefined {
   const lines = (new Error().stack ?? "").split("\n").slice(1);
   const line = lines.find((each) => !each.includes(OUR_FILES) || each.includes(".test."));
-  return line === undefined || line.includes("node:internal") ? undefined : line.trim().replace(/^at /, "");
+  if (line === undefined || line.includes("node:internal")) return undefined;
+  const frame = line.trim().replace(/^at (?:async )?/, "");
+  // A body without a name of its own goes by that of the field we call it by, which says nothing to its author.
+  return /^(?:Object\.)?body \((.*)\)$/.exec(frame)?.[1] ?? frame;
 }
 
 /** A difference in words, part by part. */

@@ -300,7 +300,7 @@ export const control: Chapter = (story) => {
 
   story("C3 what a finished instance is to pass on is passed on, although it is removed, or gives way, right behind it", async (world) => {
     const leaves = orchestrator("leaves", async (ctx) => {
-      void ctx.callSubOrchestrator(waits, "leaf", { instanceId: `${ctx.instanceId} leaf` });
+      void ctx.callSubOrchestrator(waits, "leaf");
     });
     await world.work({ orchestrators: [leaves, waits] });
     const ways: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
@@ -312,7 +312,8 @@ export const control: Chapter = (story) => {
     for (const [id, remove] of Object.entries(ways)) {
       const instance = await world.hub.start(leaves, undefined, { instanceId: id });
       await world.output(instance);
-      const leaf = world.hub.instance(`${id} leaf`);
+      const [created] = ofKind(await historyOf(instance), "SubOrchestrationInstanceCreated");
+      const leaf = world.hub.instance(created!.instanceId);
       await world.recorded(leaf, (history) => history.length > 0);
       await instance.terminate({ recursive: true });
       await world.until(remove(id));

@@ -240,34 +240,37 @@ export const rewind: Chapter = (story) => {
     assert.equal(count("bad"), 3);
   });
 
-  story("H2 a child that is rewound on its own goes on for itself: its parent, which went on without it, hears no second answer", async (world) => {
-    const { work, state } = brittle();
-    const child = orchestrator("child", async (ctx) => await ctx.callActivity(work, "bad"));
-    const parent = orchestrator("parent", async (ctx) => {
-      const got = await ctx.callSubOrchestrator(child, undefined, { instanceId: "kid" }).then(
-        () => "the child's result",
-        () => "no result",
-      );
-      await ctx.waitForExternalEvent("go");
-      return [got, await ctx.callActivity(work, "bad")];
-    });
-    await world.work({ orchestrators: [parent, child], activities: [work] });
-    const instance = await world.hub.start(parent);
-    const kid = world.hub.instance("kid");
-    await world.seen(kid, (status) => status.status === "FAILED");
-    state.broken = false;
-    await kid.rewind();
-    assert.equal(await world.output(kid), "bad done");
-    assert.equal((await kid.status())?.parentInstanceId, instance.id);
-    state.broken = true;
-    await instance.raiseEvent("go");
-    await world.failure(instance);
-    state.broken = false;
-    await instance.rewind();
-    assert.deepEqual(await world.output(instance), ["no result", "bad done"]);
-    const ends = (await historyOf(instance)).filter((event) => event.kind.startsWith("SubOrchestrationInstance")).map(({ kind }) => kind);
-    assert.deepEqual(ends, ["SubOrchestrationInstanceCreated", "SubOrchestrationInstanceFailed"]);
-  });
+  story(
+    "H2 a child that is rewound on its own goes on for itself: its parent, which went on without it, hears no second answer",
+    async (world) => {
+      const { work, state } = brittle();
+      const child = orchestrator("child", async (ctx) => await ctx.callActivity(work, "bad"));
+      const parent = orchestrator("parent", async (ctx) => {
+        const got = await ctx.callSubOrchestrator(child, undefined, { instanceId: "kid" }).then(
+          () => "the child's result",
+          () => "no result",
+        );
+        await ctx.waitForExternalEvent("go");
+        return [got, await ctx.callActivity(work, "bad")];
+      });
+      await world.work({ orchestrators: [parent, child], activities: [work] });
+      const instance = await world.hub.start(parent);
+      const kid = world.hub.instance("kid");
+      await world.seen(kid, (status) => status.status === "FAILED");
+      state.broken = false;
+      await kid.rewind();
+      assert.equal(await world.output(kid), "bad done");
+      assert.equal((await kid.status())?.parentInstanceId, instance.id);
+      state.broken = true;
+      await instance.raiseEvent("go");
+      await world.failure(instance);
+      state.broken = false;
+      await instance.rewind();
+      assert.deepEqual(await world.output(instance), ["no result", "bad done"]);
+      const ends = (await historyOf(instance)).filter((event) => event.kind.startsWith("SubOrchestrationInstance")).map(({ kind }) => kind);
+      assert.deepEqual(ends, ["SubOrchestrationInstanceCreated", "SubOrchestrationInstanceFailed"]);
+    },
+  );
 
   story("an orchestrator that failed by its own code runs on with the code of now, or fails once more", async (world) => {
     const { work, count } = brittle();
