@@ -50,7 +50,13 @@ export async function withHub<T>(
   work: (hub: Hub) => Promise<T>,
   { worker = true, warm = {}, ...options }: HubOptions & { readonly worker?: boolean; readonly warm?: WarmOptions } = {},
 ): Promise<T> {
-  return withOpened(await openTaskHub(address(place), options), work, { worker, warm });
+  return withOpened(await openTaskHub(address(place), { ...bodyOf(place), ...options }), work, { worker, warm });
+}
+
+/** `BENCH_BODY` chooses where an SQLite hub waits for the disk, to compare. */
+function bodyOf({ store }: Place): HubOptions {
+  const body = process.env["BENCH_BODY"];
+  return store === "sqlite" && (body === "inline" || body === "thread") ? { sqliteBody: body } : {};
 }
 
 /** The same with a hub that is open. */

@@ -52,7 +52,8 @@ describe("a definition", () => {
       message: "The activity 'a' has no option 'retries'; it has input, output, errors, retry, timeout.",
     });
     assert.throws(() => orchestrator("o", { version: "1", inputs: z.string() }, run), { message: /no option 'inputs'/ });
-    assert.throws(() => activity("a", { timeout: { attempts: "5s" } as object }, run), { message: /no option 'attempts'/ });
+    const timeout = { attempt: "5s" as const, totally: "1m" };
+    assert.throws(() => activity("a", { timeout }, run), { message: /no option 'totally'/ });
     const retry = { maxNumberOfAttempts: 2, firstRetryInterval: "1s" as const, maxInterval: "5s" };
     assert.throws(() => activity("a", { retry }, run), { message: /retry policy has no option 'maxInterval'/ });
   });

@@ -21,6 +21,7 @@ export interface ParentLink {
   readonly executionId: ExecutionId;
   readonly name: string;
   readonly version?: string;
+  /** The action's number; -1 when that call has had its answer, and the child was rewound on its own since. */
   readonly taskScheduledId: number;
 }
 

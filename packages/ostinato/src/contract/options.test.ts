@@ -30,7 +30,7 @@ test("O1 what is no set of options is refused", () => {
 test("a word is one of those that there are", () => {
   checkWord("wait", ["wait", "fail"], "unregistered");
   checkWord(undefined, ["wait", "fail"], "unregistered");
-  assert.throws(() => checkWord("ignore" as string, ["wait", "fail"], "unregistered"), {
+  assert.throws(() => checkWord("ignore", ["wait", "fail"], "unregistered"), {
     message: 'unregistered must be one of wait, fail; got "ignore".',
   });
 });
