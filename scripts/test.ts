@@ -11,7 +11,13 @@ import { pathToFileURL } from "node:url";
 import { run } from "./run-command.ts";
 
 const root = join(import.meta.dirname, "..");
-const everything = ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "examples/**/*.test.ts", "scripts/**/*.test.ts", "reliability/**/*.test.ts"];
+const everything = [
+  "packages/*/src/**/*.test.ts",
+  "packages/*/test/**/*.test.ts",
+  "examples/**/*.test.ts",
+  "scripts/**/*.test.ts",
+  "reliability/**/*.test.ts",
+];
 
 const options: string[] = [];
 const patterns: string[] = [];

@@ -70,6 +70,9 @@ test("C4 H4 a child's later attempt that stalls makes way for itself: what has e
   };
   const commit = closeStall(held(record, []), stall("version"), 1_000, start);
   assert.equal(checkCommit(commit), undefined);
-  assert.deepEqual([commit.record?.status, commit.record?.executionId, commit.record?.generation], ["PENDING", "second", record.generation + 1]);
+  assert.deepEqual(
+    [commit.record?.status, commit.record?.executionId, commit.record?.generation],
+    ["PENDING", "second", record.generation + 1],
+  );
   assert.deepEqual([commit.record?.stall?.kind, commit.record?.notBefore, commit.consumed], ["version", 2_000, []]);
 });
