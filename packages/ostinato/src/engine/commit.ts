@@ -68,7 +68,8 @@ export interface Commit {
   /** Messages of this instance that are taken back (timers); gone already is fine. */
   readonly cancelled: readonly MessageId[];
   /** `execution`: what is addressed to this execution goes, its activities too. `everything`: the address itself goes, with all that hangs on it;
-   *  a record beside it (number 0) is another instance of the same id, under an address of its own. */
+   *  a record beside it (number 0) is another instance of the same id, under an address of its own. Refused as by a fence while a message lies
+   *  there that wakes always and needs a program: the start of a next attempt, which somebody waits for (S1). */
   readonly drop?: { readonly execution: ExecutionId; readonly generation: number } | "everything";
   readonly messages: readonly Message[];
   readonly activities: readonly ActivityRow[];

@@ -12,7 +12,7 @@
 //          B6 nothing that breaks a rule of engine/invariants.ts is written: its instance is set aside with the rule as the reason.
 
 import type { Backend, BackendCounters, ClientOperations, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
-import { HubClosedError, StoreFormatError, StoreUnavailableError } from "../contract/errors.ts";
+import { HubClosedError, InvalidStateError, StoreFormatError, StoreUnavailableError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import type { InstanceId, InstanceNumber } from "../contract/ids.ts";
 import { isTerminal, type InstancePayloads, type InstanceRecord, type Stall, type StoredInstance } from "../contract/instance.ts";
@@ -1114,6 +1114,11 @@ class LocalBackend {
     }
     if ("refused" in answer || answer.ok) return answer;
     this.#counters.add("callsRefused");
+    if (answer.why === "fenced") {
+      throw new InvalidStateError(
+        `The instance '${id}' cannot be changed now: the start of its next attempt, which its parent waits for, lies in its inbox and comes first, or it changes all the time. Nothing of this call was accepted; try again when it has run.`,
+      );
+    }
     throw new StoreUnavailableError(
       `The store could not write: ${answer.failure?.message ?? answer.why}. Nothing of this call was accepted; try again.`,
     );

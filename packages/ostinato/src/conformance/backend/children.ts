@@ -134,6 +134,31 @@ export const children: Chapter = (story) => {
     }
   });
 
+  story("S1 C4 a failed child that its parent tries again is not purged or restarted before that attempt has run", async (world) => {
+    let attempts = 0;
+    const flaky = orchestrator("flaky", async () => {
+      if (++attempts === 1) throw new Error("attempt 1");
+      return attempts;
+    });
+    const parent = orchestrator("parent", async (ctx) => {
+      const retry = { maxNumberOfAttempts: 2, firstRetryInterval: { milliseconds: 20 * world.unitMs } } as const;
+      return await ctx.callSubOrchestrator(flaky, undefined, { retry, instanceId: "child" });
+    });
+    const child = world.hub.instance("child");
+    await world.work({ orchestrators: [parent] });
+    const worker = await world.work({ orchestrators: [flaky] });
+    const instance = await world.hub.start(parent);
+    await world.seen(child, ({ status }) => status === "FAILED");
+    await worker.stop();
+    await world.recorded(instance, (history) => ofKind(history, "SubOrchestrationInstanceCreated").length === 2, "passes");
+    await assert.rejects(child.purge(), { code: "INVALID_STATE" });
+    await assert.rejects(child.restart(), { code: "INVALID_STATE" });
+    assert.equal((await world.hub.purge(["child"])).deletedCount, 0);
+    await world.work({ orchestrators: [flaky] });
+    assert.equal(await world.output(instance), 2);
+    assert.equal(await child.purge(), 1);
+  });
+
   story("an exhausted retry of a child gives its last failure; what is non-retriable is not tried again", async (world) => {
     let runs = 0;
     const fails = orchestrator("fails", async (_ctx, forGood: boolean) => {

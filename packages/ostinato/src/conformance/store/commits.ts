@@ -279,6 +279,23 @@ export function commits(open: Opener): void {
     assert.deepEqual((await store.read("a"))?.payloads, {});
   });
 
+  it("S1 an instance is not dropped, nor replaced, while the start of its next attempt lies in its inbox", async (t) => {
+    const { store } = await open(t);
+    const { record, messages } = await startAndClaim(store, "a");
+    await done(store, turnOf(record, messages, { change: { status: "FAILED", completedAt: START }, keep: false }));
+    await done(store, commitOf({ messages: [messageTo("a", "next", { wakes: "always" })] }));
+    const fences = [{ kind: "instance", number: record.number, epoch: record.epoch }] as const;
+    const drop = { fences, number: record.number, drop: "everything" } as const;
+    assert.equal(await refused(store, commitOf(drop)), "fenced");
+    assert.equal(await refused(store, { ...startOf("a", { record: { executionId: "a-2" } }), ...drop }), "fenced");
+    const claim = await claimOne(store);
+    assert.deepEqual(idsOf(claim.messages), ["next"]);
+    const taken = turnOf(claim.record, claim.messages, { change: { status: "FAILED", completedAt: START }, keep: false });
+    await done(store, taken);
+    await done(store, commitOf({ ...drop, fences: [{ kind: "instance", number: record.number, epoch: claim.epoch }] }));
+    assert.equal(await store.read("a"), undefined);
+  });
+
   it("a later attempt of a child is another call's: its execution and its number in the parent are stored, its parent stays", async (t) => {
     const { store } = await open(t);
     const parent = { instanceId: "p", executionId: "p-1", name: "family", taskScheduledId: 1 };

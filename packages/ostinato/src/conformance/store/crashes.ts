@@ -65,7 +65,7 @@ export function crashes(open: Opener): void {
   it("C5 S2 a number is never used again, not even after a purge and a crash", async (t) => {
     const { store, reopen } = await open(t);
     if (reopen === undefined) return t.skip("does not outlive its process");
-    const { number } = await done(store, startOf("a"));
+    const { number } = await done(store, startOf("a", { message: { wakes: "unless-held" } }));
     await done(store, commitOf({ fences: [{ kind: "instance", number, epoch: 1 }], number, drop: "everything" }));
     const after = await reopen();
     const again = await done(after, startOf("a"));

@@ -81,7 +81,7 @@ export function updates(open: Opener): void {
 
   it("a decision to send is made again when its addressee has gone meanwhile", async (t) => {
     const { store } = await open(t);
-    const { number } = await done(store, startOf("a"));
+    const { number } = await done(store, startOf("a", { message: { wakes: "unless-held" } }));
     let asked = 0;
     let purge: Promise<unknown> = Promise.resolve();
     const result = await store.update("a", (current) => {

@@ -336,6 +336,13 @@ function laneOf(message: Message): Lane {
   return message.needs === "engine" ? 2 : 3;
 }
 
+/** Somebody waits for an answer to the start of a next attempt, which lies here. */
+function isStartWaiting(entry: Entry | undefined): boolean {
+  if (entry === undefined) return false;
+  for (const slot of entry.inbox.values()) if (slot.lane === 1) return true;
+  return false;
+}
+
 function put(hub: Hub, entry: Entry, message: Message, at: Instant): void {
   if (entry.inbox.has(message.id)) return;
   const sequence = hub.nextSequence++;
@@ -555,6 +562,7 @@ function refusedBy(hub: Hub, commit: Commit, at: Instant): "fenced" | "exists" |
         break;
     }
   }
+  if (commit.drop === "everything" && isStartWaiting(hub.byNumber.get(commit.number))) return "fenced";
   if (commit.consumed.length > 0) {
     const inbox = hub.byNumber.get(commit.number)?.inbox;
     for (const id of commit.consumed) {

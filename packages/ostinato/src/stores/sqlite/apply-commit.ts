@@ -77,6 +77,7 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
       if (row?.[0] !== from.number()) return void reply.push(FENCED);
     }
   }
+  if (flags & DROP_EVERYTHING && sql.startWaiting.get(number) !== undefined) return void reply.push(FENCED);
   if (careful && !checksHold(session, number, from)) return void reply.push(FENCED);
 
   // ---- what goes

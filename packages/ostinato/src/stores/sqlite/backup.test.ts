@@ -131,7 +131,7 @@ describe("backup", () => {
   it("a hub that closes cuts a backup off, and leaves nothing of it", async (t) => {
     const folder = folderOf(t);
     const store = await opened(t, { path: join(folder, "hub.db") });
-    for (let i = 0; i < 40; i++) await done(store, startOf(`i${i}`, { input: "x".repeat(1_000_000) }));
+    for (let i = 0; i < 40; i++) await done(store, startOf(`i${i}`, { message: { wakes: "unless-held" }, input: "x".repeat(1_000_000) }));
     const cut = assert.rejects(store.file.backup(join(folder, "copy.db")), { code: "HUB_CLOSED" });
     await store.close();
     await cut;
@@ -211,7 +211,7 @@ describe("sizes", () => {
     const store = await opened(t, { path });
     const dropped: { readonly number: number; readonly epoch: number }[] = [];
     for (let i = 0; i < 100; i++) {
-      const { number } = await done(store, startOf(`i${i}`, { input: "x".repeat(200_000) }));
+      const { number } = await done(store, startOf(`i${i}`, { message: { wakes: "unless-held" }, input: "x".repeat(200_000) }));
       dropped.push({ number, epoch: 1 });
     }
     const before = await store.file.sizes();

@@ -64,6 +64,7 @@ export interface Statements {
   readonly releaseActivitiesOf: StatementSync;
   readonly releaseActivities: StatementSync;
   readonly stranded: StatementSync;
+  readonly startWaiting: StatementSync;
   readonly dropRows: readonly StatementSync[];
   readonly lastNumber: StatementSync;
   readonly finishedAfter: StatementSync;
@@ -146,6 +147,7 @@ export function prepare(db: DatabaseSync): Statements {
     releaseActivitiesOf: sql("update activities set owner = null, visible_at = ? where owner = ?"),
     releaseActivities: sql("update activities set owner = null, visible_at = ? where owner is not null"),
     stranded: sql("select distinct number from messages where number not in (select number from ready)"),
+    startWaiting: sql("select 1 from messages where number = ? and lane = 1 limit 1"),
     dropRows: ["instances", "payloads", "history", "messages", "ready", "activities"].map((table) =>
       sql(`delete from ${table} where number = ?`),
     ),
