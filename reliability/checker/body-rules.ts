@@ -47,7 +47,7 @@ export function checkBodies(
   /** When each delivery was first seen to be claimed. */
   const claims = new Map<string, number>();
   journal.forEach((entry, place) => {
-    if (entry.kind === "died") dead.set(entry.by, place);
+    if (entry.kind === "died" || entry.kind === "gives-back") dead.set(entry.by, place);
     else if (entry.kind === "stands") {
       for (const { taskId, executionId, delivery } of entry.standing?.activities ?? []) {
         const key = `${taskKey(entry.id, executionId, taskId)} ${delivery}`;

@@ -221,8 +221,9 @@ function checkRestart(call: Call, newId: string, told: Told, report: Report): vo
     (life) => life.id === newId && life.moments.some(({ standing }) => standing?.instance.record.executionId === token),
   );
   const begun = made?.moments.find(({ standing }) => standing?.instance.record.executionId === token);
-  // However it stood while it was asked for: one that goes on may be restarted under another id.
-  const sources = statesDuring({ ...call, from: Math.min(call.from, begun?.place ?? 0) }, told).flatMap(
+  // However it stood while it was asked for, by the first who asked for this: one that goes on may be restarted under another id.
+  const asked = told.calls.filter((other) => other.op === "restart" && other.request.token === token).map((other) => other.from);
+  const sources = statesDuring({ ...call, from: Math.min(...asked, call.from, begun?.place ?? 0) }, told).flatMap(
     (standing) => standing?.instance ?? [],
   );
   const to = begun?.standing?.instance;

@@ -39,6 +39,8 @@ export type Sight =
   | { readonly kind: "fail"; readonly call: string; readonly code: string; readonly message: string }
   /** The process that says so has died. */
   | { readonly kind: "died" }
+  /** Told to stop, and its patience is over: what it still runs is given back, whether it ends or not. */
+  | { readonly kind: "gives-back" }
   /** What it holds is its own until then, and no longer; said when it is renewed. */
   | { readonly kind: "lease"; readonly until: number }
   /** How an instance stands in the store, at a reading of its clock; nothing when it is gone. */

@@ -42,6 +42,7 @@ export class Clients {
   #calls = 0;
   #tokens = 0;
   /** What a start by token was answered with. */
+  readonly #purged = new Set<string>();
   readonly #accepted = new Set<string>();
 
   constructor(world: ClientWorld) {
@@ -64,12 +65,17 @@ export class Clients {
     if (life === undefined) return { kind: "unknown" };
     const call = `${by}:${++this.#calls}`;
     witness.see(by, { kind: "invoke", call, op, instanceId: id, what });
+    if (op === "purge") this.#purged.add(id);
     const asked = (): Promise<unknown> =>
       new Promise((resolve, reject) => life.deliver(() => void ask(life.backend).then(resolve, reject)));
     if (has("double-request") && chance.happens(0.1) && op !== "purge") {
       count(tally.faults, "double-request");
       witness.see(by, { kind: "invoke", call: `${call}:again`, op, instanceId: id, what });
-      agenda.at(agenda.now + chance.below(5_000), () => void asked().catch(() => undefined));
+      agenda.at(agenda.now + chance.below(5_000), () => {
+        // Nobody can know a start again whose instance is gone: that it begins anew is told in the README, and would be reported for ever.
+        if (op === "start" && this.#purged.has(id)) return;
+        void asked().catch(() => undefined);
+      });
     }
     const patience = has("impatience") && chance.happens(0.15) ? chance.between(1, 500) : 60_000;
     if (patience < 60_000) count(tally.faults, "impatience");

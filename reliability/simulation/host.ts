@@ -201,6 +201,10 @@ export class Host {
     if (life === undefined || worker === undefined || end === undefined || this.#backlog !== undefined) return;
     this.life = undefined;
     this.#code = "new";
+    const { agenda, witness } = this.#world;
+    void agenda.after(graceMs).then(() => {
+      if (this.#end === end) witness.see(life.name, { kind: "gives-back" });
+    });
     const stopped = worker.stop({ graceMs }).then(() => life.backend.close());
     await Promise.race([stopped, life.death, this.#world.agenda.after(60_000)]);
     if (this.#end !== end) return;

@@ -20,9 +20,18 @@ export function predict(program: Program, id: string, version: string, outside: 
   const log: (readonly string[])[] = [];
   for (const [at, step] of program.entries()) {
     if (step.do === "throw") return { kind: "fails", message: `thrown at ${at}` };
-    log.push(entriesOf(step, id, at, version, outside));
+    const entries = entriesOf(step, id, at, version, outside);
+    // Restarted from one that had continued as new, it begins with what that one had come to before.
+    const source = program.slice(at).some((later) => later.do === "again") ? sourceOf(id) : undefined;
+    log.push(source === undefined ? entries : [...entries, ...entriesOf(step, source, at, version, outside)]);
   }
   return { kind: "ends", log };
+}
+
+/** Of an instance that was restarted under an id of its own: the one it was made from. */
+function sourceOf(id: string): string | undefined {
+  const at = id.lastIndexOf("~");
+  return at === -1 ? undefined : id.slice(0, at);
 }
 
 function entriesOf(step: Exclude<Step, { do: "throw" }>, id: string, at: number, version: string, outside: Outside): readonly string[] {

@@ -40,6 +40,8 @@ function textOf(entry: Entry): string | undefined {
       return `${entry.call} is answered ${JSON.stringify(entry.value ?? "ok")}`;
     case "fail":
       return `${entry.call} is refused: ${entry.code}`;
+    case "gives-back":
+      return "gives back what it still runs";
     case "died":
       return "dies";
     case "replayed":

@@ -1098,18 +1098,27 @@ test("a worker can leave while another one is never at rest", async () => {
   await rest();
 });
 
-test("a worker that could not be connected is given nothing", async () => {
+test("A2 a worker is connected though the store cannot tell of stalls: it keeps what it was given, and the look comes later", async () => {
   const w = await world();
+  await w.start("i");
+  const unfit = await w.worker();
+  const turn = unfit.turn();
+  await unfit.completeOrchestration({ kind: "stalled", token: turn.token, stall: { kind: "non-determinism", reason: "other code" } });
+  await unfit.close();
   w.doors.before.query = () => {
     w.doors.before.query = undefined;
     throw new Error("I/O error");
   };
-  const delivered: WorkItem[] = [];
-  await assert.rejects(w.backend.connectWorker(INTEREST, (items) => void delivered.push(...items)));
-  await w.start("i");
-  assert.deepEqual(delivered, []);
   const worker = await w.worker();
+  assert.equal(worker.turns.length, 0);
+  await w.start("j");
   assert.equal(worker.turns.length, 1);
+  await w.clock.advance(250);
+  await rest();
+  assert.deepEqual(
+    worker.turns.map((each) => each.instanceId),
+    ["j", "i"],
+  );
 });
 
 test("A6 no worker is given more activities than it has slots, and two share them", async () => {

@@ -314,11 +314,12 @@ class LocalBackend {
     this.#warned.clear();
     try {
       await this.#retryStalled(worker);
-      for (const number of [...this.#triesToCome]) this.#tryActivitiesAgain(number);
     } catch (error) {
-      await this.#disconnect(worker);
-      throw error;
+      // What it was handed meanwhile is its own: a store that cannot tell of stalls now is no reason to take that back (A2).
+      this.#log.error("stalled instances could not be looked at; it is tried again", { error });
+      void this.#underWay.run(this.#retryStalledUntilDone(worker));
     }
+    for (const number of [...this.#triesToCome]) this.#tryActivitiesAgain(number);
     this.#dispatcher.look();
     this.#housekeeping?.start();
     return {
@@ -1175,6 +1176,18 @@ class LocalBackend {
       }
       cursor = page.next;
     } while (cursor !== undefined);
+  }
+
+  async #retryStalledUntilDone(worker: ConnectedWorker): Promise<void> {
+    for (let delay = 250; ; delay = Math.min(delay * 2, 10_000)) {
+      await this.#underWay.pause(delay);
+      if (this.#closed || !this.#workers.has(worker)) return;
+      try {
+        return await this.#retryStalled(worker);
+      } catch (error) {
+        this.#log.error("stalled instances could not be looked at; it is tried again", { error });
+      }
+    }
   }
 
   #nextExecutionId(outcome: Extract<OrchestrationOutcome, { kind: "turn" }>): string {

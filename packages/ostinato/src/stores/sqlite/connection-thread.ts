@@ -78,7 +78,8 @@ function obey(order: Order): boolean {
       if ((workerData as ConnectionOptions).standby === true) connection?.checkpoint();
       connection?.close();
       tell({ kind: "closed" });
-      port?.close();
+      // Deno's threads have no such door: theirs end when they are terminated.
+      (port as Partial<MessagePort> | null)?.close?.();
       return false;
   }
 }
