@@ -199,6 +199,19 @@ test("terminate needs no worker and no turn before it; H3 the history begins wit
   assert.deepEqual(commit.record?.historyLength, 4);
 });
 
+test("I5 a terminate lets the start of a suspended execution in first, since what was carried along stands in it", () => {
+  const suspended = pending({ status: "SUSPENDED", held: true, generation: 2, turn: 4 });
+  const commit = sound(openTurn(held(suspended, inbox(terminate())), 300, RULES));
+  assert.deepEqual([commit.consumed, commit.record?.held, commit.record?.status], [[], false, "RUNNING"]);
+  const carried = [{ ...raised("one"), kind: "EventRaised", name: "one" } as const];
+  const together = inbox(terminate(), start({ carriedEvents: carried }));
+  const end = sound(openTurn(held({ ...suspended, status: "RUNNING", held: false }, together), 300, RULES));
+  assert.deepEqual(
+    end.history?.events.flatMap((event) => (event.kind === "ExecutionStarted" ? [event.carriedEvents] : [])),
+    [carried],
+  );
+});
+
 test("R3 terminating what was to start later takes its start back", () => {
   const later = held(pending({ scheduledAt: 9_000, notBefore: 9_000 }), inbox(terminate()));
   assert.deepEqual(openTurn(later, 300, RULES), { kind: "needs-payloads" });

@@ -363,6 +363,8 @@ function terminated(
   { children, payloads }: Fetched,
 ): Opening {
   const event = message.event as ExecutionTerminated;
+  const letIn = letStartIn(held, sorted);
+  if (letIn !== undefined) return { kind: "commit", commit: letIn };
   if (event.recursive && children === undefined) return { kind: "needs-children", after: event.after };
   const { after: _told, ...order } = event;
   const forwards = (children?.ids ?? []).map((id): Message => passOn(order, id, `${message.id}:${id}`));
@@ -415,6 +417,21 @@ function terminated(
     ...(replaced ? { replaces: held.record } : {}),
   };
   return { kind: "commit", commit: closing(held, turn, "TERMINATED", given({ output: event.output }), forwards) };
+}
+
+/**
+ * What continue-as-new carried along stands in a start that a suspension keeps back. It is let in first, so that the history has it (I5): the terminate
+ * stays where it is, and both are handed out together.
+ */
+function letStartIn({ record, number, epoch }: HeldInstance, { started }: SortedInbox): Commit | undefined {
+  if (started !== undefined || !record.held || record.historyLength > 0 || record.generation === 1) return undefined;
+  return {
+    ...EMPTY_COMMIT,
+    fences: [{ kind: "instance", number, epoch }],
+    number,
+    record: { ...record, status: "RUNNING", held: false, attempts: 0 },
+    keep: false,
+  };
 }
 
 /** The start of an instance as its record and its input tell it. */
