@@ -14,6 +14,7 @@ if (!["build", "dev", "preview"].includes(task)) {
 }
 if (!existsSync(generator)) {
   console.log("Installing the generator of the site ...");
-  await npm(["ci", "--loglevel=error"], docs);
+  // Its own version is exact; of what it needs npm writes a lock file only for the platform it runs on, which other machines then refuse.
+  await npm(["install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], docs);
 }
 process.exitCode = await run(process.execPath, [generator, task, ...rest], { cwd: docs });

@@ -1,6 +1,6 @@
 // connection-thread: the connection in a thread of its own. All groups that wait go into one transaction.
 
-import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "node:worker_threads";
+import { MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { openConnection } from "./connection.ts";
 import type { Connection, ConnectionOptions } from "./connection.ts";
 import type { FromThread, Order, ToThread } from "./line-to-thread.ts";
@@ -9,6 +9,9 @@ import type { Wire } from "./wire.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("This file is the body of a worker thread.");
+
+/** Deno's port cannot be looked into: what is next comes as an event. */
+const looks = port instanceof MessagePort;
 
 const tell = (message: FromThread): void => port.postMessage(message);
 let connection: Connection | undefined;
@@ -27,7 +30,7 @@ try {
 const LOOK_AGAIN_MS = 0.2;
 
 function next(): ToThread | undefined {
-  return (receiveMessageOnPort(port as MessagePort) as { message: ToThread } | undefined)?.message;
+  return looks ? (receiveMessageOnPort(port as MessagePort) as { message: ToThread } | undefined)?.message : undefined;
 }
 
 /** A message that is there, or comes in a moment. */
@@ -78,7 +81,7 @@ function obey(order: Order): boolean {
       if ((workerData as ConnectionOptions).standby === true) connection?.checkpoint();
       connection?.close();
       tell({ kind: "closed" });
-      // Deno's threads have no such door: theirs end when they are terminated.
+      // Deno's threads have no such door: theirs are ended from the other side.
       (port as Partial<MessagePort> | null)?.close?.();
       return false;
   }

@@ -117,6 +117,8 @@ export function openLine(options: ConnectionOptions, listener: LineListener): Li
       case "ready":
         return opened.resolve();
       case "closed":
+        // A thread ends by itself when its port is closed, but not everywhere: Deno's has to be ended.
+        void worker.terminate();
         return closed?.();
       case "refused":
         return opened.reject(new (REFUSALS[message.error] ?? StoreUnavailableError)(message.message));
