@@ -67,7 +67,11 @@ export default defineConfig({
       },
       { text: "Lint rules", collapsed: true, items: pagesOf("packages/eslint-plugin/docs/rules") },
       { text: "Examples", collapsed: true, items: examples() },
-      { text: "For builders", collapsed: true, items: ["ARCHITECTURE.md", "STYLE.md", "CONTRIBUTING.md", "reliability/README.md"].map(page) },
+      {
+        text: "For builders",
+        collapsed: true,
+        items: ["ARCHITECTURE.md", "STYLE.md", "CONTRIBUTING.md", "reliability/README.md"].map(page),
+      },
       { text: "Decisions", collapsed: true, items: pagesOf("docs/decisions") },
     ],
   },
