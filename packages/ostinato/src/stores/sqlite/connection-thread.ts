@@ -30,7 +30,7 @@ try {
 const LOOK_AGAIN_MS = 0.2;
 
 function next(): ToThread | undefined {
-  return looks ? (receiveMessageOnPort(port as MessagePort) as { message: ToThread } | undefined)?.message : undefined;
+  return looks ? (receiveMessageOnPort(port) as { message: ToThread } | undefined)?.message : undefined;
 }
 
 /** A message that is there, or comes in a moment. */
