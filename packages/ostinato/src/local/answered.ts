@@ -1,7 +1,8 @@
 // answered: what has come for a finished instance, and would go with it.
 //
-// Owns:    how long it is waited for: a terminate that it is to pass on to children that run (C3), the start of another attempt by its parent (S1).
-// Always:  AN1 an end to the waiting: what nobody answers keeps nobody from removing it.
+// Owns:    how long it is waited for: a terminate that it is to pass on to children that run (C3), the start of another attempt by its parent (S1; the store
+//          itself refuses to drop an instance while such a start lies there).
+// Always:  AN1 an end to the waiting: a terminate that nobody answers keeps nobody from removing it.
 //          AN2 it is counted in looks and not in time: the looks of a store that is busy take as long as its other work.
 
 import { isTerminal, type InstanceRecord } from "../contract/instance.ts";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Renewal } from "../engine/store.ts";
 import type { Clock } from "../platform/clock.ts";
+import { handClock } from "../../test/hand-clock.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { seededRandom } from "../platform/random.ts";
 import { createMemoryHub } from "../stores/memory/memory-store.ts";
@@ -9,39 +10,8 @@ import type { OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts"
 import { keepLeases } from "./leases.ts";
 import { createLocalBackend } from "./local-backend.ts";
 
-async function rest(): Promise<void> {
-  for (let i = 0; i < 200; i++) await Promise.resolve();
-}
-
-/** A clock that is moved by hand, from timer to timer. */
-function handClock(): Clock & { advance(ms: number): Promise<void> } {
-  let now = 1_000;
-  let timers: { readonly due: number; readonly run: () => void }[] = [];
-  return {
-    now: () => now,
-    monotonic: () => now,
-    setTimer(ms, run) {
-      const timer = { due: now + ms, run };
-      timers.push(timer);
-      return { cancel: () => void (timers = timers.filter((each) => each !== timer)) };
-    },
-    async advance(ms) {
-      const until = now + ms;
-      for (;;) {
-        await rest();
-        const next = timers.filter((timer) => timer.due <= until).sort((a, b) => a.due - b.due)[0];
-        if (next === undefined) break;
-        timers = timers.filter((timer) => timer !== next);
-        now = Math.max(now, next.due);
-        next.run();
-      }
-      now = until;
-    },
-  };
-}
-
 test("LS1 LS2 a lease is renewed when a third of it has passed, sooner after a failure; what was lost is told before what is good again", async () => {
-  const clock = handClock();
+  const clock = handClock(1_000);
   const seen: string[] = [];
   const answers: (Renewal | Error)[] = [];
   const stop = await keepLeases({
@@ -75,7 +45,7 @@ test("LS1 LS2 a lease is renewed when a third of it has passed, sooner after a f
 });
 
 test("L2 L3 a process that stood still loses what it held to another one, is refused, and takes nothing with it", async () => {
-  const clock = handClock();
+  const clock = handClock(1_000);
   const hub = createMemoryHub({ clock });
   const open = async (name: string, frozen: { now: boolean }) => {
     // One that stands still hears nothing until it goes on.

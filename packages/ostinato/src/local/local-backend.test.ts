@@ -6,50 +6,13 @@ import type { HistoryEvent } from "../contract/events.ts";
 import type { InstanceId } from "../contract/ids.ts";
 import type { ActivityWorkItem, CancelNotice, ForgetNotice, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
 import type { Store } from "../engine/store.ts";
-import type { Clock } from "../platform/clock.ts";
 import { createLogger, type LogRecord } from "../platform/logger.ts";
 import { seededRandom } from "../platform/random.ts";
 import { createMemoryHub, type MemoryHub } from "../stores/memory/memory-store.ts";
+import { handClock, rest, type HandClock } from "../../test/hand-clock.ts";
 import { createLocalBackend, type LocalBackendOptions } from "./local-backend.ts";
 
 // ---- a clock that is moved by hand, a store that can be held or made to fail, a worker that answers what the test says
-
-interface HandClock extends Clock {
-  /** Moves the time, from timer to timer, and lets what they started come to rest. */
-  advance(ms: number): Promise<void>;
-}
-
-/** Everything here waits by promises alone, so a bounded number of turns of the microtask queue is rest. */
-async function rest(): Promise<void> {
-  for (let i = 0; i < 400; i++) await Promise.resolve();
-}
-
-function handClock(start = 1_000_000): HandClock {
-  let now = start;
-  let timers: { readonly due: number; readonly run: () => void }[] = [];
-  return {
-    now: () => now,
-    monotonic: () => now,
-    setTimer(ms, run) {
-      const timer = { due: now + ms, run };
-      timers.push(timer);
-      return { cancel: () => void (timers = timers.filter((each) => each !== timer)) };
-    },
-    async advance(ms) {
-      const until = now + ms;
-      await rest();
-      for (;;) {
-        const next = timers.filter((timer) => timer.due <= until).sort((a, b) => a.due - b.due)[0];
-        if (next === undefined) break;
-        timers = timers.filter((timer) => timer !== next);
-        now = Math.max(now, next.due);
-        next.run();
-        await rest();
-      }
-      now = until;
-    },
-  };
-}
 
 /** A store whose operations can be held at the door, or made to fail. */
 interface Doors {
