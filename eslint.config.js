@@ -11,7 +11,7 @@ const testCalls = {
 
 export default tseslint.config(
   // The site's configuration is read by its generator, which is installed on its own.
-  { ignores: ["**/node_modules/", "**/dist/", "**/coverage/", "docs/.vitepress/"] },
+  { ignores: ["**/node_modules/", "**/dist/", "**/coverage/", "docs/.vitepress/", "packages/grpc/src/generated/"] },
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.recommendedTypeChecked],

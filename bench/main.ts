@@ -1,4 +1,4 @@
-// main: `npm run bench [-- sqlite | memory | replay | coldstart | soak] [--quick] [--markdown] [--write] [--minutes N]`
+// main: `npm run bench [-- sqlite | memory | wire | replay | coldstart | soak] [--quick] [--markdown] [--write] [--minutes N]`
 //
 // Every figure is one JSON line; on a terminal, or with --markdown, a table follows; --write puts it into docs/performance.md. Machines are shared and noisy: floor and engine alternate
 // within one run, each workload in a process of its own, and the median of the rounds counts. A ratio (`.of_floor`, `.growth`) is made from the medians.
@@ -23,11 +23,20 @@ const LATENCIES = quick ? "latency.n200" : "latency.n500";
 const PARKED = quick ? "parked.n2000" : "parked.n10000";
 const ENGINE = ["fanout.n1000", "fanout.n10000", "longchain.n1000", "longchain.n5000", LATENCIES, "starts.k1", "starts.k64", PARKED];
 const CHAINS = ["k1", "k16", "k200"];
+const WIRE = ["fanout.n1000", "fanout.n10000", "longchain.n1000", "longchain.n5000", LATENCIES, "starts.k1", "starts.k64"];
+/** What others have no patience for is left out: their chains and fan-outs grow with the square. */
+const OTHERS = ["fanout.n1000", "longchain.n1000", "latency.n200", "starts.k1", "starts.k64"];
 
 /** What is measured under which name: each workload with its store. */
 const SUITES: Readonly<Record<string, readonly (readonly [store: string, workload: string])[]>> = {
   sqlite: [...CHAINS.flatMap((k) => [`floor.${k}`, `keyed.${k}`, `chain10.${k}`]), "slow_disk", ...ENGINE].map((each) => ["sqlite", each]),
   memory: [...CHAINS.map((k) => `chain10.${k}`), ...ENGINE].map((each) => ["memory", each]),
+  wire: [
+    ...[...CHAINS.map((k) => `chain10.${k}`), ...WIRE].map((each) => ["wire", each] as const),
+    ...["go_sidecar", "python_memory"].flatMap((peer) =>
+      [...CHAINS.map((k) => `chain10.${k}`), ...OTHERS].map((each) => [peer, each] as const),
+    ),
+  ],
   replay: [
     ["sqlite", "replay.async"],
     ["sqlite", "replay.generator"],
@@ -76,11 +85,16 @@ function unitOf(name: string): string {
 function print(name: string, value: number, runs: readonly number[]): void {
   const unit = unitOf(name);
   const digits = unit === "ratio" || unit === "MiB/min" ? 3 : value < 100 ? 2 : 0;
-  const durability = name.startsWith("memory.") ? "memory only" : "WAL, synchronous=FULL";
+  const durability = durabilityOf(name);
   const rounded = (each: number): number => Number(each.toFixed(digits));
   const figure = { bench: name, value: rounded(value), unit, durability, node: process.version, runs: runs.map(rounded) };
   console.log(JSON.stringify(figure));
   figures.push(figure);
+}
+
+function durabilityOf(name: string): string {
+  if (name.startsWith("memory.") || name.startsWith("python_memory.")) return "memory only";
+  return name.startsWith("go_sidecar.") ? "as the sidecar opens its file" : "WAL, synchronous=FULL";
 }
 
 function printRatio(name: string, over: string, under: string): void {

@@ -1,10 +1,11 @@
 // place: where a workload runs, and what it runs there.
 import { join } from "node:path";
+import { isServerStore, startServer, type ServerStore } from "./servers.ts";
 import { activity, openTaskHub, orchestrator, type Hub, type HubOptions, type WarmOptions } from "ostinato";
 
 /** Where a workload runs. */
 export interface Place {
-  readonly store: "sqlite" | "memory";
+  readonly store: "sqlite" | "memory" | ServerStore;
   /** An empty folder for its files. */
   readonly folder: string;
   readonly seconds: number;
@@ -39,7 +40,7 @@ export const longGenerator = orchestrator("longGenerator", function* (ctx, steps
   return yield* ctx.waitForExternalEvent<string>("go");
 });
 
-/** The address of the hub in the place. */
+/** The address of the hub in the place, where the hub is in this process. */
 export function address(place: Place): string {
   return place.store === "memory" ? "memory:" : `sqlite:${join(place.folder, "bench.db")}`;
 }
@@ -50,7 +51,15 @@ export async function withHub<T>(
   work: (hub: Hub) => Promise<T>,
   { worker = true, warm = {}, ...options }: HubOptions & { readonly worker?: boolean; readonly warm?: WarmOptions } = {},
 ): Promise<T> {
-  return withOpened(await openTaskHub(address(place), { ...bodyOf(place), ...options }), work, { worker, warm });
+  if (!isServerStore(place.store)) {
+    return withOpened(await openTaskHub(address(place), { ...bodyOf(place), ...options }), work, { worker, warm });
+  }
+  const server = await startServer(place.store, place.folder);
+  try {
+    return await withOpened(await openTaskHub(server.url, options), work, { worker, warm });
+  } finally {
+    await server.stop();
+  }
 }
 
 /** `BENCH_BODY` chooses where an SQLite hub waits for the disk, to compare. */

@@ -32,6 +32,8 @@ const AIMS: Readonly<Record<string, string>> = {
   "sqlite.starts.k1": "at least 5,000",
   "sqlite.starts.k64": "at least 40,000",
   "memory.chain10.k200": "at least 100,000",
+  "wire.chain10.k200": "at least 2,500, and more than the Go sidecar",
+  "wire.longchain.growth": "at most 1.5",
   "replay.async": "at least 200,000",
   "replay.generator": "at least 500,000",
   coldstart: "at most 150",

@@ -87,8 +87,16 @@ async function buildInto(folder: string, dist: string): Promise<void> {
     const files = { include: [join(folder, "src/**/*.ts")], exclude: [join(folder, "src/**/*.test.ts")] };
     await writeFile(project, JSON.stringify({ extends: join(folder, "tsconfig.build.json"), compilerOptions, ...files }));
     await compile(folder, ["--project", project]);
+    await copyGenerated(join(folder, "src"), dist);
   } finally {
     await rm(place, { recursive: true, force: true });
+  }
+}
+
+/** Generated files are JavaScript and its declarations already: the compiler reads them, and leaves them where they are. */
+async function copyGenerated(src: string, dist: string): Promise<void> {
+  for (const path of await readdir(src, { recursive: true })) {
+    if (path.endsWith(".js") || path.endsWith(".d.ts")) await cp(join(src, path), join(dist, path));
   }
 }
 

@@ -24,6 +24,9 @@ const GUIDE = [
   "determinism-and-replay",
   "testing",
   "operating-a-file",
+  "one-server-many-workers",
+  "workers-in-other-languages",
+  "azure-durable-task-scheduler",
   "production-checklist",
   "telemetry",
   "command-line",
@@ -57,10 +60,10 @@ export default defineConfig({
     ],
     sidebar: [
       { text: "Guide", items: inOrder(pagesOf("docs/guide"), GUIDE) },
-      { text: "Reference", items: [page("docs/glossary.md"), page("docs/performance.md"), page("CHANGELOG.md")] },
+      { text: "Reference", items: [page("docs/glossary.md"), page("docs/interop.md"), page("docs/performance.md"), page("CHANGELOG.md")] },
       {
         text: "Packages",
-        items: ["cli", "eslint-plugin"]
+        items: ["cli", "grpc", "eslint-plugin"]
           .map((name) => `packages/${name}/README.md`)
           .filter(isThere)
           .map(page),

@@ -22,15 +22,17 @@ export class Agenda {
   now: number;
   steps = 0;
   readonly #heap: Item[] = [];
+  readonly #mostSteps: number;
   #order = 0;
 
-  constructor(start: number) {
+  constructor(start: number, mostSteps = MOST_STEPS) {
     this.now = start;
+    this.#mostSteps = mostSteps;
   }
 
   /** More has happened than in any world that is sane: something goes round and round. */
   get isSpent(): boolean {
-    return this.steps > MOST_STEPS;
+    return this.steps > this.#mostSteps;
   }
 
   /** Writes something down. */

@@ -7,7 +7,7 @@ import type { Agenda } from "./agenda.ts";
 import type { Chance } from "./chance.ts";
 import type { Host, Life } from "./host.ts";
 import type { State } from "./programs.ts";
-import type { FaultClass, Order, Planned, Setup } from "./setup.ts";
+import type { AnyFaultClass, Order, Planned, Setup } from "./setup.ts";
 import { count, type Tally } from "./tally.ts";
 import type { Witness } from "./witness.ts";
 
@@ -18,7 +18,7 @@ export interface ClientWorld {
   readonly witness: Witness;
   readonly tally: Tally;
   readonly hosts: readonly Host[];
-  readonly has: (fault: FaultClass) => boolean;
+  readonly has: (fault: AnyFaultClass) => boolean;
 }
 
 /** Something to ask for. */

@@ -43,4 +43,11 @@ const COUNTED: readonly (readonly [string, Goal])[] = [
   ["turnsAbandoned", "a turn was turned down for its version"],
   ["eventsDropped", "an event was dropped and counted"],
   ["coldLoads", "a cold history was read"],
+  ["server: completionsDuplicate", "a server saw a completion twice"],
+  ["server: completionsUnknown", "a server saw a completion of work that it did not know"],
+  ["server: pings", "a server said that it is alive"],
+  ["outcomesRepeated", "an outcome was sent again"],
+  ["callsRepeated", "a call was made again"],
+  ["workStreamsLost", "a stream of work was lost"],
+  ["workStreamsSilent", "a silent stream was given up"],
 ];

@@ -1,26 +1,35 @@
-// host: a process of a simulation: a backend over its own line to the store, a worker, clocks of its own. It can die at any moment.
+// host: a process of a simulation: a backend over its own line to the store, or over the wire; a worker; clocks of its own. It can die at any moment.
 //
 // Owns:    the lives of a process, one after the other; its clocks; what it is told, and when.
+//          One `inside` has the store; where there is a wire it is a server, perhaps without a worker. One `outside` has the wire alone.
 // Always:  P1 a life that has ended is told nothing and does nothing; what the store has is all that is left of it.
 //          P2 what is for a process that stands still waits, in its order, until it goes on.
 import { defaultConverter } from "../../packages/ostinato/src/authoring/payload.ts";
 import type { Backend, WorkerConnection } from "../../packages/ostinato/src/contract/backend.ts";
 import type { ActivityOutcome, ActivityWorkItem, WorkItem } from "../../packages/ostinato/src/contract/work-items.ts";
+import type { Store } from "../../packages/ostinato/src/engine/store.ts";
+import type { Hub } from "../../packages/ostinato/src/hub/hub.ts";
 import { limitsOf } from "../../packages/ostinato/src/hub/open-task-hub.ts";
+import { madeOf, type BackendParts } from "../../packages/ostinato/src/hub/parts-of.ts";
 import { createLocalBackend } from "../../packages/ostinato/src/local/local-backend.ts";
 import type { Clock } from "../../packages/ostinato/src/platform/clock.ts";
 import { createLogger } from "../../packages/ostinato/src/platform/logger.ts";
 import { seededRandom } from "../../packages/ostinato/src/platform/random.ts";
 import type { MemoryHub } from "../../packages/ostinato/src/stores/memory/memory-store.ts";
 import { startWorker, type Worker } from "../../packages/ostinato/src/worker/worker.ts";
+import { remoteBackend } from "../../packages/grpc/src/remote/remote-backend.ts";
+import { createTaskHubService, type TaskHubService } from "../../packages/grpc/src/server/task-hub-service.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Chance } from "./chance.ts";
 import { RunAgain } from "./run-again.ts";
 import { activitiesOf, orchestratorsOf } from "./programs.ts";
-import type { FaultClass, HostPlan } from "./setup.ts";
+import type { AnyFaultClass, HostPlan, WireSetup } from "./setup.ts";
 import { storeLine } from "./store-line.ts";
 import { count, type Tally } from "./tally.ts";
+import type { Wire } from "./wire.ts";
 import type { Witness } from "./witness.ts";
+
+const SHORTEST_WAIT_MS = 0.001;
 
 /** What all hosts of a world share. */
 export interface HostWorld {
@@ -30,13 +39,19 @@ export interface HostWorld {
   readonly witness: Witness;
   readonly tally: Tally;
   readonly leaseMs: number;
-  readonly has: (fault: FaultClass) => boolean;
+  readonly has: (fault: AnyFaultClass) => boolean;
   readonly chanceFor: (purpose: string) => Chance;
   /** Turns are run again from the start. */
   readonly again: boolean;
   /** What the product says is broken. */
   readonly broken: (message: string) => void;
+  /** Where some processes are outside. */
+  readonly wire?: Wire;
+  readonly wireSetup?: WireSetup;
 }
+
+/** Where a process stands: with the store, or beyond the wire. */
+export type HostPlace = "inside" | "outside";
 
 /** One life of a process. */
 export interface Life {
@@ -53,19 +68,22 @@ export class Host {
   readonly #world: HostWorld;
   readonly #plan: HostPlan;
   readonly #index: number;
+  readonly #place: HostPlace;
   #code: HostPlan["code"];
   #lives = 0;
   #jumpMs = 0;
   #end: (() => void) | undefined;
   #backlog: (() => void)[] | undefined;
   #worker: Worker | undefined;
+  #service: TaskHubService | undefined;
   /** The life of now; none while the process is away. */
   life: Life | undefined;
 
-  constructor(world: HostWorld, plan: HostPlan, index: number) {
+  constructor(world: HostWorld, plan: HostPlan, index: number, place: HostPlace = "inside") {
     this.#world = world;
     this.#plan = plan;
     this.#index = index;
+    this.#place = place;
     this.#code = plan.code;
   }
 
@@ -73,7 +91,8 @@ export class Host {
   begin(): void {
     if (this.#end !== undefined) return;
     const { agenda, tally, witness, hub, has, leaseMs } = this.#world;
-    const name = `h${this.#index}.${++this.#lives}`;
+    const { wire, wireSetup } = this.#world;
+    const name = `${this.#place === "outside" ? "w" : "h"}${this.#index}.${++this.#lives}`;
     const chance = this.#world.chanceFor(name);
     const stops: (() => void)[] = [];
     let dead = false;
@@ -86,14 +105,18 @@ export class Host {
     };
     let backend: Backend | undefined;
     let worker: Worker | undefined;
+    let service: TaskHubService | undefined;
     this.#end = () => {
       dead = true;
       this.#end = undefined;
       this.#backlog = undefined;
       this.life = undefined;
       this.#worker = undefined;
+      this.#service = undefined;
       witness.see(name, { kind: "died" });
       for (const [what, amount] of Object.entries(backend?.counters() ?? {})) count(tally.counters, what, amount);
+      for (const [what, amount] of Object.entries(service?.counters() ?? {})) count(tally.counters, `server: ${what}`, amount);
+      wire?.closed(name);
       for (const stop of stops) stop();
       // It holds a listener of this real process.
       void worker?.stop({ graceMs: 0 });
@@ -101,41 +124,56 @@ export class Host {
     };
     const end = this.#end;
 
-    const store = storeLine(hub.connect(name), {
-      agenda,
-      chance,
-      witness,
-      tally,
-      leaseMs,
-      has,
-      name,
-      deliver,
-      crash: () => {
-        if (dead) return;
-        end();
-        agenda.at(agenda.now + chance.below(10_000), () => this.begin());
-      },
-      atDeath: (stop) => stops.push(stop),
-    });
     const clock = this.#clock(deliver);
+    const storeOf = (): Store => {
+      return storeLine(hub.connect(name), {
+        agenda,
+        chance,
+        witness,
+        tally,
+        leaseMs,
+        has,
+        name,
+        deliver,
+        crash: () => {
+          if (dead) return;
+          end();
+          agenda.at(agenda.now + chance.below(10_000), () => this.begin());
+        },
+        renewed: (until) => wire?.renewed(name, until),
+        atDeath: (stop) => stops.push(stop),
+      });
+    };
     const log = createLogger({
       level: "error",
       sink: ({ message }) => {
         if (message.includes("rule of the engine")) this.#world.broken(`${name}: ${message}`);
       },
     });
+    const random = seededRandom(chance.below(2 ** 31));
+    /** A backend over the store; a server of it where there is a wire. */
+    const openInside = async (): Promise<Backend> => {
+      const local = await createLocalBackend({ store: storeOf(), clock, random, log, leaseMs, maxClaims: 10_000 });
+      if (dead || wire === undefined) return local;
+      service = serviceOf({ backend: local, clock, random, log }, wireSetup?.graceMs ?? 0);
+      this.#service = service;
+      wire.opened(name, service, deliver);
+      return local;
+    };
+    const openOutside = (of: Wire): Backend => {
+      const atDeath = (stop: () => void): void => void stops.push(stop);
+      const channel = of.channelOf({ name, clock, chance, deliver, isDead: () => dead, atDeath });
+      return remoteBackend(channel, { where: "the servers", clock, random, log });
+    };
     const open = async (): Promise<void> => {
-      const local = await createLocalBackend({
-        store,
-        clock,
-        random: seededRandom(chance.below(2 ** 31)),
-        log,
-        leaseMs,
-        maxClaims: 10_000,
-      });
+      const opened = this.#place === "outside" && wire !== undefined ? openOutside(wire) : await openInside();
       if (dead) return;
       const again = this.#world.again ? new RunAgain(hub, witness, name) : undefined;
-      backend = watched(local, name, witness, () => dead, again);
+      backend = watched(opened, name, witness, () => dead, again);
+      if (this.#place === "inside" && wireSetup?.bareServers === true) {
+        this.life = { name, backend, death, deliver };
+        return;
+      }
       const { slots, warmBytes, warmIdleMs } = this.#plan;
       const takes = (): number => {
         if (!has("slow-bodies") || !chance.happens(0.2)) return chance.happens(0.3) ? 0 : chance.below(2_000);
@@ -197,15 +235,16 @@ export class Host {
   async drain(graceMs: number): Promise<void> {
     const { life } = this;
     const worker = this.#worker;
+    const service = this.#service;
     const end = this.#end;
-    if (life === undefined || worker === undefined || end === undefined || this.#backlog !== undefined) return;
+    if (life === undefined || end === undefined || this.#backlog !== undefined) return;
     this.life = undefined;
     this.#code = "new";
     const { agenda, witness } = this.#world;
     void agenda.after(graceMs).then(() => {
       if (this.#end === end) witness.see(life.name, { kind: "gives-back" });
     });
-    const stopped = worker.stop({ graceMs }).then(() => life.backend.close());
+    const stopped = Promise.all([service?.close({ graceMs }), worker?.stop({ graceMs })]).then(() => life.backend.close());
     await Promise.race([stopped, life.death, this.#world.agenda.after(60_000)]);
     if (this.#end !== end) return;
     end();
@@ -244,7 +283,9 @@ export class Host {
       monotonic: () => (agenda.now - begun) * rate,
       setTimer(ms, run) {
         let cancelled = false;
-        const appointment = agenda.at(agenda.now + Math.max(0, Number.isNaN(ms) ? 0 : ms) / rate, () =>
+        // A wait is never so short that rounding makes it none: whoever waits for the rest of a wait would wait for ever.
+        const wait = ms > 0 ? Math.max(ms / rate, SHORTEST_WAIT_MS) : 0;
+        const appointment = agenda.at(agenda.now + wait, () =>
           deliver(() => {
             if (!cancelled) run();
           }),
@@ -258,6 +299,12 @@ export class Host {
       },
     };
   }
+}
+
+/** The service of a backend. */
+function serviceOf(parts: BackendParts, graceMs: number): TaskHubService {
+  const nobody = { startWorker: () => undefined, close: () => undefined };
+  return createTaskHubService(madeOf(nobody, parts) as unknown as Hub, { reconnectGrace: { milliseconds: graceMs } });
 }
 
 /** A backend whose work items are seen: bodies begin when they are handed out, and end with their outcome. */

@@ -4,15 +4,16 @@
 //   npm run simulate -- --seed 42 [--about i0]    one world, with its trace
 //   npm run simulate -- --planted [name]          bugs that are planted on purpose, and after how many seeds each is found
 //   npm run simulate -- --corpus                  the seeds that have found what is mended
+//   npm run simulate -- --through grpc            every world has processes that reach the store through a server alone
 //
 // `--until-found` ends at the first violation and tells it as JSON (what --planted asks of a copy of the tree).
 import { parseArgs } from "node:util";
 import { violationText } from "../checker/violation.ts";
 import { corpusSeeds } from "./corpus.ts";
 import { findPlanted } from "./planted.ts";
-import { FAULT_CLASSES, setupOf } from "./setup.ts";
+import { FAULT_CLASSES, setupOf, WIRE_FAULT_CLASSES, type DrawOptions } from "./setup.ts";
 import { shrink } from "./shrink.ts";
-import { addTally, GOALS, newTally, type Tally } from "./tally.ts";
+import { addTally, GOALS, newTally, WIRE_GOALS, type Tally } from "./tally.ts";
 import { setupText, traceOf } from "./trace.ts";
 import { simulate, type Outcome } from "./world.ts";
 
@@ -27,12 +28,17 @@ const { values, positionals } = parseArgs({
     corpus: { type: "boolean", default: false },
     "until-found": { type: "boolean", default: false },
     shrink: { type: "boolean", default: true },
+    through: { type: "string" },
   },
   allowNegative: true,
 });
 
 /** So many worlds show whether every fault and every goal occurs. */
 const ENOUGH_SEEDS = 200;
+
+if (values.through !== undefined && values.through !== "grpc") throw new Error("--through has one value: grpc");
+const draw: DrawOptions = values.through === undefined ? {} : { through: "grpc" };
+const again = values.through === undefined ? "" : ` --through ${values.through}`;
 
 const isBroken = ({ violations, broken }: Outcome): boolean => violations.length + broken.length > 0;
 
@@ -41,7 +47,7 @@ function* range(from: number, count: number): Generator<number> {
 }
 
 async function one(seed: number): Promise<boolean> {
-  const outcome = await simulate(setupOf(seed));
+  const outcome = await simulate(setupOf(seed, draw));
   for (const line of traceOf(outcome, values.about)) console.log(line);
   console.log(setupText(outcome.setup));
   tell(outcome);
@@ -61,7 +67,7 @@ async function many(seeds: Iterable<number>): Promise<boolean> {
   let steps = 0;
   const failed: Outcome[] = [];
   for (const seed of seeds) {
-    const outcome = await simulate(setupOf(seed));
+    const outcome = await simulate(setupOf(seed, draw));
     count++;
     steps += outcome.steps;
     addTally(total, outcome.tally);
@@ -83,7 +89,7 @@ async function many(seeds: Iterable<number>): Promise<boolean> {
     const smallest = values.shrink ? await shrink(outcome) : outcome;
     console.log(setupText(smallest.setup));
     tell(smallest);
-    console.log(`  again: npm run simulate -- --seed ${outcome.setup.seed}`);
+    console.log(`  again: npm run simulate -- --seed ${outcome.setup.seed}${again}`);
   }
   if (failed.length > 0)
     console.log(`\n${failed.length} of ${count} seeds broke something: ${failed.map((outcome) => outcome.setup.seed).join(", ")}`);
@@ -98,8 +104,9 @@ function tellTally(total: Tally, count: number): string[] {
     console.log(`\n${title}`);
     for (const [what, amount] of rows) console.log(`  ${String(amount).padStart(9)}  ${what}`);
   };
-  const faults = FAULT_CLASSES.map((fault) => [fault, total.faults.get(fault) ?? 0] as const);
-  const goals = GOALS.map((goal) => [goal, total.goals.get(goal) ?? 0] as const);
+  const classes = [...FAULT_CLASSES, ...(values.through === undefined ? [] : WIRE_FAULT_CLASSES)];
+  const faults = classes.map((fault) => [fault, total.faults.get(fault) ?? 0] as const);
+  const goals = [...GOALS, ...(values.through === undefined ? [] : WIRE_GOALS)].map((goal) => [goal, total.goals.get(goal) ?? 0] as const);
   const sum = faults.reduce((all, [, amount]) => all + amount, 0);
   table(`faults (${Math.round(sum / count)} in each world)`, faults);
   table("gone through", goals);
@@ -117,7 +124,7 @@ function tellTally(total: Tally, count: number): string[] {
 /** For a planted bug: the first seed that finds it. */
 async function untilFound(from: number, count: number): Promise<boolean> {
   for (const seed of range(from, count)) {
-    const { violations } = await simulate(setupOf(seed));
+    const { violations } = await simulate(setupOf(seed, draw));
     if (violations.length === 0) continue;
     const invariants = [...new Set(violations.map((violation) => violation.invariant))];
     console.log(JSON.stringify({ seed, seeds: seed - from + 1, invariants, first: violationText(violations[0]!) }));
@@ -134,5 +141,5 @@ const done = values.planted
     ? await untilFound(from, Number(values.seeds ?? 200))
     : values.seed !== undefined
       ? await one(Number(values.seed))
-      : await many(values.corpus ? corpusSeeds() : range(from, Number(values.seeds ?? 200)));
+      : await many(values.corpus ? corpusSeeds(draw.through) : range(from, Number(values.seeds ?? 200)));
 process.exitCode = done ? 0 : 1;

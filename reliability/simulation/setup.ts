@@ -37,6 +37,37 @@ export const FAULT_CLASSES = [
 /** A kind of faults. */
 export type FaultClass = (typeof FAULT_CLASSES)[number];
 
+/** Kinds of faults of the wire, where there is one. */
+export const WIRE_FAULT_CLASSES = [
+  /** Every connection of a process is lost, in the middle of whatever is under way. */
+  "connection-lost",
+  /** A stream breaks after a few messages. */
+  "stream-cut",
+  /** A call never arrives. */
+  "call-lost",
+  /** The server has acted, and nobody hears of it. */
+  "reply-lost",
+  /** A call arrives twice. */
+  "call-twice",
+  /** A completion comes when its work may have been given to somebody else. */
+  "completion-late",
+  /** Calls and replies take their time. */
+  "wire-delay",
+  /** A stream that is open and says nothing: no work, no pings. */
+  "silence",
+  /** A process is gone, and its server does not hear of it for a while. */
+  "half-open",
+  /** Somebody answers work with tokens that are made up. */
+  "forged-token",
+  /** Somebody answers work with tokens that were good once. */
+  "stale-token",
+] as const;
+
+/** A kind of faults of the wire. */
+export type WireFaultClass = (typeof WIRE_FAULT_CLASSES)[number];
+/** Any kind of faults. */
+export type AnyFaultClass = FaultClass | WireFaultClass;
+
 /** An instance that a client starts. */
 export interface Planned {
   readonly id: string;
@@ -75,10 +106,23 @@ export interface HostPlan {
   readonly rate: number;
 }
 
+/** What of a world is behind the wire. The hosts of such a world are servers. */
+export interface WireSetup {
+  /** Processes that reach the engine through a server alone, with their workers and clients. */
+  readonly outside: readonly HostPlan[];
+  /** Servers have no workers of their own. */
+  readonly bareServers: boolean;
+  /** Clients ask those outside alone. */
+  readonly clientsOutside: boolean;
+  /** So long a server keeps the work of a worker whose stream has gone. */
+  readonly graceMs: number;
+}
+
 /** A world. */
 export interface Setup {
   readonly seed: number;
-  readonly faults: readonly FaultClass[];
+  readonly faults: readonly AnyFaultClass[];
+  readonly wire?: WireSetup;
   readonly hosts: readonly HostPlan[];
   readonly instances: readonly Planned[];
   readonly blows: readonly Blow[];
@@ -90,8 +134,34 @@ export interface Setup {
   readonly again: boolean;
 }
 
+/** How a world is drawn. */
+export interface DrawOptions {
+  /** `"grpc"`: every world has a wire; without it one of many has. */
+  readonly through?: "grpc";
+}
+
 /** The world of a seed. */
-export function setupOf(seed: number): Setup {
+export function setupOf(seed: number, options: DrawOptions = {}): Setup {
+  const setup = directSetupOf(seed);
+  // Streams of their own: what a seed means without a wire stays what it was.
+  const hasWire = options.through === "grpc" || chanceOf(seed, "beyond").happens(0.06);
+  return hasWire ? throughWire(setup, chanceOf(seed, "wire")) : setup;
+}
+
+function throughWire(setup: Setup, chance: Chance): Setup {
+  const faults = [...setup.faults, ...WIRE_FAULT_CLASSES.filter(() => chance.happens(0.55))];
+  const outside = Array.from({ length: chance.between(1, 3) }, () => hostOf(chance, setup.faults));
+  const wire: WireSetup = {
+    outside,
+    bareServers: chance.happens(0.7),
+    clientsOutside: chance.happens(0.7),
+    graceMs: chance.pick([0, 1_000, 10_000]),
+  };
+  const blows = [...setup.blows, ...blowsOf(chance, setup.faults, setup.hosts.length + outside.length, setup.unrestMs)];
+  return { ...setup, faults, wire, blows: blows.sort((a, b) => a.at - b.at) };
+}
+
+function directSetupOf(seed: number): Setup {
   const chance = chanceOf(seed, "setup");
   const faults = FAULT_CLASSES.filter(() => chance.happens(0.55));
   const unrestMs = chance.between(30_000, 180_000);
@@ -111,7 +181,7 @@ export function setupOf(seed: number): Setup {
   };
 }
 
-function hostOf(chance: Chance, faults: readonly FaultClass[]): HostPlan {
+function hostOf(chance: Chance, faults: readonly AnyFaultClass[]): HostPlan {
   const wrong = faults.includes("clocks");
   return {
     code: chance.happens(0.3) ? "old" : "new",
@@ -137,7 +207,7 @@ function plannedOf(chance: Chance, id: string, ids: readonly string[], unrestMs:
   };
 }
 
-function blowsOf(chance: Chance, faults: readonly FaultClass[], hosts: number, unrestMs: number): Blow[] {
+function blowsOf(chance: Chance, faults: readonly AnyFaultClass[], hosts: number, unrestMs: number): Blow[] {
   const blows: Blow[] = [];
   const add = (kind: Blow["kind"], most: number, ms: () => number): void => {
     for (let left = chance.between(1, most); left > 0; left--)

@@ -10,7 +10,7 @@ import type { ChangeHint, Store } from "../../packages/ostinato/src/engine/store
 import { StoreUnavailableError } from "../../packages/ostinato/src/contract/errors.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Chance } from "./chance.ts";
-import type { FaultClass } from "./setup.ts";
+import type { AnyFaultClass, FaultClass } from "./setup.ts";
 import { count, type Tally } from "./tally.ts";
 import type { Witness } from "./witness.ts";
 
@@ -22,12 +22,14 @@ export interface LineWorld {
   readonly tally: Tally;
   readonly leaseMs: number;
   /** Whether a kind of faults is in force now. */
-  readonly has: (fault: FaultClass) => boolean;
+  readonly has: (fault: AnyFaultClass) => boolean;
   /** Who asks. */
   readonly name: string;
   /** Lets something happen in the process: now, when it goes on, or never. */
   readonly deliver: (run: () => void) => void;
   readonly crash: () => void;
+  /** Its lease was renewed. */
+  readonly renewed?: (until: number) => void;
   /** Takes note of how to stop what goes on after its death. */
   readonly atDeath: (stop: () => void) => void;
 }
@@ -131,6 +133,7 @@ export function storeLine(store: Store, world: LineWorld): Store {
         const renewal = await store.renew(leaseMs);
         leaseUntil = agenda.now + leaseMs;
         witness.see(name, { kind: "lease", until: renewal.at + leaseMs });
+        world.renewed?.(renewal.at + leaseMs);
         if (!renewal.alive) count(tally.goals, "leases were lost and noticed");
         return renewal;
       }),

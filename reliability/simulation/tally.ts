@@ -1,5 +1,5 @@
 // tally: what was done to a world, and what it went through: a run that proves nothing must not look like one that does.
-import type { FaultClass } from "./setup.ts";
+import type { AnyFaultClass } from "./setup.ts";
 
 /** What should happen in some seed of many. */
 export const GOALS = [
@@ -26,11 +26,25 @@ export const GOALS = [
   "a cold history was read",
 ] as const;
 
-export type Goal = (typeof GOALS)[number];
+/** What should happen besides in some seed of many that have a wire. */
+export const WIRE_GOALS = [
+  "a token was refused",
+  "a stale token was accepted, as an answer given before",
+  "a server saw a completion twice",
+  "a server saw a completion of work that it did not know",
+  "an outcome was sent again",
+  "a call was made again",
+  "a stream of work was lost",
+  "a silent stream was given up",
+  "a server said that it is alive",
+  "an event was brought twice",
+] as const;
+
+export type Goal = (typeof GOALS)[number] | (typeof WIRE_GOALS)[number];
 
 /** Counts of one world, or of many. */
 export interface Tally {
-  readonly faults: Map<FaultClass, number>;
+  readonly faults: Map<AnyFaultClass, number>;
   readonly goals: Map<Goal, number>;
   /** What the product counted: refusals and drops among it. */
   readonly counters: Map<string, number>;

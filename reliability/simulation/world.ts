@@ -17,8 +17,10 @@ import { goalsOf } from "./goals.ts";
 import { Host } from "./host.ts";
 import { predict, type Outside } from "./oracle.ts";
 import { FIRST_RETRY_MS, type State } from "./programs.ts";
-import type { FaultClass, Setup } from "./setup.ts";
+import type { AnyFaultClass, Setup } from "./setup.ts";
 import { count, newTally, type Tally } from "./tally.ts";
+import { intrude } from "./intruder.ts";
+import { Wire } from "./wire.ts";
 import { Witness } from "./witness.ts";
 
 /** What became of a world. */
@@ -54,13 +56,14 @@ async function run(setup: Setup): Promise<Outcome> {
   const agenda = new Agenda(START);
   const tally = newTally();
   const broken: string[] = [];
-  const faults = new Set(setup.faults);
+  const faults = new Set<AnyFaultClass>(setup.faults);
   let offset = 0;
   const hub = createMemoryHub({ clock: { now: () => Math.floor(agenda.now + offset) } });
   const witness = new Witness(hub);
   let unrest = true;
-  const has = (fault: FaultClass): boolean => unrest && faults.has(fault);
+  const has = (fault: AnyFaultClass): boolean => unrest && faults.has(fault);
   const chanceFor = (purpose: string): ReturnType<typeof chanceOf> => chanceOf(seed, purpose);
+  const wire = setup.wire === undefined ? undefined : new Wire({ agenda, witness, tally, has });
   const shared = {
     seed,
     agenda,
@@ -72,23 +75,32 @@ async function run(setup: Setup): Promise<Outcome> {
     chanceFor,
     again: setup.again,
     broken: (message: string) => void broken.push(message),
+    ...(wire === undefined || setup.wire === undefined ? {} : { wire, wireSetup: setup.wire }),
   };
-  const hosts = setup.hosts.map((plan, index) => new Host(shared, plan, index));
-  const clients = new Clients({ agenda, chance: chanceFor("clients"), witness, tally, hosts, has });
+  const inside = setup.hosts.map((plan, index) => new Host(shared, plan, index));
+  const outside = (setup.wire?.outside ?? []).map((plan, index) => new Host(shared, plan, index, "outside"));
+  const hosts = [...inside, ...outside];
+  const asked = setup.wire?.clientsOutside === true ? outside : hosts;
+  const clients = new Clients({ agenda, chance: chanceFor("clients"), witness, tally, hosts: asked, has });
+  const intrusions: Violation[] = [];
 
   // ---- unrest
   for (const host of hosts) host.begin();
   let asking = setup.instances.length + setup.orders.length;
-  const asked = (): void => void asking--;
-  for (const planned of setup.instances) void clients.follow(planned).then(asked);
-  for (const order of setup.orders) void clients.obey(order, setup).then(asked);
+  const done = (): void => void asking--;
+  for (const planned of setup.instances) void clients.follow(planned).then(done);
+  for (const order of setup.orders) void clients.obey(order, setup).then(done);
+  if (wire !== undefined) {
+    const ids = setup.instances.map(({ id }) => id);
+    intrude({ agenda, chance: chanceFor("intruder"), wire, tally, has, violations: intrusions, ids });
+  }
   for (const { kind, at, host, ms } of setup.blows)
     agenda.at(START + at, () => {
       const struck = hosts[host % hosts.length]!;
       const clock = (): true => (struck.jump(ms), true);
       const drain = (): true => (void struck.drain(ms), true);
-      const done = kind === "crash" ? struck.crash(ms) : kind === "freeze" ? struck.freeze(ms) : kind === "drain" ? drain() : clock();
-      if (done) count(tally.faults, kind === "jump" ? "clocks" : kind);
+      const isDone = kind === "crash" ? struck.crash(ms) : kind === "freeze" ? struck.freeze(ms) : kind === "drain" ? drain() : clock();
+      if (isDone) count(tally.faults, kind === "jump" ? "clocks" : kind);
     });
   if (faults.has("store-clock")) {
     const chance = chanceFor("store-clock");
@@ -136,7 +148,7 @@ async function run(setup: Setup): Promise<Outcome> {
     atRest: true,
     ...(emptied === undefined ? {} : { emptied }),
   };
-  const violations = [...check(evidence)];
+  const violations = [...check(evidence), ...intrusions];
   if (agenda.isSpent) violations.unshift({ invariant: "L3", message: "It goes round and round, and comes to no rest." });
   goalsOf(journal, tally);
   return { setup, violations, broken, tally, journal, dump, steps: agenda.steps };
@@ -190,7 +202,7 @@ function tookInTheEnd(instance: DumpedInstance): readonly string[] | undefined {
 }
 
 /** Delays between attempts are kept by what a process knows of the store's clock: where that is wrong or comes late they prove nothing. */
-function policiesOf(faults: ReadonlySet<FaultClass>): NonNullable<Evidence["policies"]> {
+function policiesOf(faults: ReadonlySet<AnyFaultClass>): NonNullable<Evidence["policies"]> {
   const timed =
     faults.has("clocks") || faults.has("store-clock") || faults.has("delay") ? {} : { firstDelayMs: FIRST_RETRY_MS - 2, coefficient: 2 };
   return {

@@ -18,7 +18,7 @@ interface Package {
 }
 
 /** Packages of ours that may need others at run time: what a program is built on needs none, and neither does what reads its source. */
-const mayDepend = new Set(["@ostinato/cli"]);
+const mayDepend = new Set(["@ostinato/cli", "@ostinato/grpc"]);
 
 export function packageFindings(tree: Tree, _house: House): Finding[] {
   const packages = publishedIn(tree);

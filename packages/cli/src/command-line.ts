@@ -17,6 +17,7 @@ import { restore } from "./commands/restore.ts";
 import { resume } from "./commands/resume.ts";
 import { rewind } from "./commands/rewind.ts";
 import { show } from "./commands/show.ts";
+import { serveHubs } from "./commands/serve.ts";
 import { sizes } from "./commands/sizes.ts";
 import { suspend } from "./commands/suspend.ts";
 import { terminate } from "./commands/terminate.ts";
@@ -143,6 +144,34 @@ export function addFileCommands({ group, command }: AddCommand): void {
     integrity,
   );
   command("sizes", "Says how large the file is and what is in it.", ["ostinato sizes --json"], sizes);
+}
+
+/** The command that serves. */
+export function addServingCommands({ group, command }: AddCommand): void {
+  group("To serve (workers and clients in any language, by the Durable Task protocol):");
+  command(
+    "serve [url]",
+    "Serves a task hub until it is told to stop (SIGINT, SIGTERM). SIGHUP reads the certificate again.",
+    [
+      "ostinato serve sqlite:app.db --port 4001",
+      "ostinato serve memory:",
+      "ostinato serve --hub orders=sqlite:orders.db --hub bills=sqlite:bills.db",
+      "ostinato serve sqlite:app.db --host 0.0.0.0 --tls-cert server.pem --tls-key server-key.pem --token-file tokens",
+    ],
+    serveHubs,
+  )
+    .option("--host <address>", "where to listen; other machines can reach anything but the default", "127.0.0.1")
+    .option("-p, --port <port>", "0: any that is free", "4001")
+    .option("--hub <name=url>", "a task hub by its name; may be given several times", repeat)
+    .option("--tls-cert <file>", "the server's certificate, PEM")
+    .option("--tls-key <file>", "its key, PEM")
+    .option("--client-ca <file>", "callers have to show a certificate of this authority")
+    .option("--token-file <file>", "one token a line (or sha256:<hash>), then perhaps hubs=a,b and rights=worker,client")
+    .option("--grace <time>", "how long workers may still answer when it stops", "10s")
+    .option(
+      "--dangerously-allow-unauthenticated-network-access",
+      "listens for other machines without TLS or without tokens: whoever gets there can read and change everything",
+    );
 }
 
 /** Commands about code. */

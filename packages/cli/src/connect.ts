@@ -55,7 +55,7 @@ function lockedError(error: FileLockedError, instead: string): CommandError {
 }
 
 /** Without the codec of the programs, what is written would be nothing that they can read. */
-async function optionsOf({ hubOptions: file }: Session): Promise<HubOptions> {
+export async function optionsOf({ hubOptions: file }: Session): Promise<HubOptions> {
   if (file === undefined) return {};
   const { hubOptions } = await loadModule(file);
   if (typeof hubOptions !== "object" || hubOptions === null)

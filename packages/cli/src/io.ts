@@ -18,6 +18,8 @@ export interface Io {
   readonly ask?: ((question: string) => Promise<string>) | undefined;
   /** The width of the terminal that standard output is; absent when it is none. */
   readonly columns?: number | undefined;
+  /** Calls `act` at each such signal, until what it returned is called; absent where nobody could send one. */
+  readonly onSignal?: ((signal: "SIGHUP" | "SIGINT" | "SIGTERM", act: () => void) => () => void) | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly now: () => number;
 }

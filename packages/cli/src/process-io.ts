@@ -5,7 +5,7 @@ import { PipeClosedError } from "./io.ts";
 import type { Io } from "./io.ts";
 
 /** What of a process is used. */
-export type ProcessLike = Pick<NodeJS.Process, "stdin" | "stdout" | "stderr" | "env">;
+export type ProcessLike = Pick<NodeJS.Process, "stdin" | "stdout" | "stderr" | "env" | "on" | "off">;
 
 /** The world of a process. */
 export function processIo(from: ProcessLike): Io {
@@ -30,6 +30,10 @@ export function processIo(from: ProcessLike): Io {
           }
         }
       : undefined,
+    onSignal(signal, act) {
+      from.on(signal, act);
+      return () => void from.off(signal, act);
+    },
     columns: stdout.isTTY ? stdout.columns : undefined,
     env,
     now: () => Date.now(),

@@ -4,7 +4,7 @@
 // Tells:   each command its session and options; who started it, the exit code.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { addDevelopingCommands, addFileCommands, addLookingCommands, addOperatingCommands } from "./command-line.ts";
+import { addDevelopingCommands, addFileCommands, addLookingCommands, addOperatingCommands, addServingCommands } from "./command-line.ts";
 import type { Act, AddCommand } from "./command-line.ts";
 import { endOf, EXIT } from "./exit-codes.ts";
 import { PipeClosedError } from "./io.ts";
@@ -113,6 +113,7 @@ function createProgram(io: Io, ended: (exitCode: number) => void): Command {
   addLookingCommands(add);
   addOperatingCommands(add);
   addFileCommands(add);
+  addServingCommands(add);
   addDevelopingCommands(add);
   return program;
 }

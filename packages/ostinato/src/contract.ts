@@ -8,8 +8,10 @@ export type {
   CompleteOrchestration,
   CreateSubOrchestration,
   CreateTimer,
+  RewindOrchestration,
   ScheduleTask,
   SendEvent,
+  TerminateOrchestration,
 } from "./contract/actions.ts";
 export type {
   Backend,
@@ -77,10 +79,24 @@ export {
 } from "./contract/instance.ts";
 export { durationMs, LATEST_INSTANT, type Duration, type DurationParts, type DurationText, type Instant } from "./contract/instant.ts";
 export { byDelivery, dueTime, type InboxMessage, type Message, type NewInstance } from "./contract/messages.ts";
+export { partsOf, type BackendParts } from "./hub/parts-of.ts";
+export { sleep, sleepUntil, systemClock, type Clock, type ClockTimer, type TimerOptions } from "./platform/clock.ts";
+export {
+  createLogger,
+  silentLogger,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+  type LogRecord,
+  type LogSink,
+} from "./platform/logger.ts";
+export { jittered, seededRandom, systemRandom, type Random } from "./platform/random.ts";
 export type { Outstanding, OutstandingActivity } from "./contract/outstanding.ts";
 export type { InstanceFilter, Page, PageRequest } from "./contract/queries.ts";
 export { recordedAs } from "./contract/recorded-as.ts";
 export { INSTANCE_STATUSES, refusesItself, refusesStart } from "./contract/reuse.ts";
+export { asRewindRequest } from "./contract/rewound-item.ts";
+export { servedNames, takes, type Served } from "./contract/served.ts";
 export {
   chooseVersion,
   compareVersions,

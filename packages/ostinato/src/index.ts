@@ -35,6 +35,7 @@ export { defaultConverter, type ClassOf, type PayloadConverter } from "./authori
 export type { InOf, OutOf, Schema, StandardSchemaV1 } from "./authoring/schema.ts";
 
 export { openTaskHub, type HubLimits, type HubOptions } from "./hub/open-task-hub.ts";
+export type { RemoteOptions, RemoteTls } from "./hub/remote-hub.ts";
 export type { Hub } from "./hub/hub.ts";
 export type { PayloadCodec } from "./hub/codec.ts";
 export type { Client, FinishedQuery, InstanceQuery, PurgeManyOptions, StartArgs, StartOptions } from "./client/client.ts";
@@ -68,10 +69,12 @@ export type { HistoryEvent } from "./contract/events.ts";
 export type { Failure } from "./contract/failure.ts";
 export { compareVersions, type VersionFailureStrategy, type VersionMatchStrategy } from "./contract/versions.ts";
 export {
+  AccessDeniedError,
   ActivityTimeoutError,
   FileLockedError,
   HistoryFormatError,
   HubClosedError,
+  HubUnreachableError,
   InstanceExistsError,
   InstanceNotFoundError,
   InvalidArgumentError,

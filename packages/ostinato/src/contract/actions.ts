@@ -1,13 +1,15 @@
 // actions: what a turn may ask for.
 //
 // Owns:    the kinds of actions. An orchestrator changes the world by no other way.
-// Always:  ids count from 1 in each execution; each call that can be recorded takes one. A cancelled timer keeps its id and takes none.
+// Always:  AC1 our programs count from 1 in each execution; each call that can be recorded takes a number. A cancelled timer keeps its own.
+//          AC2 whoever receives actions relies on none of it: workers of other SDKs count from 0, send everything under -1, or ask for the
+//          next attempt of a call under the number of the first.
 
 import type { Failure } from "./failure.ts";
 import type { ExecutionId, InstanceId } from "./ids.ts";
 import type { Instant } from "./instant.ts";
 import type { Tags } from "./instance.ts";
-import type { EventRaised } from "./events.ts";
+import type { EventRaised, HistoryEvent } from "./events.ts";
 
 /** Run an activity. */
 export interface ScheduleTask {
@@ -67,6 +69,28 @@ export interface SendEvent {
   readonly input?: string;
 }
 
+/** Terminate another instance. */
+export interface TerminateOrchestration {
+  readonly kind: "terminateOrchestration";
+  readonly id: number;
+  readonly instanceId: InstanceId;
+  /** What becomes its output. */
+  readonly reason?: string;
+  /** Its children, and theirs, go with it. */
+  readonly recursive: boolean;
+}
+
+/**
+ * The worker's answer to an ExecutionRewound behind the end of its execution: the history without what failed, under which the instance goes on.
+ * Our own programs append instead, and say with every call again which of them is tried anew.
+ */
+export interface RewindOrchestration {
+  readonly kind: "rewindOrchestration";
+  readonly id: number;
+  /** All that is kept. Its ExecutionStarted has the id of the execution that goes on. */
+  readonly newHistory: readonly HistoryEvent[];
+}
+
 /** The program has ended, or begins anew. */
 export interface CompleteOrchestration {
   readonly kind: "completeOrchestration";
@@ -84,7 +108,15 @@ export interface CompleteOrchestration {
 }
 
 /** One thing that a turn asks for. */
-export type Action = ScheduleTask | CreateSubOrchestration | CreateTimer | CancelTimer | SendEvent | CompleteOrchestration;
+export type Action =
+  | ScheduleTask
+  | CreateSubOrchestration
+  | CreateTimer
+  | CancelTimer
+  | SendEvent
+  | TerminateOrchestration
+  | RewindOrchestration
+  | CompleteOrchestration;
 
 /** The kinds of actions. */
 export type ActionKind = Action["kind"];

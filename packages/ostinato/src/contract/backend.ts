@@ -135,8 +135,10 @@ export interface ClientOperations {
 
 /** What a worker can run, and how much at once. */
 export interface WorkerInterest {
-  readonly orchestrators: readonly string[];
-  readonly activities: readonly string[];
+  /** By name; `"any"`: whatever there is (a worker of another process that says only when it sees the work whether it can do it). Who names a
+   *  thing is preferred to who takes any. */
+  readonly orchestrators: readonly string[] | "any";
+  readonly activities: readonly string[] | "any";
   /** Of these orchestrators only instances of one of these versions (`""`: without one). */
   readonly orchestratorVersions?: Readonly<Record<string, readonly string[]>>;
   readonly maxConcurrentOrchestrations: number;

@@ -186,6 +186,16 @@ export class ReplayError extends OstinatoError {
   readonly code = "REPLAY_DIFFERENT";
 }
 
+/** The server of a remote task hub cannot be reached, or did not answer in time. What was asked may have been done all the same. */
+export class HubUnreachableError extends OstinatoError {
+  readonly code = "HUB_UNREACHABLE";
+}
+
+/** The server of a remote task hub does not let whoever asks do this: no credentials, wrong ones, or ones that are for less. */
+export class AccessDeniedError extends OstinatoError {
+  readonly code = "ACCESS_DENIED";
+}
+
 /** The backend behind this hub does not have the feature. */
 export class UnsupportedError extends OstinatoError {
   readonly code = "UNSUPPORTED";

@@ -32,7 +32,8 @@ export interface ExecutionStarted extends EventBase {
   readonly scheduledAt?: Instant;
   /** What idempotency keys count from (lineage.ts); this execution where it is absent. */
   readonly lineage?: ExecutionId;
-  /** True when the caller's contract has already checked the input, so the worker need not. */
+  /** True when the input was checked, by the caller's contract or in the first turn, so the worker need not. False: whoever keeps the history
+   *  records no checks, so the input is checked at every replay. Absent: it was not checked yet. */
   readonly validated?: boolean;
   /** After continue-as-new: events that the execution before had not consumed. Delivered right after this event, before everything else. */
   readonly carriedEvents?: readonly EventRaised[];

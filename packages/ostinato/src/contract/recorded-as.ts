@@ -8,7 +8,7 @@ import type { Action } from "./actions.ts";
 import type { HistoryEvent, TaskScheduled } from "./events.ts";
 import type { Instant } from "./instant.ts";
 
-/** The event that records an action; `undefined` for a completion, whose event the engine writes last. */
+/** The event that records an action; `undefined` for what leaves none of its own: a completion's is written last, a rewind replaces them all. */
 export function recordedAs(action: Action, timestamp: Instant): HistoryEvent | undefined {
   const eventId = action.id;
   switch (action.kind) {
@@ -38,6 +38,8 @@ export function recordedAs(action: Action, timestamp: Instant): HistoryEvent | u
       return { kind: "EventSent", eventId, timestamp, instanceId: action.instanceId, name: action.name, ...given({ input: action.input }) };
     case "cancelTimer":
       return { kind: "TimerCancelled", eventId: -1, timestamp, timerId: action.id };
+    case "terminateOrchestration":
+    case "rewindOrchestration":
     case "completeOrchestration":
       return undefined;
   }

@@ -81,6 +81,8 @@ export type OrchestrationOutcome =
       readonly awaitedEvents?: readonly string[];
       /** The worker keeps the program; the bytes it counts for. Absent: it does not. */
       readonly keptBytes?: number;
+      /** How many of the new events the turn has taken, OrchestratorStarted among them; the others are new once more in the next. Absent: all. */
+      readonly eventsProcessed?: number;
     }
   | { readonly kind: "needs-history"; readonly token: WorkToken }
   | { readonly kind: "stalled"; readonly token: WorkToken; readonly stall: Pick<Stall, "kind" | "reason"> }
@@ -90,4 +92,11 @@ export type OrchestrationOutcome =
 export type ActivityOutcome =
   | { readonly kind: "completed"; readonly token: WorkToken; readonly result?: string }
   | { readonly kind: "failed"; readonly token: WorkToken; readonly failure: Failure }
-  | { readonly kind: "abandoned"; readonly token: WorkToken; readonly delayMs?: number };
+  | {
+      readonly kind: "abandoned";
+      readonly token: WorkToken;
+      /** Offered again after so long; absent: after a second, doubling to thirty. */
+      readonly delayMs?: number;
+      /** The worker has not begun it (it has no code that fits, or had no time): it does not count as a delivery. */
+      readonly undone?: boolean;
+    };

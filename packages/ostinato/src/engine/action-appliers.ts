@@ -3,7 +3,9 @@
 // Owns:    the exhaustive table action kind → rows of the commit.
 // Is told: the action, and the draft (which knows the record, the turn's time, and the room there is).
 // Always:  A1 a turn that ends its execution leaves no activity and no timer behind; events it sends and children it starts go out all the same.
-//          A2 message ids are made from execution and action, so that writing one twice is a no-op.
+//          A2 message ids are made from execution, turn and action, so that writing a turn twice is writing it once. A timer's has no turn, so
+//             that it can be taken back; but under a number that does not count on (a worker of another SDK) nobody takes one back.
+//          A3 no two messages of an instance have one id, however its worker counts: no event is taken for the repetition of another one.
 
 import type { Action, ActionKind, CreateSubOrchestration, ScheduleTask } from "../contract/actions.ts";
 import type { ExecutionStarted } from "../contract/events.ts";
@@ -12,6 +14,7 @@ import type { InstanceRecord } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { Message } from "../contract/messages.ts";
 import { given, type Writable } from "../contract/recorded-as.ts";
+import { servedText, takes, type Served } from "../contract/served.ts";
 import { expiryMessageId, timerMessageId } from "./close-activity.ts";
 import { EPOCHS_PER_TURN, type ActivityRow } from "./commit.ts";
 import { rewindMessage } from "./rewind.ts";
@@ -19,10 +22,12 @@ import { newInstanceRecord, startMessage } from "./start.ts";
 
 /** What the process that commits has room for, and what it does with names that nobody serves. */
 export interface Room {
-  readonly activities: ReadonlySet<string>;
+  readonly activities: Served;
   activitySlots: number;
-  readonly orchestrators: ReadonlySet<string>;
+  readonly orchestrators: Served;
   orchestrationSlots: number;
+  /** Names that somebody else here has, where this worker takes any: what is scheduled under them is theirs, and not born claimed. */
+  readonly leftToOthers?: { readonly activities: ReadonlySet<string>; readonly orchestrators: ReadonlySet<string> };
   /** Work for a name that is served here by nobody fails at once, instead of waiting. */
   readonly failUnregistered: boolean;
 }
@@ -36,11 +41,13 @@ export interface Draft {
   readonly messages: Message[];
   readonly activities: ActivityRow[];
   readonly cancelled: MessageId[];
+  /** The highest number so far of what makes messages, from 1: our own programs go on counting. */
+  counted: number;
 }
 
 /** A draft to which nothing has been added yet. */
 export function newDraft(record: InstanceRecord, at: Instant, room: Room, ending: Draft["ending"]): Draft {
-  return { record, at, room, ending, messages: [], activities: [], cancelled: [] };
+  return { record, at, room, ending, messages: [], activities: [], cancelled: [], counted: 0 };
 }
 
 type Appliers = { readonly [K in ActionKind]: (draft: Draft, action: Extract<Action, { kind: K }>) => void };
@@ -55,7 +62,7 @@ const appliers: Appliers = {
   createTimer(draft, action) {
     if (draft.ending !== undefined) return;
     draft.messages.push(
-      toSelf(draft, timerMessageId(draft.record.executionId, action.id), action.fireAt, {
+      toSelf(draft, timerMessageId(draft.record.executionId, action.id) + unlessCounted(draft, action.id), action.fireAt, {
         kind: "TimerFired",
         eventId: -1,
         timestamp: action.fireAt,
@@ -69,12 +76,30 @@ const appliers: Appliers = {
   },
   sendEvent(draft, action) {
     draft.messages.push({
-      id: `${draft.record.executionId}:${action.id}`,
+      id: sentMessageId(draft, action.id),
       to: action.instanceId,
       wakes: "unless-held",
       needs: "program",
       event: { kind: "EventRaised", eventId: -1, timestamp: draft.at, name: action.name, ...given({ input: action.input }) },
     });
+  },
+  terminateOrchestration(draft, action) {
+    draft.messages.push({
+      id: sentMessageId(draft, action.id),
+      to: action.instanceId,
+      wakes: "always",
+      needs: "engine",
+      event: {
+        kind: "ExecutionTerminated",
+        eventId: -1,
+        timestamp: draft.at,
+        recursive: action.recursive,
+        ...given({ output: action.reason }),
+      },
+    });
+  },
+  rewindOrchestration() {
+    // A history is replaced by close-turn.
   },
   completeOrchestration() {
     // The end itself is close-turn's.
@@ -86,9 +111,21 @@ export function applyAction<K extends ActionKind>(draft: Draft, action: Extract<
   (appliers[action.kind] as (draft: Draft, action: Extract<Action, { kind: K }>) => void)(draft, action);
 }
 
+/** The id of a message that an action sends to whoever it may be. */
+function sentMessageId(draft: Draft, actionId: number): MessageId {
+  return `${draft.record.executionId}:${draft.record.turn + 1}:${actionId}${unlessCounted(draft, actionId)}`;
+}
+
+/** Nothing for the next number; for one that was there before, or is none, what tells the message from all others. */
+function unlessCounted(draft: Draft, actionId: number): string {
+  if (actionId <= draft.counted) return `:${draft.record.turn + 1}:${draft.messages.length}`;
+  draft.counted = actionId;
+  return "";
+}
+
 function scheduleTask(draft: Draft, action: ScheduleTask): void {
   const { record, room } = draft;
-  const served = room.activities.has(action.name);
+  const served = takes(room.activities, action.name);
   if (!served && room.failUnregistered) {
     draft.messages.push(
       toSelf(draft, `${record.executionId}:u${action.id}`, undefined, {
@@ -101,7 +138,7 @@ function scheduleTask(draft: Draft, action: ScheduleTask): void {
     );
     return;
   }
-  const claimed = served && room.activitySlots > 0;
+  const claimed = served && room.activitySlots > 0 && room.leftToOthers?.activities.has(action.name) !== true;
   if (claimed) room.activitySlots--;
   const row: Writable<ActivityRow> = {
     number: record.number,
@@ -141,8 +178,9 @@ function scheduleTask(draft: Draft, action: ScheduleTask): void {
 
 function startChild(draft: Draft, action: CreateSubOrchestration): void {
   const { record, room } = draft;
-  const served = room.orchestrators.has(action.name);
-  const claimed = served && room.orchestrationSlots > 0 && action.rewinds === undefined;
+  const served = takes(room.orchestrators, action.name);
+  const isTheirs = room.leftToOthers?.orchestrators.has(action.name) === true;
+  const claimed = served && room.orchestrationSlots > 0 && !isTheirs && action.rewinds === undefined;
   if (claimed) room.orchestrationSlots--;
   const event: ExecutionStarted = {
     kind: "ExecutionStarted",
@@ -184,16 +222,15 @@ function toSelf(draft: Draft, id: MessageId, visibleAt: Instant | undefined, eve
 export function notRegistered(
   what: "activity" | "orchestrator",
   name: string,
-  registered: ReadonlySet<string>,
+  registered: Served,
 ): {
   readonly errorType: string;
   readonly message: string;
   readonly nonRetriable: true;
 } {
-  const names = [...registered].map((each) => `'${each}'`).join(", ") || "none";
   return {
     errorType: "NotRegisteredError",
-    message: `No ${what} is registered under the name '${name}'. Registered: ${names}.`,
+    message: `No ${what} is registered under the name '${name}'. Registered: ${servedText(registered)}.`,
     nonRetriable: true,
   };
 }

@@ -3,9 +3,10 @@
 // Owns:    the order in which actions become rows; the status an instance ends the turn with.
 // Is told: the opened turn (which carries the time), the outcome, and what this process has room for. It never asks for either.
 // Tells:   one Commit.
-// Always:  C1 the commit consumes exactly the messages handed to its turn and the activities folded into it.
+// Always:  C1 the commit consumes exactly the messages that its turn has taken and the activities folded into it.
 //          C2 a terminal status leaves no activity and no timer behind.
 //          C3 the same arguments give the same commit.
+//          C4 a turn that its worker took a part of is closed as if the rest had come later.
 
 import type { CompleteOrchestration } from "../contract/actions.ts";
 import type { ExecutionStarted, HistoryEvent } from "../contract/events.ts";
@@ -15,16 +16,27 @@ import { nextLineage } from "../contract/lineage.ts";
 import { given, recordedAs, type Writable } from "../contract/recorded-as.ts";
 import type { OrchestrationOutcome } from "../contract/work-items.ts";
 import { applyAction, newDraft, type Draft, type Room } from "./action-appliers.ts";
+import { closeRewind } from "./close-rewind.ts";
 import type { ActivityKey, Commit, Fence, Lease, PayloadChanges } from "./commit.ts";
 import { finishedRecord, startedIn, type Fold, type OpenedTurn } from "./open-turn.ts";
+import { upTo } from "./partial-turn.ts";
 import { startMessage } from "./start.ts";
 import { tellParent } from "./tell-parent.ts";
 
 /** The outcome that says what the program asked for. */
 export type TurnOutcome = Extract<OrchestrationOutcome, { kind: "turn" }>;
 
-/** Closes a turn. `nextExecutionId` is used if the program continues as new. */
-export function closeTurn(lease: Lease, turn: OpenedTurn, outcome: TurnOutcome, room: Room, nextExecutionId: ExecutionId): Commit {
+/** Closes a turn. `nextExecutionId` is used if the program continues as new, or goes on after a rewind under no id of its worker's. */
+export function closeTurn(lease: Lease, opened: OpenedTurn, outcome: TurnOutcome, room: Room, nextExecutionId: ExecutionId): Commit {
+  const last = outcome.actions.at(-1);
+  if (last?.kind === "rewindOrchestration") return closeRewind(lease, opened, last, room, nextExecutionId);
+  const turn = outcome.eventsProcessed === undefined ? opened : upTo(opened, outcome.eventsProcessed);
+  const commit = closeWhole(lease, turn, outcome, room, nextExecutionId);
+  // What was handed out and is left in the inbox is handed out again.
+  return turn === opened ? commit : { ...commit, keep: false };
+}
+
+function closeWhole(lease: Lease, turn: OpenedTurn, outcome: TurnOutcome, room: Room, nextExecutionId: ExecutionId): Commit {
   const { at } = turn;
   const newEvents = outcome.acceptedInput === undefined ? turn.newEvents : withInput(turn.newEvents, outcome.acceptedInput);
   const events: HistoryEvent[] = newEvents.slice();

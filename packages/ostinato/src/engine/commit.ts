@@ -10,7 +10,8 @@ import type { InstanceRecord, Tags } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { InboxMessage, Message } from "../contract/messages.ts";
 
-/** Names an activity row: within an instance number and generation no two rows with one task id exist at the same time. */
+/** Names an activity row: within an instance number and generation no two rows with one task id exist at the same time. One that is scheduled
+ *  under a key that is there takes its place, and has another epoch. */
 export interface ActivityKey {
   readonly number: InstanceNumber;
   readonly generation: number;
@@ -88,6 +89,8 @@ export interface Lease {
 export interface ActivityLease {
   readonly key: ActivityKey;
   readonly epoch: number;
+  /** Given back by a worker that has not begun it: the claim does not count as a delivery. */
+  readonly undone?: boolean;
 }
 
 /** An instance handed out, with the due messages that were not handed out before. */

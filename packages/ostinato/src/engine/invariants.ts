@@ -185,7 +185,7 @@ function brokenRecord(commit: Commit, record: InstanceRecord): string | undefine
   if (first.kind === "absent" && first.id !== record.id) return `A commit that makes ${first.id} writes the record of ${record.id}.`;
   if (first.kind === "instance" && record.epoch < first.epoch)
     return `G2 the epoch of ${record.id} would go back from ${first.epoch} to ${record.epoch}.`;
-  const broken = brokenStatus(record) ?? (history === undefined ? undefined : brokenHistory(record, history.mode, history.events));
+  const broken = brokenStatus(record) ?? (history === undefined ? undefined : brokenEvents(commit, record, history));
   if (broken !== undefined) return broken;
 
   if (isTerminal(record.status)) {
@@ -230,6 +230,30 @@ function startsItself(commit: Commit, record: InstanceRecord): boolean {
     if (to === record.id && event.kind === "ExecutionRewound" && execution === record.executionId) return true;
   }
   return false;
+}
+
+function brokenEvents(commit: Commit, record: InstanceRecord, { mode, events }: NonNullable<Commit["history"]>): string | undefined {
+  const isRewritten = mode === "replace" && commit.messages.some(({ to, event }) => to === record.id && event.kind === "ExecutionRewound");
+  return isRewritten ? brokenRewrite(record, events) : brokenHistory(record, mode, events);
+}
+
+/** A history that a worker has rewritten: whole, of the execution that goes on, and without an end. */
+function brokenRewrite(record: InstanceRecord, events: readonly HistoryEvent[]): string | undefined {
+  const [first, second] = events;
+  if (record.historyLength !== events.length)
+    return `H4 ${record.id} counts ${record.historyLength} events when ${events.length} are written.`;
+  if (record.status !== "RUNNING" || record.attempts !== 0)
+    return `H4 ${record.id} is rewound, and its record says that it does not go on.`;
+  if (first?.kind !== "OrchestratorStarted" || second?.kind !== "ExecutionStarted")
+    return `H3 the history that ${record.id} is rewound to begins with ${first?.kind} and ${second?.kind}.`;
+  for (const event of events) {
+    if (event.kind === "ExecutionStarted" && (event !== second || event.executionId !== record.executionId))
+      return `H3 the history that ${record.id} is rewound to starts ${event.executionId}, and it goes on as ${record.executionId}.`;
+    if (event.kind === "ExecutionCompleted") return `H3 the history that ${record.id} is rewound to has an end.`;
+    if (event.kind === "OrchestratorStarted" && event.timestamp > record.lastTurnAt)
+      return `T3 the history that ${record.id} is rewound to has a turn at ${event.timestamp}, and its record says ${record.lastTurnAt}.`;
+  }
+  return undefined;
 }
 
 function brokenHistory(record: InstanceRecord, mode: "append" | "replace", events: readonly HistoryEvent[]): string | undefined {

@@ -113,7 +113,12 @@ test("completions alone become the very turn that they become beside a message",
     const record = running({ lastTurnAt: 350, awaitedEvents: ["e"] });
     const alone = runs(openTurn(held(record, [], folds), 300, RULES));
     const beside = runs(openTurn(held(record, inbox(raised("e")), folds), 300, RULES));
-    assert.deepEqual(alone, { ...beside, newEvents: beside.newEvents.filter((event) => event.kind !== "EventRaised"), consumed: [] });
+    assert.deepEqual(alone, {
+      ...beside,
+      newEvents: beside.newEvents.filter((event) => event.kind !== "EventRaised"),
+      consumed: [],
+      taken: [],
+    });
   }
   const gone = [
     running({ status: "SUSPENDED", held: true }),

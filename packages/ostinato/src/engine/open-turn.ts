@@ -50,6 +50,9 @@ export interface OpenedTurn {
   readonly record: InstanceRecord;
   readonly at: Instant;
   readonly newEvents: readonly HistoryEvent[];
+  /** The messages whose events it takes, in their order. */
+  readonly taken: readonly InboxMessage[];
+  /** All that goes with the turn: those, the start, and what is answered or dropped. */
   readonly consumed: readonly MessageId[];
   readonly folds: readonly Fold[];
   readonly finished: readonly ActivityKey[];
@@ -145,11 +148,21 @@ function foldedTurn(held: HeldInstance, reading: Instant): OpenedTurn {
   const at = Math.max(reading, record.lastTurnAt);
   const started: HistoryEvent = { kind: "OrchestratorStarted", eventId: -1, timestamp: at };
   const newEvents = folds.length === 1 ? [started, folds[0]!.event] : [started, ...folds.map((fold) => fold.event)];
-  return { record, at, newEvents, consumed: NOTHING, folds, finished: NOTHING, cancelled: expiriesOf(folds), messages: NOTHING };
+  return {
+    record,
+    at,
+    newEvents,
+    taken: NOTHING,
+    consumed: NOTHING,
+    folds,
+    finished: NOTHING,
+    cancelled: expiriesOf(folds),
+    messages: NOTHING,
+  };
 }
 
 /** The expiry messages of calls whose completions are folded in. */
-function expiriesOf(folds: readonly Fold[]): readonly MessageId[] {
+export function expiriesOf(folds: readonly Fold[]): readonly MessageId[] {
   let cancelled: MessageId[] | undefined;
   for (const { claim } of folds) if (claim.row.expiresAt !== undefined) (cancelled ??= []).push(expiryMessageId(claim.row));
   return cancelled ?? NOTHING;
@@ -261,6 +274,7 @@ function turnOf(held: HeldInstance, sorted: SortedInbox, reading: Instant): Open
     record: drops === 0 ? record : { ...record, dropped: record.dropped + drops },
     at,
     newEvents,
+    taken: sorted.events,
     consumed,
     folds: sorted.folds,
     finished: sorted.expired,
@@ -409,6 +423,7 @@ function terminated(
     record: { ...record, dropped: record.dropped + others.length },
     at,
     newEvents,
+    taken: NOTHING,
     consumed: [message.id, ...(started ? [started.id] : []), ...others.map((each) => each.id)],
     folds: [],
     finished: [],

@@ -69,17 +69,13 @@ function rewound(
     history: { mode: "append", events: [{ kind: "OrchestratorStarted", eventId: -1, timestamp: turnAt }, event] },
     consumed,
     drop: { execution: before.executionId, generation: before.generation },
-    messages: [
-      {
-        id: `${next.executionId}:rewound`,
-        to: before.id,
-        execution: next.executionId,
-        wakes: "unless-held",
-        needs: "program",
-        event,
-      },
-    ],
+    messages: [rewoundMessage({ id: before.id, executionId: next.executionId }, event)],
   };
+}
+
+/** What wakes the program of an execution that was rewound. That it was stands in its history. */
+export function rewoundMessage({ id: to, executionId }: Pick<InstanceRecord, "id" | "executionId">, event: ExecutionRewound): Message {
+  return { id: `${executionId}:rewound`, to, execution: executionId, wakes: "unless-held", needs: "program", event };
 }
 
 /** The message by which a parent that was rewound asks a child to go on, or to begin where there is none. */

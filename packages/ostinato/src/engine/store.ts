@@ -16,14 +16,17 @@ import type { Outstanding } from "../contract/outstanding.ts";
 import type { InstanceFilter, Page, PageRequest } from "../contract/queries.ts";
 import type { ActivityClaim, ActivityLease, Claim, Commit, CommitResult, Lease, Refusal } from "./commit.ts";
 
+/** Names that a process takes: these, or any but these. */
+export type WantedNames = readonly string[] | { readonly anyBut: readonly string[] };
+
 /** What a process has room for. */
 export interface ClaimRequest {
   /** At most this many free instances, leased now; due messages of instances already held come besides. */
   readonly instances: number;
   /** The orchestrators it can run. Instances that need only the engine are claimed whatever their name. */
-  readonly orchestrators: readonly string[];
+  readonly orchestrators: WantedNames;
   readonly activityCount: number;
-  readonly activities: readonly string[];
+  readonly activities: WantedNames;
 }
 
 /** What a claim hands out. Attempts are counted durably before it is answered. */

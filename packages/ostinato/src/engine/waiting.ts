@@ -5,11 +5,12 @@
 
 import type { HistoryEvent } from "../contract/events.ts";
 import { isTerminal, type InstanceRecord } from "../contract/instance.ts";
+import { servedText, takes, type Served } from "../contract/served.ts";
 
 /** The names that workers of this process serve. */
 export interface ServedNames {
-  readonly orchestrators: ReadonlySet<string>;
-  readonly activities: ReadonlySet<string>;
+  readonly orchestrators: Served;
+  readonly activities: Served;
 }
 
 const MOST_LINES = 20;
@@ -69,9 +70,9 @@ function openTasks(history: readonly HistoryEvent[], served: ServedNames): Itera
   return open.values();
 }
 
-function unserved(names: ReadonlySet<string>, name: string, what: "orchestrator" | "activity", id?: number): string | undefined {
-  if (names.size === 0 || names.has(name)) return undefined;
-  return `a worker that has ${what} '${name}'${id === undefined ? "" : ` (#${id})`}; registered here: ${[...names].map((each) => `'${each}'`).join(", ")}`;
+function unserved(names: Served, name: string, what: "orchestrator" | "activity", id?: number): string | undefined {
+  if (takes(names, name) || servedText(names) === "none") return undefined;
+  return `a worker that has ${what} '${name}'${id === undefined ? "" : ` (#${id})`}; registered here: ${servedText(names)}`;
 }
 
 function isoTime(instant: number): string {

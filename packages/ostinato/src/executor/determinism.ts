@@ -195,7 +195,7 @@ function placeText(place: string | undefined): string {
 function eventText(event: HistoryEvent): string {
   const what = "name" in event ? ` '${event.name}'` : "";
   const target = event.kind === "EventSent" || event.kind === "SubOrchestrationInstanceCreated" ? ` (instance '${event.instanceId}')` : "";
-  return `${event.kind}${what}${target}${event.eventId > 0 ? ` with id ${event.eventId}` : ""}`;
+  return `${event.kind}${what}${target}${event.eventId >= 0 ? ` with id ${event.eventId}` : ""}`;
 }
 
 function actionText(action: Action): string {
@@ -210,6 +210,10 @@ function actionText(action: Action): string {
       return `the end of the timer with id ${action.id}`;
     case "sendEvent":
       return `the event '${action.name}' to instance '${action.instanceId}' with id ${action.id}`;
+    case "terminateOrchestration":
+      return `the end of instance '${action.instanceId}' with id ${action.id}`;
+    case "rewindOrchestration":
+      return "its rewind";
     case "completeOrchestration":
       return "its end";
   }

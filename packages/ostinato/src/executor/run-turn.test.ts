@@ -522,6 +522,21 @@ describe("the end", () => {
     assert.equal(asked, 1); // the output, which is new
   });
 
+  test("where nobody records checks an input is checked in every replay, and the program is given what the check makes of it (X5)", async () => {
+    let asked = 0;
+    const measure = z.object({ n: z.number(), unit: z.string().default("m") }).refine(() => ++asked > 0);
+    const definition = orchestrator("measuring", { input: measure }, async (ctx, input) => (await ctx.createTimer("1h"), input.unit));
+    const story = rehearse(definition);
+    await story.start({ n: 1 }, { validated: false });
+    const recorded = story.history.map((event) =>
+      event.kind === "ExecutionStarted" ? { ...event, input: '{"n":1}', validated: false } : event,
+    );
+    asked = 0;
+    const result = await executionOf(definition).advance(recorded, [turnAt(noon + 3_600_000), fired(1)]);
+    assert.ok(result.kind === "turn");
+    assert.deepEqual([asked, outputOf(result)], [1, "m"]);
+  });
+
   test("a schema may answer with a promise", async () => {
     const slow = z.string().refine(async () => await settle().then(() => true));
     const definition = orchestrator("slow", { input: slow, output: slow }, async (ctx, text) => text);

@@ -7,7 +7,8 @@
 //          X2 events delivered in one call or in many, kept or replayed from the start, give the same actions (H6).
 //          X3 after `close` no task of the program is ever settled and no action comes out.
 //          X4 an event that tells nobody anything costs no standstill; a program without promises costs none at all.
-//          X5 the end is the last action and takes an id; nothing is validated on replay.
+//          X5 the end is the last action and takes an id. Nothing is validated on replay, but an input where the keeper of the history records no
+//             checks (`validated: false`): it is checked every time, and what the check makes of it is the program's input.
 
 import type { CompleteOrchestration } from "../contract/actions.ts";
 import { InvalidStateError, TurnLimitError } from "../contract/errors.ts";
@@ -215,8 +216,7 @@ async function begin(turn: Turn, started: ExecutionStarted): Promise<void> {
   const what = `input of orchestrator '${orchestrator.name}'`;
   try {
     let text = started.input;
-    // A start that is rewound may have failed at this very check.
-    if (orchestrator.input !== undefined && started.validated !== true && (!turn.replaying || turn.rewinding !== undefined)) {
+    if (orchestrator.input !== undefined && isToBeChecked(turn, started)) {
       const accepted = await validate(orchestrator.input, decodeWith(converter, orchestrator.input, text, what), what);
       text = turn.encode(orchestrator.input, accepted, what);
       turn.acceptedInput = text;
@@ -237,6 +237,11 @@ async function begin(turn: Turn, started: ExecutionStarted): Promise<void> {
       turn.next = undefined; // an error is never lost behind a continueAsNew
     },
   });
+}
+
+/** Once, in the first turn; a start that is rewound may have failed at this very check. Every time where nobody records that it was. */
+function isToBeChecked(turn: Turn, { validated }: ExecutionStarted): boolean {
+  return validated === false || (validated !== true && (!turn.replaying || turn.rewinding !== undefined));
 }
 
 /** The result of a turn after which the program goes on; `undefined` when it has ended, and its end is still to be told. */

@@ -34,6 +34,8 @@ const ACTION_PAYLOADS: { readonly [K in ActionKind]: readonly (keyof Extract<Act
   createTimer: [],
   cancelTimer: [],
   sendEvent: ["input"],
+  terminateOrchestration: ["reason"],
+  rewindOrchestration: [],
   completeOrchestration: ["result"],
 };
 
@@ -63,6 +65,7 @@ function transformCarried(events: readonly EventRaised[], transform: Transform):
 
 async function transformAction(action: Action, transform: Transform): Promise<Action> {
   const changed = await transformFields(action, ACTION_PAYLOADS[action.kind], transform);
+  if (changed.kind === "rewindOrchestration") return { ...changed, newHistory: await transformEvents(changed.newHistory, transform) };
   if (changed.kind !== "completeOrchestration" || changed.carriedEvents === undefined) return changed;
   return { ...changed, carriedEvents: await transformCarried(changed.carriedEvents, transform) };
 }

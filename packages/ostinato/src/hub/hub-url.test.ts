@@ -13,6 +13,15 @@ test("a URL names a task hub", () => {
   assert.deepEqual(parseHubUrl("SQLite:C:\\data\\orders.db"), { scheme: "sqlite", path: "C:\\data\\orders.db", hub: undefined });
 });
 
+test("an address of the protocol is left to whoever speaks it", () => {
+  for (const address of [
+    "grpc://localhost:4001",
+    "GRPCS://hub.example.net?taskhub=orders",
+    "TaskHub=t;Endpoint=https://x;Authentication=None",
+  ])
+    assert.deepEqual(parseHubUrl(address), { scheme: "remote", address });
+});
+
 test("what cannot be opened is said with what can", () => {
   const refusals: [string | undefined, string, RegExp][] = [
     [undefined, "INVALID_ARGUMENT", /OSTINATO_URL/],
@@ -26,14 +35,13 @@ test("what cannot be opened is said with what can", () => {
     ["sqlite:orders.db?mode=ro", "INVALID_ARGUMENT", /"mode"/],
     ["sqlite:orders.db?hub=", "INVALID_ARGUMENT", /empty hub name/],
     ["postgres://localhost/orders", "UNSUPPORTED", /PostgreSQL/],
-    ["grpc://localhost:4001", "UNSUPPORTED", /not part of this version/],
-    ["Endpoint=https://x;Authentication=None;TaskHub=t", "UNSUPPORTED", /connection string/],
+    ["dapr://localhost:50001", "UNSUPPORTED", /Dapr/],
   ];
   for (const [url, code, message] of refusals) assert.throws(() => parseHubUrl(url), { code, message }, url);
 });
 
 test("a refusal never repeats a password", () => {
-  for (const url of ["mysql://u:secret@host/db", "postgres://u:secret@host/db", "Endpoint=https://x;AccountKey=secret"]) {
+  for (const url of ["mysql://u:secret@host/db", "postgres://u:secret@host/db"]) {
     assert.throws(
       () => parseHubUrl(url),
       (error: Error) => !error.message.includes("secret"),

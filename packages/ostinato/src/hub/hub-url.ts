@@ -7,13 +7,14 @@ import { InvalidArgumentError, UnsupportedError } from "../contract/errors.ts";
 
 /** Where a task hub is. */
 export type HubAddress =
-  { readonly scheme: "memory" } | { readonly scheme: "sqlite"; readonly path: string; readonly hub: string | undefined };
+  | { readonly scheme: "memory" }
+  | { readonly scheme: "sqlite"; readonly path: string; readonly hub: string | undefined }
+  /** At a server of the Durable Task protocol. The address may hold what must not be shown. */
+  | { readonly scheme: "remote"; readonly address: string };
 
 const ELSEWHERE: Readonly<Record<string, string>> = {
   postgres: "PostgreSQL is not part of this version",
   postgresql: "PostgreSQL is not part of this version",
-  grpc: "remote task hubs are not part of this version",
-  grpcs: "remote task hubs are not part of this version",
   dapr: "Dapr is not part of this version",
 };
 
@@ -38,7 +39,11 @@ export function parseHubUrl(url: string | undefined): HubAddress {
       return { scheme: "memory" };
     case "sqlite":
       return sqliteAddress(url, rest);
+    case "grpc":
+    case "grpcs":
+      return { scheme: "remote", address: url };
     default:
+      if (isConnectionString(url)) return { scheme: "remote", address: url };
       throw unknown(url, scheme.toLowerCase());
   }
 }
@@ -66,17 +71,19 @@ function sqliteAddress(url: string, rest: string): HubAddress {
   return { scheme: "sqlite", path, hub };
 }
 
+/** `Endpoint=...;TaskHub=...;Authentication=...`, in any order. */
+function isConnectionString(url: string): boolean {
+  return /(^|;)\s*endpoint\s*=/i.test(url);
+}
+
 function unknown(url: string, scheme: string): Error {
   const elsewhere = ELSEWHERE[scheme];
   if (elsewhere !== undefined)
     return new UnsupportedError(
-      `A task hub with the scheme "${scheme}:" cannot be opened: ${elsewhere}. Use "sqlite:<file>" or "memory:".`,
-    );
-  // A connection string holds keys: it is not repeated.
-  if (/(^|;)\s*endpoint\s*=/i.test(url))
-    return new UnsupportedError(
-      'A connection string names a remote task hub, which is not part of this version. Use "sqlite:<file>" or "memory:".',
+      `A task hub with the scheme "${scheme}:" cannot be opened: ${elsewhere}. Use "sqlite:<file>", "memory:" or "grpc://<host>:<port>".`,
     );
   const shown = JSON.stringify(url.replace(/\/\/[^/@]*@/, "//***@"));
-  return new InvalidArgumentError(`The task hub URL ${shown} has no scheme that is known. Write "sqlite:<file>" for a file, or "memory:".`);
+  return new InvalidArgumentError(
+    `The task hub URL ${shown} has no scheme that is known. Write "sqlite:<file>" for a file, "memory:", or "grpc://<host>:<port>" for a server.`,
+  );
 }

@@ -13,6 +13,7 @@ import { createClient, type Client, type ClientWorld } from "../client/client.ts
 import { untilClosed } from "../client/orchestration-handle.ts";
 import { exportHistories, type ExportOptions, type HistoryWriter } from "../history/export-histories.ts";
 import { historiesOf, type HistorySource } from "../history/hub-histories.ts";
+import { madeOf } from "./parts-of.ts";
 import { startWorker, type StopOptions, type Worker, type WorkerOptions, type WorkerWorld } from "../worker/worker.ts";
 
 /**
@@ -106,7 +107,7 @@ export function createHub(parts: HubParts): Hub {
   };
   const close = (): Promise<void> => (closed ??= shut());
 
-  return {
+  const hub: Hub = {
     ...client,
     histories: (query) => historiesOf(histories, query),
     exportHistories: (writer, options) => exportHistories(histories, writer, options),
@@ -132,6 +133,7 @@ export function createHub(parts: HubParts): Hub {
     close,
     [Symbol.asyncDispose]: close,
   };
+  return madeOf(hub, parts);
 }
 
 function fileOf(backend: Backend): FileOperations {

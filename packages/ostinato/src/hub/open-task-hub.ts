@@ -21,6 +21,7 @@ import { DEFAULT_LIMITS } from "../worker/begin-program.ts";
 import { withCodec, type PayloadCodec } from "./codec.ts";
 import { createHub, type Hub, type HubParts } from "./hub.ts";
 import { parseHubUrl, type HubAddress } from "./hub-url.ts";
+import { checkRemoteOptions, openRemoteBackend, type RemoteOptions } from "./remote-hub.ts";
 
 /** Limits on what a task hub takes. */
 export interface HubLimits {
@@ -55,6 +56,8 @@ export interface HubOptions {
   readonly telemetry?: Observer;
   /** What becomes of work for names that no worker here has: it waits for one that does (the default), or fails at once. */
   readonly unregistered?: "wait" | "fail";
+  /** How a remote task hub (`"grpc://..."`) is reached. */
+  readonly remote?: RemoteOptions;
 }
 
 const LIMITS: OptionNames<HubLimits> = { payloadBytes: true, customStatusBytes: true, actionsPerTurn: true, maxClaims: true };
@@ -70,12 +73,14 @@ const OPTIONS: OptionNames<HubOptions> = {
   retention: true,
   telemetry: true,
   unregistered: true,
+  remote: true,
 };
 
 /**
  * Opens a task hub.
  *
- * @param url `"sqlite:orders.db"` (a file, made when it is not there), `"memory:"`; by default the environment variable `OSTINATO_URL`.
+ * @param url `"sqlite:orders.db"` (a file, made when it is not there), `"memory:"`, `"grpc://localhost:4001"` or a connection string (any server of the
+ *   Durable Task protocol, with the package `@ostinato/grpc`); by default the environment variable `OSTINATO_URL`.
  * @throws InvalidArgumentError, UnsupportedError for the URL; FileLockedError when another process holds the file.
  * @example
  * const hub = await openTaskHub("sqlite:orders.db", { defaultVersion: "2.0.0" });
@@ -115,6 +120,8 @@ function hubParts(backend: Backend, log: Logger, limits: HubParts["limits"], opt
   };
 }
 
+type LocalAddress = Exclude<HubAddress, { readonly scheme: "remote" }>;
+
 async function openBackend(
   address: HubAddress,
   log: Logger,
@@ -122,6 +129,15 @@ async function openBackend(
   retention: RetentionPolicy,
   onEnded: (record: InstanceRecord) => void,
 ): Promise<Backend> {
+  if (address.scheme === "remote") {
+    const { readOnly, sqliteBody, retention: asked, unregistered, limits } = options;
+    checkRemoteOptions(options.remote, { readOnly, sqliteBody, retention: asked, unregistered, maxClaims: limits?.maxClaims });
+    return openRemoteBackend(address.address, options.remote, { clock: systemClock, random: systemRandom, log });
+  }
+  if (options.remote !== undefined)
+    throw new InvalidArgumentError(
+      `The task hub is not remote (its URL begins with "${address.scheme}:"), so { remote } means nothing. Leave it out.`,
+    );
   return createLocalBackend({
     store: await openStore(address, options),
     clock: systemClock,
@@ -133,7 +149,7 @@ async function openBackend(
   });
 }
 
-async function openStore(address: HubAddress, options: HubOptions): Promise<Parameters<typeof createLocalBackend>[0]["store"]> {
+async function openStore(address: LocalAddress, options: HubOptions): Promise<Parameters<typeof createLocalBackend>[0]["store"]> {
   switch (address.scheme) {
     case "memory": {
       const [{ createMemoryHub }, { machineClock }] = await Promise.all([

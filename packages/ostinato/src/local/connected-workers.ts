@@ -1,15 +1,27 @@
 // connected-workers: the workers of this process: who serves what, and who has room.
 //
 // Is told: which workers come and go. What is out with each is the worker's own to know (connected-worker).
-// Always:  CW2 a worker that has stopped taking is chosen for nothing; one with room comes before one without.
+// Always:  CW2 a worker that has stopped taking is chosen for nothing.
+//          CW3 who names a thing comes before who takes any, who has not turned it down before who has; among equals, who has room. A worker
+//             that takes any may not have it and fail it, so work waits for one that names it, even while another one has room.
 
+import type { InstanceNumber } from "../contract/ids.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
+import type { Served } from "../contract/served.ts";
+import type { Room } from "../engine/action-appliers.ts";
+import type { ActivityKey } from "../engine/commit.ts";
 import type { ServedNames } from "../engine/waiting.ts";
-import type { ClaimRequest } from "../engine/store.ts";
-import type { ConnectedWorker } from "./connected-worker.ts";
+import type { ClaimRequest, WantedNames } from "../engine/store.ts";
+import { activityTurnedDown, type ConnectedWorker, type TurnedDown } from "./connected-worker.ts";
 
 /** What is claimed at once where nobody takes anything: what needs only the engine. */
 const ENGINE_TURNS = 100;
+
+/** What there is room for right now. */
+export interface Wanted extends ClaimRequest {
+  /** Some names are left out, since those who take them have no room: when one has, there may be something for it. */
+  readonly isPartial: boolean;
+}
 
 /** The workers that are connected to one backend. */
 export class ConnectedWorkers {
@@ -44,61 +56,127 @@ export class ConnectedWorkers {
     return this.#workers.values();
   }
 
-  /** Who is to run an instance. */
-  forInstance({ name, version }: Pick<InstanceRecord, "name" | "version">): ConnectedWorker | undefined {
-    let full: ConnectedWorker | undefined;
+  /** Who is to run an instance. One that does not exist yet has no number. */
+  forInstance({ name, version }: Pick<InstanceRecord, "name" | "version">, number?: InstanceNumber): ConnectedWorker | undefined {
+    let best: ConnectedWorker | undefined;
+    let bestRank = Number.POSITIVE_INFINITY;
     for (const worker of this.#workers) {
       if (!worker.taking || !worker.serves(name, version)) continue;
-      if (worker.turnRoom > 0) return worker;
-      full ??= worker;
+      const rank = rankOf(worker, worker.orchestrators, worker.turnRoom, number);
+      if (rank === 0) return worker;
+      if (rank >= bestRank) continue;
+      best = worker;
+      bestRank = rank;
     }
-    return full;
+    return best;
   }
 
-  /** Who is to run an activity. */
-  forActivity(activity: string): ConnectedWorker | undefined {
-    let full: ConnectedWorker | undefined;
+  /** Who is to run an activity. One that is not scheduled yet has no key. */
+  forActivity(name: string, key?: ActivityKey): ConnectedWorker | undefined {
+    let best: ConnectedWorker | undefined;
+    let bestRank = Number.POSITIVE_INFINITY;
     for (const worker of this.#workers) {
-      if (!worker.taking || !worker.activities.has(activity)) continue;
-      if (worker.activityRoom > 0) return worker;
-      full ??= worker;
+      if (!worker.taking || (worker.activities !== "any" && !worker.activities.has(name))) continue;
+      const known = key !== undefined && worker.turnedDown.size > 0 ? activityTurnedDown(key) : undefined;
+      const rank = rankOf(worker, worker.activities, worker.activityRoom, known);
+      if (rank === 0) return worker;
+      if (rank >= bestRank) continue;
+      best = worker;
+      bestRank = rank;
     }
-    return full;
+    return best;
   }
 
-  /** Some worker here has the orchestrator, of whichever version. */
+  /** Some worker here takes the orchestrator, of whichever version. */
   serves(orchestrator: string): boolean {
-    for (const worker of this.#workers) if (worker.taking && worker.orchestrators.has(orchestrator)) return true;
+    for (const { taking, orchestrators } of this.#workers)
+      if (taking && (orchestrators === "any" || orchestrators.has(orchestrator))) return true;
     return false;
+  }
+
+  /** It has ended, or is done: what was remembered of who turned it down is forgotten. */
+  forgetTurnedDown(what: InstanceNumber | ActivityKey): void {
+    for (const { turnedDown } of this.#workers)
+      if (turnedDown.size > 0) turnedDown.delete(typeof what === "number" ? what : activityTurnedDown(what));
   }
 
   /** All names that workers here have. */
   servedNames(): ServedNames {
-    const orchestrators = new Set<string>();
-    const activities = new Set<string>();
-    for (const worker of this.#workers) {
-      for (const name of worker.orchestrators) orchestrators.add(name);
-      for (const name of worker.activities) activities.add(name);
-    }
-    return { orchestrators, activities };
+    return {
+      orchestrators: all(this.#workers.map((each) => each.orchestrators)),
+      activities: all(this.#workers.map((each) => each.activities)),
+    };
+  }
+
+  /** What a commit may hand at once to the worker that made its turn. */
+  roomOf(worker: ConnectedWorker, failUnregistered: boolean): Room {
+    const { activities, orchestrators } = worker;
+    const room: Room = {
+      activities,
+      activitySlots: Math.max(0, worker.activityRoom),
+      orchestrators,
+      orchestrationSlots: Math.max(0, worker.turnRoom),
+      failUnregistered,
+    };
+    if (this.#workers.length === 1 || (activities !== "any" && orchestrators !== "any")) return room;
+    const others = this.#workers.filter((each) => each !== worker && each.taking);
+    return {
+      ...room,
+      leftToOthers: {
+        activities: activities === "any" ? named(others.map((each) => each.activities)) : NOBODY,
+        orchestrators: orchestrators === "any" ? named(others.map((each) => each.orchestrators)) : NOBODY,
+      },
+    };
   }
 
   /** What there is room for right now. */
-  want(): ClaimRequest {
-    let instances = 0;
-    let activityCount = 0;
-    let taking = false;
-    const orchestrators = new Set<string>();
-    const activities = new Set<string>();
-    for (const worker of this.#workers) {
-      if (!worker.taking) continue;
-      taking = true;
-      instances += Math.max(0, worker.turnRoom);
-      activityCount += Math.max(0, worker.activityRoom);
-      for (const name of worker.orchestrators) orchestrators.add(name);
-      for (const name of worker.activities) activities.add(name);
-    }
+  want(): Wanted {
+    const taking = this.#workers.filter((worker) => worker.taking);
     // What needs only the engine is taken even when no worker takes anything.
-    return { instances: taking ? instances : ENGINE_TURNS, orchestrators: [...orchestrators], activityCount, activities: [...activities] };
+    if (taking.length === 0) return { instances: ENGINE_TURNS, orchestrators: [], activityCount: 0, activities: [], isPartial: false };
+    const turns = wanted(taking.map((worker) => ({ names: worker.orchestrators, room: worker.turnRoom })));
+    const errands = wanted(taking.map((worker) => ({ names: worker.activities, room: worker.activityRoom })));
+    return {
+      instances: turns.room,
+      orchestrators: turns.names,
+      activityCount: errands.room,
+      activities: errands.names,
+      isPartial: turns.isPartial || errands.isPartial,
+    };
   }
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** Lower is better: turned down, then by name or not, then room. */
+function rankOf({ turnedDown }: ConnectedWorker, names: Served, room: number, known: TurnedDown | undefined): number {
+  const isTurnedDown = known !== undefined && turnedDown.size > 0 && turnedDown.has(known);
+  return (isTurnedDown ? 4 : 0) + (names === "any" ? 2 : 0) + (room > 0 ? 0 : 1);
+}
+
+function named(served: readonly Served[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const each of served) if (each !== "any") for (const name of each) names.add(name);
+  return names;
+}
+
+function all(served: readonly Served[]): Served {
+  return served.includes("any") ? "any" : named(served);
+}
+
+/** The names that somebody has room for. Of any: but those that are somebody's who has none. */
+function wanted(workers: readonly { readonly names: Served; readonly room: number }[]): {
+  readonly room: number;
+  readonly names: WantedNames;
+  readonly isPartial: boolean;
+} {
+  const free = workers.filter(({ room }) => room > 0);
+  const names = named(free.map((each) => each.names));
+  const without = [...named(workers.map((each) => each.names))].filter((name) => !names.has(name));
+  const hasAny = free.some((each) => each.names === "any");
+  return {
+    room: free.reduce((sum, each) => sum + each.room, 0),
+    names: hasAny ? { anyBut: without } : [...names],
+    isPartial: without.length > 0 || (!hasAny && workers.some((each) => each.names === "any")),
+  };
 }

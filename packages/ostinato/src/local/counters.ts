@@ -11,6 +11,7 @@ export const COUNTERS = {
   callsRefused: "Calls of clients (start, raise, suspend, ...) that the store could not write. Each of them was told.",
   turnsStalled: "Turns whose code asked for something else than the history has, or waited for something that is not durable.",
   turnsAbandoned: "Turns that a worker turned down, for their version as a rule.",
+  activitiesAbandoned: "Activities that a worker gave back. They are offered again, to others first.",
   coldLoads: "Turns for which the whole history was read, since no program was kept.",
   completionsFolded: "Results of activities that went straight into the next turn.",
   completionsAsMessages: "Results of activities that were written as messages of their own.",

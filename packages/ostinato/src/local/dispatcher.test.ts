@@ -4,13 +4,14 @@ import { claimOf, row, running } from "../../test/engine-story.ts";
 import type { Claim } from "../engine/commit.ts";
 import type { Claims, ClaimRequest } from "../engine/store.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Wanted } from "./connected-workers.ts";
 import { Dispatcher } from "./dispatcher.ts";
 
 async function rest(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 }
 
-const WANT: ClaimRequest = { instances: 2, orchestrators: ["o"], activityCount: 2, activities: ["a"] };
+const WANT: Wanted = { instances: 2, orchestrators: ["o"], activityCount: 2, activities: ["a"], isPartial: false };
 const NONE: Claims = { at: 1_000, instances: [], activities: [] };
 const free = (number: number): Claim => ({
   number,
@@ -23,7 +24,7 @@ const free = (number: number): Claim => ({
 });
 
 /** A dispatcher whose looks are answered by the story, one after the other; then with nothing. */
-function dispatching(answers: (Claims | Error)[] = [], wants: ClaimRequest[] = []) {
+function dispatching(answers: (Claims | Error)[] = [], wants: Wanted[] = []) {
   const timers: { readonly ms: number; readonly run: () => void; cancelled: boolean }[] = [];
   const looks: ClaimRequest[] = [];
   const taken: Claims[] = [];
@@ -133,7 +134,7 @@ test("what came besides, for instances held already, is no sign of more", async 
 test("what was not asked for, for want of room, is asked for when room is freed", async () => {
   for (const want of [
     { ...WANT, instances: 0 },
-    { ...WANT, activityCount: 0 },
+    { ...WANT, activityCount: 0, activities: [], isPartial: true },
   ]) {
     const d = dispatching([], [want]);
     d.dispatcher.look();

@@ -8,12 +8,13 @@
 import type { Instant } from "../contract/instant.ts";
 import type { ClaimRequest, Claims } from "../engine/store.ts";
 import type { Clock, ClockTimer } from "../platform/clock.ts";
+import type { Wanted } from "./connected-workers.ts";
 
 /** What a dispatcher is given. */
 export interface DispatcherOptions {
   readonly clock: Clock;
   /** What there is room for right now. */
-  readonly want: () => ClaimRequest;
+  readonly want: () => Wanted;
   readonly claim: (want: ClaimRequest) => Promise<Claims>;
   readonly take: (claims: Claims) => void;
   readonly failed: (error: unknown, retryMs: number) => void;
@@ -89,8 +90,7 @@ export class Dispatcher {
         const allInstances = free > 0 && free >= request.instances;
         const allActivities = claims.activities.length > 0 && claims.activities.length >= request.activityCount;
         // Nothing was asked for where there was no room: there may be something for when there is.
-        this.#more =
-          allInstances || allActivities || (request.activityCount === 0 && request.activities.length > 0) || request.instances === 0;
+        this.#more = allInstances || allActivities || request.isPartial || request.instances === 0;
         take(claims);
         if (claims.nextDueAt !== undefined) this.wakeAt(claims.nextDueAt, claims.at);
         if (allInstances || allActivities) {

@@ -21,6 +21,7 @@ import type { InboxMessage } from "../contract/messages.ts";
 import type { Page } from "../contract/queries.ts";
 import { given, type Writable } from "../contract/recorded-as.ts";
 import type { RetentionPolicy } from "../contract/retention.ts";
+import { takes } from "../contract/served.ts";
 import type { ActivityOutcome, ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
 import { notRegistered } from "../engine/action-appliers.ts";
 import { closeActivity, completionEvent } from "../engine/close-activity.ts";
@@ -45,7 +46,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { clientOperations, type StartDecision, type StartTarget, type Written } from "./client-operations.ts";
-import { ConnectedWorker } from "./connected-worker.ts";
+import { activityTurnedDown, ConnectedWorker } from "./connected-worker.ts";
 import { ConnectedWorkers } from "./connected-workers.ts";
 import { Counters } from "./counters.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -100,6 +101,9 @@ const NO_ANSWER = notWritten("StoreError", "The store gave no answer to a commit
 const NO_PAST = { events: [] };
 const NOTHING_TAKEN: Taken = { messages: [], folds: [] };
 const CHILDREN_PAGE = 500;
+/** An activity that was turned down is offered again after so long, each time twice as long. */
+const FIRST_OFFER_MS = 1_000;
+const LONGEST_OFFER_MS = 30_000;
 const WRITE_RETRY_MS = 1_000;
 const LONGEST_WRITE_RETRY_MS = 15_000;
 /** By so much a held instance's clock can be behind the store's: both are rounded down. */
@@ -413,7 +417,7 @@ class LocalBackend {
         this.#setActivityAside(claim);
         continue;
       }
-      const worker = chosen?.taking ? chosen : this.#workers.forActivity(row.name);
+      const worker = chosen?.taking ? chosen : this.#workers.forActivity(row.name, row);
       if (worker === undefined) {
         void this.#underWay.run(this.#release([{ key: row, epoch: claim.epoch }], 0));
         continue;
@@ -456,7 +460,7 @@ class LocalBackend {
       held.worker = undefined;
     }
     const taken = retaken ?? this.#held.take(held);
-    const worker = held.worker ?? this.#workers.forInstance(held.record);
+    const worker = held.worker ?? this.#workers.forInstance(held.record, held.number);
     // A start that only the engine can answer was accepted as one that fails, whoever has left since.
     const fails =
       this.#failUnregistered &&
@@ -626,6 +630,7 @@ class LocalBackend {
         return this.#underWay.run(this.#stall(out, outcome.stall));
       case "abandoned":
         this.#counters.add("turnsAbandoned");
+        held.worker?.turnDown(held.number);
         return this.#underWay.run(this.#stall(out, { kind: "version", reason: outcome.reason ?? "The worker turned the turn down." }));
     }
   }
@@ -642,7 +647,7 @@ class LocalBackend {
     let activities = 0;
     let children = 0;
     try {
-      commit = closeTurn(held, turn, outcome, worker.room(this.#failUnregistered), this.#nextExecutionId(outcome));
+      commit = closeTurn(held, turn, outcome, this.#workers.roomOf(worker, this.#failUnregistered), this.#nextExecutionId(outcome));
       const broken = checkCommit(commit);
       if (broken === undefined) {
         worker.reserved += activities = claimedActivities(commit);
@@ -677,7 +682,7 @@ class LocalBackend {
     const { held, turn } = out;
     const budget = held.worker?.interest.warmBytes ?? 0;
     this.#counters.add("turnsCommitted");
-    if (turn.folds.length > 0) this.#counters.add("completionsFolded", turn.folds.length);
+    if (turn.folds.length > 0) this.#countFolds(turn, commit);
     held.unknown = undefined;
     this.#committed(held, commit, result, turn.finished.length);
     if (!commit.keep) void this.#drop(held);
@@ -688,6 +693,13 @@ class LocalBackend {
     }
     for (const claim of result.claims) this.#takeClaim(claim, result.at);
     if (this.#held.keptBytes > budget) this.#evict(budget);
+  }
+
+  /** What the turn has not taken after all is a message then. */
+  #countFolds({ folds }: OpenedTurn, { finished }: Commit): void {
+    const left = folds.filter((fold) => !finished.includes(fold.claim.row));
+    if (folds.length > left.length) this.#counters.add("completionsFolded", folds.length - left.length);
+    void this.#foldsAsMessages(left);
   }
 
   /** The worker that committed has made room for them. */
@@ -725,6 +737,7 @@ class LocalBackend {
     if (this.#workers.size > 0) this.#warnAboutUnserved(commit);
     const ended = isTerminal(held.record.status);
     if (ended || expired > 0 || commit.drop !== undefined) this.#cancelFinished(held, commit.finished.slice(0, expired), ended);
+    if (ended) this.#workers.forgetTurnedDown(held.number);
     if (ended && !isTerminal(before.status)) this.#onEnded?.(held.record);
     if (!this.#waiters.has(held.record.id)) return;
     // The commit that ends an instance has its output. Every other one has not all that a reader is told: the store has.
@@ -849,13 +862,12 @@ class LocalBackend {
     worker.activitiesOut--;
     this.#dispatcher.roomFreed();
     if (outcome.kind === "abandoned") {
-      return this.#underWay.run(
-        this.#releaseActivity(
-          { key: claim.row, epoch: claim.epoch },
-          outcome.delayMs ?? Math.min(1_000 * 2 ** (claim.delivery - 1), 30_000),
-        ),
-      );
+      const times = worker.turnDown(activityTurnedDown(claim.row));
+      this.#counters.add("activitiesAbandoned");
+      const delayMs = outcome.delayMs ?? Math.min(FIRST_OFFER_MS * 2 ** (times - 1), LONGEST_OFFER_MS);
+      return this.#underWay.run(this.#releaseActivity({ key: claim.row, epoch: claim.epoch, undone: outcome.undone === true }, delayMs));
     }
+    this.#workers.forgetTurnedDown(claim.row);
     const held = this.#held.get(claim.row.number);
     const event = completionEvent(claim.row.taskId, outcome, held === undefined ? claim.at : this.#reading(held));
     if (held === undefined || !this.#canFold(held, claim)) return this.#underWay.run(this.#persistCompletion(closeActivity(claim, event)));
@@ -1171,7 +1183,7 @@ class LocalBackend {
     do {
       const page = await this.#store.query({ stalled: true }, { size: CHILDREN_PAGE, ...given({ cursor }) });
       for (const { record } of page.items) {
-        if (record.stall !== undefined && record.stall.kind !== "set-aside" && worker.orchestrators.has(record.name))
+        if (record.stall !== undefined && record.stall.kind !== "set-aside" && takes(worker.orchestrators, record.name))
           await this.#update(record.id, (current) => decideStall(undefined, current));
       }
       cursor = page.next;
@@ -1192,7 +1204,9 @@ class LocalBackend {
 
   #nextExecutionId(outcome: Extract<OrchestrationOutcome, { kind: "turn" }>): string {
     const last = outcome.actions.at(-1);
-    return last?.kind === "completeOrchestration" && last.status === "CONTINUED_AS_NEW" ? this.#random.id() : "";
+    return last?.kind === "rewindOrchestration" || (last?.kind === "completeOrchestration" && last.status === "CONTINUED_AS_NEW")
+      ? this.#random.id()
+      : "";
   }
 
   /** It could be run here, but for the versions that workers take. */

@@ -10,6 +10,7 @@ import { checkOptions, type OptionNames } from "../contract/options.ts";
 import { given } from "../contract/recorded-as.ts";
 import { retentionPolicy, type Retention } from "../contract/retention.ts";
 import { createHub, type Hub } from "../hub/hub.ts";
+import { madeOf } from "../hub/parts-of.ts";
 import { limitsOf, type HubLimits } from "../hub/open-task-hub.ts";
 import { createLogger, type LoggerOptions } from "../platform/logger.ts";
 import { seededRandom } from "../platform/random.ts";
@@ -174,7 +175,7 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
     ...given({ orchestrators, versioning, workItemFilters, concurrency, warm }),
   });
 
-  return {
+  const testHub: TestHub = {
     ...hub,
     clock,
     startWorker,
@@ -190,6 +191,7 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
       return faults.commits;
     },
   };
+  return madeOf(testHub, { backend, clock, random, log });
 }
 
 interface TestWorker {

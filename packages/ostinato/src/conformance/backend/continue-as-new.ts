@@ -122,12 +122,12 @@ export const continueAsNew: Chapter = (story) => {
     await instance.raiseEvent("n", "old");
     await instance.raiseEvent("n", "old too");
     await world.recorded(instance, (history) => ofKind(history, "EventRaised").length === 2);
-    const before = world.hub.counters()["eventsDropped"] ?? 0;
+    const before = world.counted("eventsDropped");
     go.give();
     await world.seen(instance, (status) => status.customStatus === "again");
     await instance.raiseEvent("n", "new");
     assert.equal(await world.output(instance), "new");
-    assert.equal((world.hub.counters()["eventsDropped"] ?? 0) - before, 2, "O2 every drop is counted");
+    assert.equal(world.counted("eventsDropped") - before, 2, "O2 every drop is counted");
   });
 
   story("it can change the version, and keeps it otherwise", async (world) => {

@@ -94,10 +94,10 @@ export const events: Chapter = (story) => {
     await world.work({ orchestrators: [ends] });
     const instance = await world.hub.start(ends);
     await world.output(instance);
-    const before = world.hub.counters()["eventsDropped"] ?? 0;
+    const before = world.counted("eventsDropped");
     const length = (await historyOf(instance)).length;
     await instance.raiseEvent("n", 1);
-    assert.equal((world.hub.counters()["eventsDropped"] ?? 0) - before, 1);
+    assert.equal(world.counted("eventsDropped") - before, 1);
     assert.equal((await historyOf(instance)).length, length);
   });
 

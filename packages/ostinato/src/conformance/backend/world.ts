@@ -26,6 +26,10 @@ export interface HubUnderTest {
   advance?(ms: number): Promise<void>;
   /** Ends the process of the hub without a goodbye, as a crash does, and opens its store again. Absent: the chapter on crashes is skipped. */
   restart?(): Promise<Hub>;
+  /** What was counted where the hub is kept; absent: the hub's own counters say it. */
+  counters?(): Readonly<Record<string, number>>;
+  /** Something in it beats every few seconds for as long as time passes, so that years of virtual time cannot be let pass in a moment. */
+  readonly heartbeats?: boolean;
   dispose(): Promise<void>;
 }
 
@@ -46,6 +50,8 @@ export interface World {
   readonly unitMs: number;
   /** Whether time is the story's to move. */
   readonly virtual: boolean;
+  /** Whether years can pass in a moment. */
+  readonly leaps: boolean;
   /** Starts a worker. It is stopped with the story. */
   work(options: WorkerOptions): Promise<Worker>;
   /** Awaits what will happen, and lets time pass meanwhile. */
@@ -70,6 +76,8 @@ export interface World {
   pass(ms: number): Promise<void>;
   /** What the hub's clock says. */
   now(): Promise<number>;
+  /** What was counted under this name where the hub is kept. */
+  counted(name: string): number;
   /** Crashes the hub and opens it again; its workers are gone with it. */
   readonly restart: (() => Promise<void>) | undefined;
   /** Leaves the story out, for a reason. */
@@ -147,6 +155,7 @@ export async function tellStory(
     },
     unitMs,
     virtual: advance !== undefined,
+    leaps: advance !== undefined && under.heartbeats !== true,
     async work(options) {
       const worker = await hub.startWorker(options);
       workers.push(worker);
@@ -190,6 +199,7 @@ export async function tellStory(
       assert.ok(status);
       return status.createdAt.getTime();
     },
+    counted: (name) => (under.counters?.() ?? hub.counters())[name] ?? 0,
     restart:
       under.restart &&
       (async () => {

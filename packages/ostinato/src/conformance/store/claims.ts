@@ -12,6 +12,7 @@ import {
   idsOf,
   messageTo,
   recordOf,
+  refused,
   some,
   startAndClaim,
   startOf,
@@ -177,6 +178,105 @@ export function claims(open: Opener): void {
       [3, 11, 1],
     ]);
     assert.deepEqual((await claimAll(store, { activities: [] })).activities, []);
+  });
+
+  it("L9 who takes any name is given what is there, but what is excepted, and is told when the next is due", async (t) => {
+    const { store, clock } = await open(t);
+    for (const [id, name] of [
+      ["a", "chain"],
+      ["b", "fan"],
+      ["c", "other"],
+    ] as const)
+      await done(store, startOf(id, { record: { name } }));
+    await done(store, commitOf({ messages: [messageTo("c", "terminate", { needs: "engine", wakes: "always" })] }));
+    const but = await claimAll(store, { orchestrators: { anyBut: ["chain", "other", "gone"] } });
+    assert.deepEqual(idsOf(but.instances).sort(), ["b", "c"], "what needs only the engine is nobody's name");
+    const any = await claimAll(store, { orchestrators: { anyBut: [] } });
+    assert.deepEqual(idsOf(any.instances), ["a"]);
+    const { record, messages } = some(any.instances[0]);
+    const rows = ["hello", "bye", "later"].map((name, i) => activityOf(record, i, { name }));
+    await done(
+      store,
+      turnOf(record, messages, { activities: rows, keep: false, messages: [messageTo("a", "due", { visibleAt: any.at + 60_000 })] }),
+    );
+    const first = await claimAll(store, { activities: { anyBut: ["bye"] }, activityCount: 1, orchestrators: { anyBut: [] } });
+    assert.equal(first.activities.length, 1);
+    assert.equal(first.nextDueAt, any.at + 60_000);
+    const rest = await claimAll(store, { activities: { anyBut: ["bye"] }, orchestrators: { anyBut: ["chain"] } });
+    assert.deepEqual([...first.activities, ...rest.activities].map(({ row }) => row.name).sort(), ["hello", "later"]);
+    assert.equal(rest.nextDueAt, undefined, "nobody who takes this waits for it");
+    await store.release([{ key: some(rest.activities[0]).row, epoch: some(rest.activities[0]).epoch }], 5_000);
+    const waiting = await claimAll(store, { instances: 0, activities: { anyBut: ["bye"] } });
+    assert.deepEqual([waiting.activities, some(waiting.nextDueAt) >= waiting.at + (clock === undefined ? 1 : 5_000)], [[], true]);
+  });
+
+  it("of any names the earliest come first, and no more than there is room for", async (t) => {
+    const { store, clock } = await open(t);
+    for (let i = 0; i < 6; i++) {
+      await done(store, startOf(`i${i}`, { record: { name: `n${(i * 5) % 7}` } }));
+      clock?.advance(1);
+    }
+    const want = { orchestrators: { anyBut: [] } };
+    const all = [];
+    for (let i = 0; i < 3; i++) all.push(...idsOf((await claimAll(store, { ...want, instances: 2 })).instances));
+    assert.deepEqual(clock === undefined ? all.sort() : all, ["i0", "i1", "i2", "i3", "i4", "i5"]);
+  });
+
+  it("A2 an activity that is scheduled under the key of one that is done in the same commit is there", async (t) => {
+    const { store } = await open(t);
+    const { record, messages, epoch, number } = await startAndClaim(store, "a");
+    const first = activityOf(record, 1, { epoch: 10, claimed: true });
+    await done(store, turnOf(record, messages, { activities: [first] }));
+    const second = activityOf(record, 1, { epoch: 20, attempt: 2 });
+    await done(
+      store,
+      turnOf({ ...record, turn: 1, historyLength: 1 }, [], {
+        fences: [
+          { kind: "instance", number, epoch },
+          { kind: "activity", key: first, epoch: 10 },
+        ],
+        finished: [first],
+        activities: [second],
+      }),
+    );
+    const [claim] = (await claimAll(store)).activities;
+    assert.deepEqual([claim?.row, claim?.epoch, claim?.delivery], [second, 21, 1]);
+  });
+
+  it("A3 an activity that is scheduled under a key that is there takes its place: what comes of the first is late", async (t) => {
+    const { store } = await open(t);
+    const { record, messages } = await startAndClaim(store, "a");
+    await done(store, turnOf(record, messages, { activities: [activityOf(record, 1, { epoch: 10 })] }));
+    const [first] = (await claimAll(store)).activities;
+    const again = activityOf(record, 1, { epoch: 20, input: "again" });
+    await done(store, turnOf({ ...record, turn: 1, historyLength: 1 }, [], { activities: [again] }));
+    const late = commitOf({
+      fences: [{ kind: "activity", key: some(first).row, epoch: some(first).epoch }],
+      number: record.number,
+      finished: [some(first).row],
+    });
+    assert.equal(await refused(store, late), "fenced");
+    await store.release([{ key: some(first).row, epoch: some(first).epoch }], 0);
+    const { activities } = await claimAll(store);
+    assert.deepEqual(
+      activities.map(({ row, delivery }) => [row, delivery]),
+      [[again, 1]],
+    );
+    assert.deepEqual((await claimAll(store)).activities, []);
+  });
+
+  it("a claim of an activity that is given back undone does not count as a delivery, and its epoch rises all the same", async (t) => {
+    const { store } = await open(t);
+    const { record, messages } = await startAndClaim(store, "a");
+    await done(store, turnOf(record, messages, { activities: [activityOf(record, 1, { epoch: 10 })] }));
+    for (const epoch of [11, 12, 13]) {
+      const [claim] = (await claimAll(store)).activities;
+      assert.deepEqual([claim?.epoch, claim?.delivery], [epoch, 1]);
+      await store.release([{ key: some(claim).row, epoch, undone: true }], 0);
+    }
+    const [begun] = (await claimAll(store)).activities;
+    await store.release([{ key: some(begun).row, epoch: 14 }], 0);
+    assert.equal((await claimAll(store)).activities[0]?.delivery, 2);
   });
 
   it("an activity that is born claimed is nobody else's until it is released", async (t) => {

@@ -40,6 +40,7 @@ import type {
   FinishedRequest,
   Renewal,
   Store,
+  WantedNames,
 } from "../../engine/store.ts";
 import { cursorOf, matches, numberOfCursor, pageSize } from "../paging.ts";
 import { completionOrder } from "./completion-order.ts";
@@ -262,7 +263,7 @@ function claim(hub: Hub, me: Owner, want: ClaimRequest): Claims {
   }
 
   if (want.instances > 0) {
-    const heaps = heapsOf(hub.ready, ["", ...want.orchestrators]);
+    const heaps = heapsOf(hub.ready, want.orchestrators, [""]);
     for (let room = want.instances; room > 0; room--) {
       const waiting = earliest(heaps);
       if (waiting === undefined || waiting.dueAt > at) break;
@@ -296,14 +297,27 @@ function claim(hub: Hub, me: Owner, want: ClaimRequest): Claims {
   return { at, instances, activities, ...(nextDueAt === Number.POSITIVE_INFINITY ? {} : { nextDueAt }) };
 }
 
-function heapsOf<T extends Due>(heaps: ReadonlyMap<string, DueHeap<T>>, names: readonly string[]): DueHeap<T>[] {
+/** The places of those who are wanted, and of these others. */
+function heapsOf<T extends Due>(
+  heaps: ReadonlyMap<string, DueHeap<T>>,
+  names: WantedNames,
+  others: readonly string[] = NO_NAMES,
+): DueHeap<T>[] {
   const wanted: DueHeap<T>[] = [];
-  for (const name of names) {
-    const heap = heaps.get(name);
-    if (heap !== undefined && heap.size > 0) wanted.push(heap);
+  if ("anyBut" in names) {
+    for (const [name, heap] of heaps) if (heap.size > 0 && (others.includes(name) || !names.anyBut.includes(name))) wanted.push(heap);
+    return wanted;
+  }
+  for (const list of [others, names]) {
+    for (const name of list) {
+      const heap = heaps.get(name);
+      if (heap !== undefined && heap.size > 0) wanted.push(heap);
+    }
   }
   return wanted;
 }
+
+const NO_NAMES: readonly string[] = [];
 
 function earliest<T extends Due>(heaps: readonly DueHeap<T>[]): T | undefined {
   let best: T | undefined;
@@ -531,6 +545,7 @@ function release(hub: Hub, me: Owner, leases: readonly (Lease | ActivityLease)[]
       const errand = hub.byNumber.get(lease.key.number)?.activities.get(keyOf(lease.key));
       if (errand === undefined || errand.epoch !== lease.epoch || errand.owner !== me) continue;
       me.errands.delete(errand);
+      if (lease.undone === true) errand.delivery--;
       offer(hub, errand, at + afterMs, at);
     } else {
       const entry = hub.byNumber.get(lease.number);
@@ -698,6 +713,7 @@ function schedule(hub: Hub, me: Owner, entry: Entry | undefined, row: ActivityRo
   const target = row.number === 0 ? entry : hub.byNumber.get(row.number);
   if (target === undefined) return;
   const own = row.number === target.record.number ? row : { ...row, number: target.record.number };
+  finish(hub, own);
   const errand: Errand = { row: own, epoch: row.epoch, delivery: 0, owner: undefined, dueAt: at, tie: hub.nextErrand++, place: -1 };
   target.activities.set(keyOf(row), errand);
   if (row.claimed) {

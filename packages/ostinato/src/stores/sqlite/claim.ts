@@ -5,13 +5,15 @@
 //          G5 epochs and attempts rise durably before anything is handed out.
 //          D5 a row that cannot be read is told of and left out; what else is ready is handed out.
 
+import type { StatementSync } from "node:sqlite";
+import type { WantedNames } from "../../engine/store.ts";
 import { RECORD_COLUMNS } from "../sql/rows.ts";
 import type { Column } from "../sql/rows.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
 import { codeOf, messageOf } from "./database-file.ts";
 import type { OwnerOfLeases } from "./leases.ts";
 import type { Session } from "./session.ts";
-import { DONE } from "./wire.ts";
+import { DONE, readNames } from "./wire.ts";
 import type { Wire } from "./wire.ts";
 
 /** A candidate: when it is due, its instance number, and an activity's generation and task. */
@@ -24,9 +26,9 @@ const HELD = RECORD_COLUMNS.indexOf("held");
 export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnReader, reply: Wire): void {
   const { sql, at, leases } = session;
   const room = from.number();
-  const orchestrators = texts(from);
+  const orchestrators = readNames(from);
   const errands = from.number();
-  const activities = texts(from);
+  const activities = readNames(from);
   let nextDueAt = Number.POSITIVE_INFINITY;
   const damaged: Column[] = [];
 
@@ -50,7 +52,7 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
   }
 
   if (room > 0) {
-    const names = ["", ...orchestrators];
+    const names = ["", ...wanted(orchestrators, me.hub, sql.nextReadyName)];
     const claimed = new Set<number>();
     for (const [, number] of soonest(names, (name) => sql.readyOf.all(me.hub, name, at, room))) {
       if (claimed.size === room || claimed.has(number)) continue;
@@ -75,7 +77,8 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
   const errandsAt = reply.length - 1;
   if (errands > 0) {
     let taken = 0;
-    for (const [, number, generation = 0, task = 0] of soonest(activities, (name) => sql.unclaimedOf.all(me.hub, name, at, errands))) {
+    const names = wanted(activities, me.hub, sql.nextUnclaimedName);
+    for (const [, number, generation = 0, task = 0] of soonest(names, (name) => sql.unclaimedOf.all(me.hub, name, at, errands))) {
       if (taken === errands) break;
       const claimed = unlessDamaged(session, number, damaged, () =>
         reply.push(...(sql.claimActivity.get(me.owner, at, number, generation, task) as unknown as Column[])),
@@ -83,7 +86,7 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
       if (claimed) taken++;
     }
     reply[errandsAt] = taken;
-    for (const name of activities) nextDueAt = Math.min(nextDueAt, first(sql.nextUnclaimedOf.get(me.hub, name, at)));
+    for (const name of names) nextDueAt = Math.min(nextDueAt, first(sql.nextUnclaimedOf.get(me.hub, name, at)));
   }
   reply.push(nextDueAt === Number.POSITIVE_INFINITY ? null : nextDueAt, damaged.length / 2, ...damaged);
 }
@@ -116,7 +119,8 @@ export function applyRelease(session: Session, me: OwnerOfLeases, from: ColumnRe
     const isActivity = from.number() === 1;
     const number = from.number();
     if (isActivity) {
-      const { changes } = sql.releaseActivity.run(at + afterMs, number, from.number(), from.number(), from.number(), me.owner);
+      const [generation, task, epoch, undone] = [from.number(), from.number(), from.number(), from.number()];
+      const { changes } = sql.releaseActivity.run(at + afterMs, undone, number, generation, task, epoch, me.owner);
       if (changes !== 0) session.tellDue(at + afterMs);
       continue;
     }
@@ -139,10 +143,17 @@ export function giveBack(session: Session, owner: number): void {
   if (session.sql.releaseActivitiesOf.run(session.at, owner).changes !== 0) session.tellDue(session.at);
 }
 
-function texts(from: ColumnReader): string[] {
-  const list: string[] = [];
-  for (let count = from.number(); count > 0; count--) list.push(from.text());
-  return list;
+/** The names to look under. Of any, those that there are: one step in the index leads to the next name, however many rows one has. */
+function wanted(names: WantedNames, hub: number, next: StatementSync): readonly string[] {
+  if (!("anyBut" in names)) return names;
+  const found: string[] = [];
+  for (let name = nameAfter(next, hub, ""); name !== null; name = nameAfter(next, hub, name))
+    if (!names.anyBut.includes(name)) found.push(name);
+  return found;
+}
+
+function nameAfter(next: StatementSync, hub: number, name: string): string | null {
+  return (next.get(hub, name) as unknown as [string | null])[0];
 }
 
 function soonest(names: readonly string[], find: (name: string) => unknown): Candidate[] {

@@ -54,6 +54,7 @@ import {
   QUERY,
   READ,
   RELEASE,
+  pushNames,
 } from "./wire.ts";
 import type { Wire } from "./wire.ts";
 
@@ -360,8 +361,10 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     const claims = await asked(
       CLAIM,
       (to) => {
-        to.push(want.instances, want.orchestrators.length, ...want.orchestrators);
-        to.push(want.activityCount, want.activities.length, ...want.activities);
+        to.push(want.instances);
+        pushNames(to, want.orchestrators);
+        to.push(want.activityCount);
+        pushNames(to, want.activities);
       },
       readClaims,
     );
@@ -377,7 +380,8 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       (to) => {
         to.push(afterMs, leases.length);
         for (const lease of leases) {
-          if ("key" in lease) to.push(1, lease.key.number, lease.key.generation, lease.key.taskId, lease.epoch);
+          if ("key" in lease)
+            to.push(1, lease.key.number, lease.key.generation, lease.key.taskId, lease.epoch, lease.undone === true ? 1 : 0);
           else to.push(0, lease.number, lease.epoch);
         }
       },

@@ -52,6 +52,7 @@ export interface Statements {
   readonly dropReady: StatementSync;
   readonly readyOf: StatementSync;
   readonly nextReadyOf: StatementSync;
+  readonly nextReadyName: StatementSync;
   readonly insertActivity: StatementSync;
   readonly activityEpoch: StatementSync;
   readonly finishFenced: StatementSync;
@@ -59,6 +60,7 @@ export interface Statements {
   readonly dropActivitiesOf: StatementSync;
   readonly unclaimedOf: StatementSync;
   readonly nextUnclaimedOf: StatementSync;
+  readonly nextUnclaimedName: StatementSync;
   readonly claimActivity: StatementSync;
   readonly releaseActivity: StatementSync;
   readonly releaseActivitiesOf: StatementSync;
@@ -124,8 +126,9 @@ export function prepare(db: DatabaseSync): Statements {
     dropReady: sql("delete from ready where number = ?"),
     readyOf: sql("select at, number from ready where hub = ? and name = ? and at <= ? order by at limit ?"),
     nextReadyOf: sql("select at from ready where hub = ? and name = ? and at > ? order by at limit 1"),
+    nextReadyName: sql("select min(name) from ready where hub = ? and name > ?"),
     insertActivity: sql(
-      `insert into activities(number, generation, task_id, name, execution_id, version, input, tags, attempt, idempotency_key, attempt_timeout_ms,
+      `insert or replace into activities(number, generation, task_id, name, execution_id, version, input, tags, attempt, idempotency_key, attempt_timeout_ms,
         expires_at, trace_context, epoch, born, delivery, owner, hub, visible_at) values(${marks(19)})`,
     ),
     activityEpoch: sql(`select epoch from activities where ${ACTIVITY_KEY}`),
@@ -138,12 +141,15 @@ export function prepare(db: DatabaseSync): Statements {
     nextUnclaimedOf: sql(
       "select visible_at from activities where hub = ? and name = ? and owner is null and visible_at > ? order by visible_at limit 1",
     ),
+    nextUnclaimedName: sql("select min(name) from activities where hub = ? and name > ? and owner is null"),
     claimActivity: sql(
       `update activities set owner = ?, visible_at = ?, epoch = epoch + 1, delivery = delivery + 1 where ${ACTIVITY_KEY}
         returning (select id from instances i where i.number = activities.number), number, generation, task_id, name, execution_id, version, input, tags,
         attempt, idempotency_key, attempt_timeout_ms, expires_at, trace_context, epoch, delivery, born`,
     ),
-    releaseActivity: sql(`update activities set owner = null, visible_at = ? where ${ACTIVITY_KEY} and epoch = ? and owner = ?`),
+    releaseActivity: sql(
+      `update activities set owner = null, visible_at = ?, delivery = delivery - ? where ${ACTIVITY_KEY} and epoch = ? and owner = ?`,
+    ),
     releaseActivitiesOf: sql("update activities set owner = null, visible_at = ? where owner = ?"),
     releaseActivities: sql("update activities set owner = null, visible_at = ? where owner is not null"),
     stranded: sql("select distinct number from messages where number not in (select number from ready)"),

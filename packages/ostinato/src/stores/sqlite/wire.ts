@@ -3,7 +3,9 @@
 // Owns:    the codes of operations and of answers.
 // Always:  an operation is [code, its length, owner, ...]; so that one which fails can be stepped over.
 
+import type { WantedNames } from "../../engine/store.ts";
 import type { Column } from "../sql/rows.ts";
+import type { ColumnReader } from "../sql/read-rows.ts";
 
 /** A group of operations, or the answers to it. Flat, since a clone of many small objects costs more than the work. */
 export type Wire = Column[];
@@ -46,6 +48,20 @@ export function pushOperation(group: Wire, code: number, owner: number, write: (
     throw error;
   }
   group[start + 1] = group.length - start;
+}
+
+/** Writes names that are wanted: how many, then each; of those that are not wanted, one more than how many, below zero. */
+export function pushNames(to: Wire, names: WantedNames): void {
+  if ("anyBut" in names) to.push(-1 - names.anyBut.length, ...names.anyBut);
+  else to.push(names.length, ...names);
+}
+
+/** Reads what `pushNames` wrote. */
+export function readNames(from: ColumnReader): WantedNames {
+  const count = from.number();
+  const names: string[] = [];
+  for (let left = count < 0 ? -1 - count : count; left > 0; left--) names.push(from.text());
+  return count < 0 ? { anyBut: names } : names;
 }
 
 /** Whether a group writes anything. */

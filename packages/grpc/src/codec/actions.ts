@@ -1,0 +1,275 @@
+// actions: what a turn asks for, as the protocol writes it.
+//
+// Owns:    one writer for each of our kinds of actions, one reader for each of the protocol's; what a worker of another SDK may leave out.
+// Always:  A1 between ours every action comes out as it went in, in the order asked for.
+//          A2 from the family actions are put in the order of their ids, which can be any number, and come twice; the end comes last, once.
+//          A3 what we cannot do is refused as a whole, with a failure in words: an action left out would be waited for, for ever.
+
+import {
+  checkInstanceId,
+  childInstanceId,
+  type Action,
+  type ActionKind,
+  type Failure,
+  type Instant,
+  type InstanceId,
+} from "ostinato/contract";
+
+import type { OrchestratorAction as Message } from "../generated/task_hub_sidecar_pb.js";
+import { decodeEvents, encodeEvents, isRaised } from "./events.ts";
+import { decodeOptionalFailure, encodeFailure, unexplained } from "./failures.ts";
+import { given } from "./given.ts";
+import { decodeInt64, encodeCount, encodeInt64 } from "./numbers.ts";
+import { decodePayload, decodeTags, decodeTrace, encodeTags, encodeTrace } from "./payloads.ts";
+import type { Peer } from "./peer.ts";
+import { decodeEnding, encodeStatus } from "./statuses.ts";
+import { decodeDue, encodeInstant } from "./timestamps.ts";
+
+/** What a reader of actions has to know. */
+export interface ActionsContext {
+  /** The instance whose turn it is: ids of children are made from it. */
+  readonly instanceId: InstanceId;
+  /** Mints the execution id of a child, where its parent did not. */
+  readonly newExecutionId: () => string;
+  /** The time of events that came without one. */
+  readonly now: Instant;
+}
+
+/** The actions of a response, or why the instance has to fail instead. */
+export type DecodedActions =
+  { readonly kind: "actions"; readonly actions: readonly Action[] } | { readonly kind: "refused"; readonly failure: Failure };
+
+/** Actions as messages, in their order. To the family our own kinds are left out. */
+export function encodeActions(actions: readonly Action[], peer: Peer): Message[] {
+  const messages: Message[] = [];
+  for (const action of actions) {
+    const write = WRITERS[action.kind] as (action: Action, peer: Peer) => Written | undefined;
+    const orchestratorActionType = write(action, peer);
+    if (orchestratorActionType !== undefined) messages.push({ $typeName: "OrchestratorAction", id: action.id, orchestratorActionType });
+  }
+  return messages;
+}
+
+/** The actions of messages: as they came from one of ours, else by id, with the end last. */
+export function decodeActions(messages: readonly Message[], peer: Peer, context: ActionsContext): DecodedActions {
+  const actions: Action[] = [];
+  for (const { id, orchestratorActionType: type } of messages) {
+    const read = type.case === undefined ? undefined : (READERS[type.case] as Reader<Written["value"]>);
+    const answer =
+      read === undefined ? "which names nothing that this task hub knows" : read(type.value as Written["value"], id, peer, context);
+    if (typeof answer === "string") return refused(id, answer);
+    actions.push(answer);
+  }
+  return { kind: "actions", actions: peer === "ours" ? actions : inOrder(actions) };
+}
+
+type Written = Extract<Message["orchestratorActionType"], { readonly value: unknown }>;
+type ActionOf<K extends ActionKind> = Extract<Action, { readonly kind: K }>;
+type ValueOf<C extends Written["case"]> = Extract<Written, { readonly case: C }>["value"];
+/** The action, or in words why there is none. */
+type Reader<V> = (value: V, id: number, peer: Peer, context: ActionsContext) => Action | string;
+
+const WRITERS: { readonly [K in ActionKind]: (action: ActionOf<K>, peer: Peer) => Written | undefined } = {
+  scheduleTask: (action, peer) => ({
+    case: "scheduleTask",
+    value: {
+      $typeName: "ScheduleTaskAction",
+      name: action.name,
+      version: action.version,
+      input: action.input,
+      tags: encodeTags(action.tags),
+      parentTraceContext: encodeTrace(action.traceContext),
+      own: peer === "ours" ? encodeCall(action) : undefined,
+    },
+  }),
+  createSubOrchestration: (action, peer) => ({
+    case: "createSubOrchestration",
+    value: {
+      $typeName: "CreateSubOrchestrationAction",
+      instanceId: action.instanceId,
+      name: action.name,
+      version: action.version,
+      input: action.input,
+      parentTraceContext: encodeTrace(action.traceContext),
+      tags: encodeTags(action.tags),
+      own: peer === "ours" ? encodeChild(action) : undefined,
+    },
+  }),
+  createTimer: ({ fireAt }) => ({ case: "createTimer", value: { $typeName: "CreateTimerAction", fireAt: encodeInstant(fireAt) } }),
+  // The family's servers let a timer fire that nobody waits for.
+  cancelTimer: (_, peer) => (peer === "family" ? undefined : { case: "ownCancelTimer", value: { $typeName: "OwnCancelTimerAction" } }),
+  sendEvent: ({ instanceId, name, input }) => ({
+    case: "sendEvent",
+    value: { $typeName: "SendEventAction", instance: { $typeName: "OrchestrationInstance", instanceId }, name, data: input },
+  }),
+  terminateOrchestration: ({ instanceId, reason, recursive }) => ({
+    case: "terminateOrchestration",
+    value: { $typeName: "TerminateOrchestrationAction", instanceId, reason, recurse: recursive },
+  }),
+  rewindOrchestration: ({ newHistory }, peer) => ({
+    case: "rewindOrchestration",
+    value: { $typeName: "RewindOrchestrationAction", newHistory: encodeEvents(newHistory, peer) },
+  }),
+  completeOrchestration: (action, peer) => ({ case: "completeOrchestration", value: encodeCompletion(action, peer) }),
+};
+
+const READERS: { readonly [C in Written["case"]]: Reader<ValueOf<C>> } = {
+  scheduleTask: ({ name, version, input, tags, parentTraceContext, own }, id, peer) => ({
+    kind: "scheduleTask",
+    id,
+    name,
+    ...given({
+      version,
+      input: decodePayload(input, peer),
+      tags: decodeTags(tags),
+      traceContext: decodeTrace(parentTraceContext, peer),
+    }),
+    ...decodeCall(peer === "ours" ? own : undefined, id),
+  }),
+  createSubOrchestration(value, id, peer, context) {
+    const { name, version, input, tags, parentTraceContext } = value;
+    const own = peer === "ours" ? value.own : undefined;
+    const instanceId = value.instanceId || childInstanceId(context.instanceId, id >>> 0);
+    const wrong = complaint(instanceId);
+    if (wrong !== undefined) return `which starts a child under an id that cannot be: ${wrong}`;
+    return {
+      kind: "createSubOrchestration",
+      id,
+      instanceId,
+      executionId: own?.executionId || context.newExecutionId(),
+      name,
+      ...given({
+        version,
+        input: decodePayload(input, peer),
+        tags: decodeTags(tags),
+        traceContext: decodeTrace(parentTraceContext, peer),
+        rewinds: own?.rewinds === undefined ? undefined : given({ reason: own.rewinds.reason }),
+      }),
+    };
+  },
+  createTimer: ({ fireAt }, id, _, { now }) => ({ kind: "createTimer", id, fireAt: decodeDue(fireAt) ?? now }),
+  ownCancelTimer: (_, id, peer) => (peer === "ours" ? { kind: "cancelTimer", id } : "which names nothing that this task hub knows"),
+  sendEvent({ instance, name, data }, id, peer) {
+    const instanceId = instance?.instanceId ?? "";
+    // Entity messages in the older form.
+    if (instanceId.startsWith("@")) return NO_ENTITIES;
+    return { kind: "sendEvent", id, instanceId, name, ...given({ input: decodePayload(data, peer) }) };
+  },
+  sendEntityMessage: () => NO_ENTITIES,
+  terminateOrchestration: ({ instanceId, reason, recurse }, id, peer) => ({
+    kind: "terminateOrchestration",
+    id,
+    instanceId,
+    recursive: recurse,
+    ...given({ reason: decodePayload(reason, peer) }),
+  }),
+  rewindOrchestration({ newHistory }, id, peer, { now }) {
+    const events = decodeEvents(newHistory, peer, now);
+    // Whether its input was checked stands in the history that is replaced; this worker knows nothing of it.
+    if (peer === "family")
+      for (const [at, event] of events.entries())
+        if (event.kind === "ExecutionStarted") {
+          const { validated: _unknown, ...start } = event;
+          events[at] = start;
+        }
+    return { kind: "rewindOrchestration", id, newHistory: events };
+  },
+  completeOrchestration(value, id, peer, { now }) {
+    const status = decodeEnding(value.orchestrationStatus);
+    if (status === undefined) return `which ends the orchestration with status ${value.orchestrationStatus}, and that is no end`;
+    const carried = decodeEvents(value.carryoverEvents, peer, now).filter(isRaised);
+    return {
+      kind: "completeOrchestration",
+      id,
+      status,
+      ...given({
+        result: decodePayload(value.result, peer),
+        failure:
+          decodeOptionalFailure(value.failureDetails, peer) ?? (status === "FAILED" && peer === "family" ? unsaid(value) : undefined),
+        newVersion: value.newVersion,
+        carriedEvents: carried.length === 0 ? undefined : carried,
+        droppedEvents: peer === "ours" && value.ownDroppedEvents > 0 ? value.ownDroppedEvents : undefined,
+      }),
+    };
+  },
+};
+
+const NO_ENTITIES = "which is for an entity, and this task hub has none";
+
+function encodeCall(action: ActionOf<"scheduleTask">): ValueOf<"scheduleTask">["own"] {
+  const { attempt, firstId, attemptTimeoutMs, expiresAt } = action;
+  return {
+    $typeName: "OwnCall",
+    attempt,
+    firstId,
+    attemptTimeoutMs: encodeInt64(attemptTimeoutMs),
+    expiresAt: encodeInt64(expiresAt),
+  };
+}
+
+/** A worker of another SDK schedules every attempt as a call of its own. */
+function decodeCall(own: ValueOf<"scheduleTask">["own"], id: number) {
+  if (own === undefined) return { attempt: 1, firstId: id };
+  const { attempt, firstId, attemptTimeoutMs, expiresAt } = own;
+  return {
+    attempt: Math.max(attempt, 1),
+    firstId,
+    ...given({
+      attemptTimeoutMs: decodeInt64(attemptTimeoutMs),
+      expiresAt: decodeInt64(expiresAt),
+    }),
+  };
+}
+
+function encodeChild({ executionId, rewinds }: ActionOf<"createSubOrchestration">): ValueOf<"createSubOrchestration">["own"] {
+  return {
+    $typeName: "OwnChild",
+    executionId,
+    rewinds: rewinds === undefined ? undefined : { $typeName: "OwnRewinds", reason: rewinds.reason },
+  };
+}
+
+function encodeCompletion(action: ActionOf<"completeOrchestration">, peer: Peer): ValueOf<"completeOrchestration"> {
+  const failure = action.failure ?? (action.status === "FAILED" && peer === "family" ? unexplained() : undefined);
+  return {
+    $typeName: "CompleteOrchestrationAction",
+    orchestrationStatus: encodeStatus(action.status),
+    result: action.result,
+    newVersion: action.newVersion,
+    carryoverEvents: encodeEvents(action.carriedEvents ?? [], peer),
+    failureDetails: failure === undefined ? undefined : encodeFailure(failure, peer),
+    tags: {},
+    ownDroppedEvents: peer === "ours" ? encodeCount(action.droppedEvents) : 0,
+  };
+}
+
+/** The failure of a completion without one: older workers say it in words elsewhere. */
+function unsaid({ details, result }: ValueOf<"completeOrchestration">): Failure {
+  const words = details || result;
+  return unexplained(words === "" ? undefined : words);
+}
+
+/** By id, stably; the first of those that end the turn comes last, and is the only one. */
+function inOrder(actions: readonly Action[]): readonly Action[] {
+  const end = actions.find(isEnd);
+  const others = actions.filter((action) => !isEnd(action)).sort((a, b) => a.id - b.id);
+  return end === undefined ? others : [...others, end];
+}
+
+function isEnd({ kind }: Action): boolean {
+  return kind === "completeOrchestration" || kind === "rewindOrchestration";
+}
+
+function refused(id: number, why: string): DecodedActions {
+  const message = `The worker's turn has an action (id ${id}) ${why}. Nothing of the turn was done.`;
+  return { kind: "refused", failure: { errorType: "UnsupportedAction", message, nonRetriable: true } };
+}
+
+function complaint(id: InstanceId): string | undefined {
+  try {
+    checkInstanceId(id);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

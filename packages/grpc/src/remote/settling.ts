@@ -1,0 +1,155 @@
+// settling: an outcome of the worker's becomes an answer to the server.
+//
+// Owns:    which call an outcome is, to whom; what is said when the server can never take it as it is.
+// Always:  SE1 what the server does not want is settled: the work is somebody else's by then.
+//          SE2 an answer that is too large does not leave its work hanging: the activity fails, and the turn is set aside, each with the reason.
+
+import { PayloadTooLargeError } from "ostinato";
+import type { Action, ActivityOutcome, OrchestrationOutcome } from "ostinato/contract";
+import { writeRequest, type MethodName, type RequestOf } from "../codec/messages.ts";
+import {
+  encodeActivityAbandon,
+  encodeActivityOutcome,
+  encodeOrchestrationAbandon,
+  encodeTurnOutcome,
+  isAbandon,
+} from "../codec/outcomes.ts";
+import type { WireError } from "../transport/wire-error.ts";
+import { withFacts } from "./foreign-calls.ts";
+import type { Link, LinkParts, TryOptions } from "./link.ts";
+import { post, type Posted } from "./outcome-post.ts";
+import type { ActivityInHand, InHand, TurnInHand } from "./work-in-hand.ts";
+import { isTurn } from "./work-in-hand.ts";
+
+/** Whether the server has taken an outcome. */
+export type Settled = "taken" | "not-taken";
+
+/** Sends outcomes. */
+export interface Settling {
+  /** @throws PayloadTooLargeError, or the server's refusal; the turn is set aside then. */
+  turn(work: TurnInHand, outcome: OrchestrationOutcome): Promise<Settled>;
+  activity(work: ActivityInHand, outcome: ActivityOutcome): Promise<Settled>;
+  /** The instance goes on under another history. */
+  rewound(work: TurnInHand, action: Extract<Action, { kind: "rewindOrchestration" }>): Promise<Settled>;
+  /** Gives work back: one try, since a stream that has ended gives everything back. */
+  giveBack(work: InHand, reason: string): Promise<void>;
+}
+
+/** The largest message that servers of the family are known to take. */
+const USUAL_LIMIT_BYTES = 3_900_000;
+const GIVE_BACK_DEADLINE_MS = 2_000;
+
+/** Sends outcomes over a line, until `stopped`. */
+export function createSettling(
+  link: Link,
+  parts: Pick<LinkParts, "clock" | "random" | "log" | "counters">,
+  extra: TryOptions,
+  stopped: AbortSignal,
+): Settling {
+  const { log, counters } = parts;
+  let saysNothing = false;
+
+  const send = <M extends MethodName>(method: M, request: RequestOf<M>): Promise<Posted> =>
+    post(link, parts, (options) => link.unary(method, request, { ...extra, ...options }), stopped);
+
+  const settled = (work: InHand, posted: Exclude<Posted, { kind: "refused" }>): Settled => {
+    if (posted.kind === "unwanted") {
+      counters.add("outcomesUnwanted");
+      log.info(`${nameOf(work)} is somebody else's by now: ${posted.error.message}`, { instanceId: work.item.instanceId });
+    }
+    return posted.kind === "taken" ? "taken" : "not-taken";
+  };
+
+  const abandonTurn = async (work: TurnInHand, outcome: OrchestrationOutcome): Promise<Settled> => {
+    const posted = await send("AbandonTaskOrchestratorWorkItem", encodeOrchestrationAbandon(outcome, work.wireToken, work.peer));
+    return posted.kind === "refused" ? unabandoned(work, posted.error) : settled(work, posted);
+  };
+  /** Some servers have no call for it: they see for themselves when a worker does not answer. */
+  const unabandoned = (work: InHand, error: WireError): Settled => {
+    if (!saysNothing) log.warn(`${link.where} does not take work back (${error.message}): what is not done waits until it sees for itself`);
+    saysNothing = true;
+    void work;
+    return "not-taken";
+  };
+
+  const sendTurn = async (
+    work: TurnInHand,
+    outcome: Exclude<OrchestrationOutcome, { kind: "abandoned" }>,
+  ): Promise<Posted & { readonly bytes: number }> => {
+    const { item, wireToken, peer, lineage } = work;
+    const told = outcome.kind === "turn" && peer === "family" ? { ...outcome, actions: withFacts(outcome.actions, lineage) } : outcome;
+    const response = encodeTurnOutcome(told, { instanceId: item.instanceId, token: wireToken }, peer);
+    const posted = await send("CompleteOrchestratorTask", response);
+    return { ...posted, bytes: posted.kind === "refused" ? writeRequest("CompleteOrchestratorTask", response).length : 0 };
+  };
+  const answerTurn = async (work: TurnInHand, outcome: Exclude<OrchestrationOutcome, { kind: "abandoned" }>): Promise<Settled> => {
+    const posted = await sendTurn(work, outcome);
+    if (posted.kind !== "refused") return settled(work, posted);
+    const error = refusal(`The outcome of ${nameOf(work)}`, posted.error, posted.bytes, link.where);
+    const stall = { kind: "stalled", token: outcome.token, stall: { kind: "set-aside", reason: error.message } } as const;
+    if (work.peer === "ours") await sendTurn(work, stall);
+    else await abandonTurn(work, stall);
+    throw error;
+  };
+
+  return {
+    turn(work, outcome) {
+      if (outcome.kind === "abandoned" || isAbandon(outcome, work.peer)) return abandonTurn(work, outcome);
+      return answerTurn(work, outcome);
+    },
+    rewound: (work, action) => answerTurn(work, { kind: "turn", token: work.item.token, actions: [action] }),
+    async activity(work, outcome) {
+      const { item, wireToken, peer } = work;
+      if (outcome.kind === "abandoned") {
+        const posted = await send("AbandonTaskActivityWorkItem", encodeActivityAbandon(outcome, wireToken, peer));
+        return posted.kind === "refused" ? unabandoned(work, posted.error) : settled(work, posted);
+      }
+      const answered = { instanceId: item.instanceId, taskId: item.taskId, token: wireToken };
+      const response = encodeActivityOutcome(outcome, answered, peer);
+      const posted = await send("CompleteActivityTask", response);
+      if (posted.kind !== "refused") return settled(work, posted);
+      const bytes = writeRequest("CompleteActivityTask", response).length;
+      const error = refusal(`The outcome of ${nameOf(work)}`, posted.error, bytes, link.where);
+      log.error(error.message, { instanceId: item.instanceId, error });
+      const failed: ActivityOutcome = {
+        kind: "failed",
+        token: outcome.token,
+        failure: { errorType: error.name, message: error.message, nonRetriable: true },
+      };
+      const again = await send("CompleteActivityTask", encodeActivityOutcome(failed, answered, peer));
+      if (again.kind === "refused") throw error;
+      return settled(work, again);
+    },
+    async giveBack(work, reason) {
+      const { item, wireToken, peer } = work;
+      counters.add("itemsTurnedDown");
+      const options = { ...extra, timeoutMs: GIVE_BACK_DEADLINE_MS };
+      try {
+        if (isTurn(work)) {
+          const request = encodeOrchestrationAbandon({ kind: "abandoned", token: item.token, reason }, wireToken, peer);
+          await link.unary("AbandonTaskOrchestratorWorkItem", request, options);
+        } else {
+          const request = encodeActivityAbandon({ kind: "abandoned", token: item.token, delayMs: 0 }, wireToken, peer);
+          await link.unary("AbandonTaskActivityWorkItem", request, options);
+        }
+      } catch (error) {
+        log.info(`${nameOf(work)} could not be given back: ${String((error as Error).message)}`, { instanceId: item.instanceId });
+      }
+    },
+  };
+}
+
+function nameOf({ item }: InHand): string {
+  return item.kind === "orchestration" ? `a turn of '${item.name}'` : `the activity '${item.name}'`;
+}
+
+/** Why an outcome can never be taken, in words. */
+function refusal(what: string, error: WireError, bytes: number, where: string): Error {
+  if (error.status === "RESOURCE_EXHAUSTED" || bytes > USUAL_LIMIT_BYTES)
+    return new PayloadTooLargeError(
+      `${what} makes a message of ${bytes} bytes, which the task hub at ${where} does not take (${error.message}). ` +
+        "Store large values elsewhere and pass references, do less in one turn, or raise the server's limit.",
+      { cause: error },
+    );
+  return new Error(`${what} was refused by the task hub at ${where}: ${error.message} (${error.status}).`, { cause: error });
+}
