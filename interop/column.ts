@@ -149,9 +149,7 @@ interface Cast {
 
 /** Starts everybody whom a column needs. */
 async function raise(peer: Peer, installed: Installed, column: Column, folder: string): Promise<Cast> {
-  const server = await startServer((port) =>
-    column.server === "ours" ? ourServer(port, folder) : installed.server!(port, folder),
-  );
+  const server = await startServer((port) => (column.server === "ours" ? ourServer(port, folder) : installed.server!(port, folder)));
   const commandOf = (side: Side): EnvoyCommand =>
     side === "ours" ? ourEnvoy(`grpc://${server.address}`) : installed.envoy(server.address);
   const prefixOf = (side: Side): string => (side === "ours" ? ourPrefix : peer.prefix);
@@ -186,7 +184,8 @@ async function raise(peer: Peer, installed: Installed, column: Column, folder: s
     await client.get({ instanceId: "nobody" });
     let worker = await working(column.worker);
     if (column.other !== undefined) await working(column.other);
-    const observer = column.server === "theirs" ? undefined : column.client === "ours" ? client : await engage("ours").catch(() => undefined);
+    const observer =
+      column.server === "theirs" ? undefined : column.client === "ours" ? client : await engage("ours").catch(() => undefined);
     const run = Math.random().toString(36).slice(2, 7);
     let count = 0;
     const stageFor = (patienceMs: number): Stage => {

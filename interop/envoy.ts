@@ -30,6 +30,8 @@ export interface InstanceSeen {
   readonly failure?: FailureSeen | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;
   readonly parent?: string | undefined;
+  /** In words, where somebody can tell. */
+  readonly waitingFor?: readonly string[] | undefined;
 }
 
 /** What every envoy can be asked for, as far as its SDK has it. */
@@ -198,17 +200,21 @@ function parsed(line: string): Answer | undefined {
 }
 
 /** Keeps the last lines of a child's standard error. */
-export function lastLines(child: ChildProcess, count = 30): () => string {
+export function lastLines(child: ChildProcess, count = 10): () => string {
   const lines: string[] = [];
   createInterface({ input: child.stderr! }).on("line", (line) => {
-    lines.push(line);
+    lines.push(line.slice(0, 400));
     if (lines.length > count) lines.shift();
   });
   return () => lines.join("\n");
 }
 
 /** "done" when the first comes first, "gone" for the second, "late" when neither comes in time. */
-export async function firstOf(first: Promise<unknown>, second: Promise<unknown> | undefined, ms: number): Promise<"done" | "gone" | "late"> {
+export async function firstOf(
+  first: Promise<unknown>,
+  second: Promise<unknown> | undefined,
+  ms: number,
+): Promise<"done" | "gone" | "late"> {
   let timer: NodeJS.Timeout | undefined;
   try {
     return await Promise.race([

@@ -30,28 +30,38 @@ const shortKeys: Readonly<Record<string, string>> = { js: "javascript", py: "pyt
 const asked = positionals.map((name) => shortKeys[name] ?? name);
 const unknown = asked.filter((name) => !peers.some(({ key }) => key === name));
 if (unknown.length > 0 || (values.column !== undefined && !columns.some(({ key }) => key === values.column))) {
-  console.error(`There are the peers ${peers.map(({ key }) => key).join(", ")} and the columns ${columns.map(({ key }) => key).join(", ")}.`);
+  console.error(
+    `There are the peers ${peers.map(({ key }) => key).join(", ")} and the columns ${columns.map(({ key }) => key).join(", ")}.`,
+  );
   process.exit(2);
 }
 
 const tally = { yes: 0, failed: 0, no: 0, lacks: 0 };
-for (const peer of peers) {
-  if (asked.length > 0 && !asked.includes(peer.key)) continue;
+const queue = peers.filter(({ key }) => asked.length === 0 || asked.includes(key));
+// Most of the time everybody waits for a timer, so two peers share the machine.
+await Promise.all(
+  [1, 2].map(async () => {
+    for (let peer = queue.shift(); peer !== undefined; peer = queue.shift()) await meet(peer);
+  }),
+);
+
+async function meet(peer: Peer): Promise<void> {
   const installed = await installedOrSkipped(peer);
-  if (installed === undefined) continue;
+  if (installed === undefined) return;
   const outcomes: Record<string, Readonly<Record<string, Outcome>>> = {};
   for (const column of columns) {
     if (values.column !== undefined && values.column !== column.key) continue;
     if (column.server === "theirs" && installed.server === undefined) continue;
     const begun = performance.now();
-    say(`\n  ${peer.title}: ${column.title}`);
-    outcomes[column.key] = await tell(peer, installed, column, { only: values.story, say }).catch((error: unknown) => {
-      say(`    failed to begin: ${error instanceof Error ? error.message : String(error)}`);
+    const lines = [`\n  ${peer.title}: ${column.title}`];
+    const told = await tell(peer, installed, column, { only: values.story, say: (line) => lines.push(line) }).catch((error: unknown) => {
+      lines.push(`    failed to begin: ${error instanceof Error ? error.message : String(error)}`);
       tally.failed += 1;
       return {};
     });
-    for (const { state } of Object.values(outcomes[column.key]!)) tally[state] += 1;
-    say(`    ${((performance.now() - begun) / 1_000).toFixed(1)} s`);
+    outcomes[column.key] = told;
+    for (const { state } of Object.values<Outcome>(told)) tally[state] += 1;
+    say(`${lines.join("\n")}\n    ${((performance.now() - begun) / 1_000).toFixed(1)} s`);
   }
   if (values.story === undefined) {
     const date = new Date().toISOString().slice(0, 10);
@@ -64,13 +74,16 @@ if (tally.failed > 0) process.exitCode = 1;
 
 async function installedOrSkipped(peer: Peer): Promise<Installed | undefined> {
   try {
-    say(`\n── ${peer.title}`);
     const installed = await peer.install();
-    say(`  ${Object.entries(installed.versions).map(([name, version]) => `${name} ${version}`).join(", ")}`);
+    say(
+      `\n── ${peer.title}\n  ${Object.entries(installed.versions)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(", ")}`,
+    );
     return installed;
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
-    say(`  skipped: ${error.message}`);
+    say(`\n── ${peer.title}\n  skipped: ${error.message}`);
     return undefined;
   }
 }

@@ -6,4 +6,13 @@ const [port, file] = process.argv.slice(2);
 const hub = await openTaskHub(`sqlite:${file}`, { retention: 0 });
 const server = await serve(hub, { port: Number(port), reconnectGrace: "2s" });
 console.log("ready");
-process.stdin.on("end", () => void server.close().then(() => hub.close()).finally(() => process.exit(0))).resume();
+process.stdin
+  .on(
+    "end",
+    () =>
+      void server
+        .close()
+        .then(() => hub.close())
+        .finally(() => process.exit(0)),
+  )
+  .resume();

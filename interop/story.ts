@@ -31,7 +31,7 @@ export type ClientWord =
   | "innerFailure"
   | "customStatus";
 /** What a worker may lack. */
-export type WorkerWord = "sendEvent" | "version" | "versionFilter" | "parent" | "nonRetriable" | "rewind" | "innerFailure" | "failureType";
+export type WorkerWord = "sendEvent" | "stack" | "version" | "versionFilter" | "parent" | "nonRetriable" | "rewind" | "innerFailure";
 /** What a server may lack. */
 export type ServerWord =
   | "query"
@@ -92,8 +92,11 @@ export async function played(stage: Stage, program: string, input?: unknown, id 
 }
 
 /** Waits for the end of an instance. */
-export async function ended(stage: Stage, instanceId: string, client = stage.client): Promise<InstanceSeen> {
-  const instance = await client.wait({ instanceId, timeoutMs: stage.patienceMs });
+export async function ended(stage: Stage, instanceId: string): Promise<InstanceSeen> {
+  const instance = await stage.client.wait({ instanceId, timeoutMs: stage.patienceMs }).catch(async (error: Error) => {
+    const now = await stage.observer?.get({ instanceId }).catch(() => undefined);
+    throw new Error(`${error.message} The server says of it: ${JSON.stringify(now)}`);
+  });
   if (instance === undefined) throw new Error(`the instance ${instanceId} is not there`);
   return instance;
 }

@@ -202,7 +202,7 @@ public final class Envoy {
         ORCHESTRATORS.put("twelve", (ctx, nothing) -> {
             ctx.callActivity("java.greet", "you", String.class).await();
             ctx.createTimer(Duration.ofMillis(100)).await();
-            ctx.callSubOrchestrator("java.version").await();
+            ctx.callSubOrchestrator("java.version", null, JsonNode.class).await();
             return "twelve";
         });
         ORCHESTRATORS.put("work", (ctx, steps) -> {

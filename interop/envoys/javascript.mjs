@@ -197,8 +197,7 @@ const operations = {
   waitStart: async ({ instanceId, timeoutMs }) => seen(await client.waitForOrchestrationStart(instanceId, true, timeoutMs / 1_000)),
   wait: async ({ instanceId, timeoutMs }) => seen(await client.waitForOrchestrationCompletion(instanceId, true, timeoutMs / 1_000)),
   raise: ({ instanceId, event, data }) => client.raiseOrchestrationEvent(instanceId, event, data),
-  terminate: ({ instanceId, output, recursive }) =>
-    client.terminateOrchestration(instanceId, sdk.terminateOptions({ output, recursive })),
+  terminate: ({ instanceId, output, recursive }) => client.terminateOrchestration(instanceId, sdk.terminateOptions({ output, recursive })),
   suspend: ({ instanceId }) => client.suspendOrchestration(instanceId),
   resume: ({ instanceId }) => client.resumeOrchestration(instanceId),
   rewind: ({ instanceId, reason }) => client.rewindInstance(instanceId, reason ?? ""),
@@ -214,7 +213,12 @@ const operations = {
   async query({ prefix, statuses, pageSize }) {
     const found = [];
     let pages = 0;
-    const filter = { instanceIdPrefix: prefix, pageSize, fetchInputsAndOutputs: true, ...(statuses ? { statuses: statusesOf(statuses) } : {}) };
+    const filter = {
+      instanceIdPrefix: prefix,
+      pageSize,
+      fetchInputsAndOutputs: true,
+      ...(statuses ? { statuses: statusesOf(statuses) } : {}),
+    };
     for await (const page of client.getAllInstances(filter).asPages()) {
       if (page.values.length > 0) pages += 1;
       found.push(...page.values.map(seen));
@@ -248,7 +252,11 @@ lines.on("line", (line) => {
     .then(() => operations[op](given))
     .then(
       (value) => answer({ number, value: value ?? null }),
-      (error) => answer({ number, error: { type: error.name, code: error.code === undefined ? undefined : String(error.code), message: error.message } }),
+      (error) =>
+        answer({
+          number,
+          error: { type: error.name, code: error.code === undefined ? undefined : String(error.code), message: error.message },
+        }),
     );
 });
 lines.on("close", () => process.exit(0));

@@ -62,7 +62,7 @@ const activities = [
 
 // ---- orchestrators
 
-const retry = (attempts: number) => ({ maxNumberOfAttempts: attempts, firstRetryInterval: "100ms" } as const);
+const retry = (attempts: number) => ({ maxNumberOfAttempts: attempts, firstRetryInterval: "100ms" }) as const;
 
 const orchestrators = [
   orchestrator("own.chain", async (ctx, name: string) => {
@@ -84,7 +84,10 @@ const orchestrators = [
   }),
   orchestrator("own.waitFor", async (ctx, event: string) => ctx.waitForExternalEvent(event)),
   orchestrator("own.approval", async (ctx, asked: { timeoutMs: number }) => {
-    const got = await ctx.first({ approved: ctx.waitForExternalEvent("approved"), late: ctx.createTimer({ milliseconds: asked.timeoutMs }) });
+    const got = await ctx.first({
+      approved: ctx.waitForExternalEvent("approved"),
+      late: ctx.createTimer({ milliseconds: asked.timeoutMs }),
+    });
     return got.key === "late" ? "timed out" : got.value;
   }),
   orchestrator("own.late", async (ctx, asked: { waitMs: number; event: string }) => {
@@ -197,7 +200,7 @@ const operations: Operations = {
   },
   async get({ instanceId }) {
     const status = await hub.instance(instanceId).status();
-    return status === undefined ? undefined : seen(status);
+    return status === undefined ? undefined : { ...seen(status), waitingFor: status.waitingFor };
   },
   async waitStart({ instanceId, timeoutMs }) {
     return seen(await hub.instance(instanceId).waitForStart({ timeout: { milliseconds: timeoutMs } }));

@@ -32,6 +32,7 @@ export const go: Peer = {
       parent: "a child does not know its parent",
       nonRetriable: "an activity cannot mark what it throws as non-retriable",
       rewind: "the worker knows no rewind",
+      stack: "the worker sends no stacks",
       innerFailure: "the worker sends no causes",
     },
     server: {

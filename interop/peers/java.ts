@@ -47,7 +47,14 @@ export const java: Peer = {
     const said = (await run("javac", ["-version"])).replace(/^javac /, "");
     if (!existsSync(join(libraries, `durabletask-client-${version}.jar`))) {
       const repository = cacheFolder("java", "repository");
-      const args = ["-q", "-B", "-f", join(home, "envoys", "pom.xml"), `-Dmaven.repo.local=${repository}`, `-Ddurabletask.version=${version}`];
+      const args = [
+        "-q",
+        "-B",
+        "-f",
+        join(home, "envoys", "pom.xml"),
+        `-Dmaven.repo.local=${repository}`,
+        `-Ddurabletask.version=${version}`,
+      ];
       await run("mvn", [...args, "dependency:copy-dependencies", `-DoutputDirectory=${libraries}`], { timeoutMs: 300_000 });
     }
     const built = join(folder, "Envoy.class");

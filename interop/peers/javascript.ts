@@ -23,7 +23,9 @@ export const javascript: Peer = {
     const installed = join(folder, "node_modules", sdk, "package.json");
     if (!existsSync(installed) || versionIn(installed) !== version) {
       writeFileSync(join(folder, "package.json"), `${JSON.stringify({ private: true, dependencies: { [sdk]: version } })}\n`);
-      await run("npm", ["install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"], { cwd: folder });
+      await run("npm", ["install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"], {
+        cwd: folder,
+      });
     }
     return {
       versions: {

@@ -85,7 +85,7 @@ export const crossingStories: readonly Story[] = [
     needs: { worker: ["sendEvent"] },
     async run(stage) {
       const id = stage.id("to");
-      await stage.client.start({ name: stage.across("waitFor"), input: "Hello", instanceId: id });
+      await stage.client.start({ name: stage.across("waitFor"), input: "hello", instanceId: id });
       await until(stage, id, (instance) => instance.status === "RUNNING", "running");
       await played(stage, stage.on("sender"), { to: id, event: "hello", data: order }, stage.id("from"));
       assert.deepEqual((await ended(stage, id)).output, order);

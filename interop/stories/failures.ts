@@ -21,7 +21,7 @@ export const failureStories: readonly Story[] = [
   },
   {
     name: "the stack of a failure",
-    needs: { client: ["stack"] },
+    needs: { client: ["stack"], worker: ["stack"] },
     async run(stage) {
       const instance = await played(stage, stage.on("call"), { activity: stage.on("fail"), input: { message: "no stock" } });
       assert.ok((instance.failure?.stack ?? "").length > 20, "there is no stack");
@@ -34,7 +34,10 @@ export const failureStories: readonly Story[] = [
       const instance = await played(stage, stage.on("call"), { activity: stage.on("fail"), input: { message: "no stock" } });
       const chain: string[] = [];
       for (let each = instance.failure; each !== undefined; each = each.inner ?? undefined) chain.push(each.message);
-      assert.ok(chain.some((message) => message.includes("the cause of no stock")), `the chain is ${JSON.stringify(chain)}`);
+      assert.ok(
+        chain.some((message) => message.includes("the cause of no stock")),
+        `the chain is ${JSON.stringify(chain)}`,
+      );
     },
   },
   {

@@ -111,7 +111,10 @@ export const orchestrationStories: readonly Story[] = [
       await Promise.all(ids.map((instanceId) => stage.client.start({ name: stage.on("work"), input: 3, instanceId })));
       const outputs: unknown[] = [];
       for (const id of ids) outputs.push((await ended(stage, id)).output);
-      assert.deepEqual(outputs, ids.map(() => 5));
+      assert.deepEqual(
+        outputs,
+        ids.map(() => 5),
+      );
     },
   },
 ];

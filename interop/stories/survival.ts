@@ -15,7 +15,11 @@ export const survivalStories: readonly Story[] = [
         const file = stage.file("activity");
         const victim = await stage.another();
         await victim.startWorker({});
-        await stage.client.start({ name: stage.on("call"), input: { activity: stage.on("slow"), input: { ms: 1_500, file } }, instanceId: id });
+        await stage.client.start({
+          name: stage.on("call"),
+          input: { activity: stage.on("slow"), input: { ms: 1_500, file } },
+          instanceId: id,
+        });
         assert.ok(await eventually(stage.patienceMs, async () => existsSync(file)), "the activity never began");
         await victim.kill();
         const heir = await stage.another();

@@ -46,7 +46,15 @@ export interface FuzzTally {
 }
 
 export function newFuzzTally(): FuzzTally {
-  return { moves: new Map(), methods: new Map(), damages: new Map(), statuses: new Map(), counters: new Map(), notes: new Map(), findings: new Map() };
+  return {
+    moves: new Map(),
+    methods: new Map(),
+    damages: new Map(),
+    statuses: new Map(),
+    counters: new Map(),
+    notes: new Map(),
+    findings: new Map(),
+  };
 }
 
 /** What an assault is given. */
@@ -83,8 +91,7 @@ interface OpenCall {
 }
 
 interface OpenWork {
-  readonly stream: OpenStream;
-  readonly shot: Shot;
+  stream?: OpenStream;
 }
 
 class Assault {
@@ -118,14 +125,15 @@ class Assault {
       this.#target = await createTarget(seed + from, this.#tap.tap);
       const { agenda } = this.#target;
       this.#attacker = new Attacker(chanceOf(seed, `attacker ${from}`), this.#tap, () => agenda.now);
-      for (const until = from + messages; this.#message < until; ) {
+      for (const until = from + messages; this.#message < until;) {
         try {
           await this.#act(Math.min(ACT, until - this.#message));
         } catch (error) {
           // Whatever a timer throws ends a process.
           this.#found(`something was thrown out of a timer: ${error instanceof Error ? error.stack : String(error)}`);
         }
-        for (const reason of strays.splice(0)) this.#found(`a rejection that nobody handled: ${reason instanceof Error ? reason.stack : String(reason)}`);
+        for (const reason of strays.splice(0))
+          this.#found(`a rejection that nobody handled: ${reason instanceof Error ? reason.stack : String(reason)}`);
         this.#options.quiet?.();
       }
       await this.#target.close();
@@ -137,7 +145,10 @@ class Assault {
     return this.#findings;
   }
 
-  #found(what: string, at: { readonly message: number; readonly shot?: Shot | undefined } = { message: this.#message, shot: this.#lastShot }): void {
+  #found(
+    what: string,
+    at: { readonly message: number; readonly shot?: Shot | undefined } = { message: this.#message, shot: this.#lastShot },
+  ): void {
     const sign = signOf(what);
     count(this.#options.tally.findings, sign);
     if (this.#findings.some((each) => each.sign === sign)) return;
@@ -151,7 +162,7 @@ class Assault {
     const before = service.counters();
     this.#unknownRefused = 0;
     const round = beginHonest(honest, `${honestPrefix(this.#options.seed)}-${this.#message}`, HONEST_AT_ONCE);
-    for (let left = messages; left > 0; ) {
+    for (let left = messages; left > 0;) {
       const burst = Math.min(left, this.#chance.between(1, 12));
       for (let n = 0; n < burst; n++) this.#send();
       left -= burst;
@@ -175,7 +186,7 @@ class Assault {
     if (roll < 10) channel.cutStreams();
     else if (roll < 25) channel.setSlow(true);
     else if (roll < 60) channel.setSlow(false);
-    else if (roll < 90) for (const { stream } of this.#streams) if (this.#chance.happens(0.5)) stream.cancel();
+    else if (roll < 90) for (const { stream } of this.#streams) if (this.#chance.happens(0.5)) stream?.cancel();
     if (roll >= 90 && roll < 130) for (const call of this.#calls) if (this.#chance.happens(0.3)) call.abort.abort();
   }
 
@@ -189,7 +200,8 @@ class Assault {
       }
     for (const { message, detail, isOfInstance } of this.#target.takeComplaints())
       // That an instance stands still is told to operators; the reason may be its worker's own words.
-      if (isOfInstance && !message.startsWith("a rule of the engine")) count(this.#options.tally.notes, "instances that were set aside or stalled");
+      if (isOfInstance && !message.startsWith("a rule of the engine"))
+        count(this.#options.tally.notes, "instances that were set aside or stalled");
       else this.#found(`an error was logged: ${message} ${detail.slice(0, 1_500)}`);
     if (isPolluted()) this.#found("a prototype has been changed");
   }
@@ -227,7 +239,7 @@ class Assault {
     const isLive = shot.token !== undefined && this.#tap.live.has(shot.token);
     const over = (result: Result): void => {
       this.#calls.delete(call);
-      this.#judge(message, shot, result, isLive && this.#tap.live.has(shot.token!));
+      this.#judge(message, shot, result, isLive && this.#tap.live.has(shot.token));
     };
     channel.unary(shot.method, shot.bytes, { metadata: this.#metadata(shot), timeoutMs: shot.timeoutMs, signal: abort.signal }).then(
       (reply) => over({ kind: "reply", reply }),
@@ -257,12 +269,13 @@ class Assault {
 
   #openWork(message: number, shot: Shot): void {
     const hub = shot.hub === "shared" ? "shared" : "wild";
-    if (this.#streams.size >= MOST_STREAMS) [...this.#streams][0]!.stream.cancel();
+    if (this.#streams.size >= MOST_STREAMS) [...this.#streams][0]?.stream?.cancel();
     this.#open(message, shot, (bytes) => {
       const item = itemOf(bytes);
       if (item === undefined) return;
       count(this.#options.tally.notes, `items that an attacker took: ${item.kind}`);
-      if (item.instanceId.startsWith("honest-")) this.#found(`the attacker was handed the honest one's work: ${item.instanceId}`, { message, shot });
+      if (item.instanceId.startsWith("honest-"))
+        this.#found(`the attacker was handed the honest one's work: ${item.instanceId}`, { message, shot });
       this.#attacker.took(item, hub);
     });
   }
@@ -278,8 +291,8 @@ class Assault {
   #open(message: number, shot: Shot, hear: (bytes: Uint8Array) => void): void {
     const { channel } = this.#target;
     let over = false;
-    let work: OpenWork | undefined;
-    const stream = channel.stream(
+    const work: OpenWork = {};
+    work.stream = channel.stream(
       shot.method,
       shot.bytes,
       {
@@ -292,7 +305,7 @@ class Assault {
         },
         ended: (error) => {
           over = true;
-          if (work !== undefined) this.#streams.delete(work);
+          this.#streams.delete(work);
           const status = error?.status ?? "OK";
           count(this.#options.tally.statuses, `${shot.method} ${status}`);
           this.#options.answered?.(message, error === undefined ? status : `${status} ${String(error)}`);
@@ -302,9 +315,7 @@ class Assault {
       },
       { metadata: this.#metadata(shot), ...(shot.method === "GetWorkItems" ? {} : { timeoutMs: 60_000 }) },
     );
-    if (over || shot.method !== "GetWorkItems") return;
-    work = { stream, shot };
-    this.#streams.add(work);
+    if (!over && shot.method === "GetWorkItems") this.#streams.add(work);
   }
 
   // ---- the end of an act: the honest one is done, and nothing of the attackers' is left (AS2)
@@ -312,7 +323,7 @@ class Assault {
   async #end(round: HonestRound, before: Readonly<Record<string, number>>): Promise<void> {
     const { agenda, channel, service } = this.#target;
     channel.setSlow(false);
-    for (const { stream } of [...this.#streams]) stream.cancel();
+    for (const { stream } of [...this.#streams]) stream?.cancel();
     await this.#until(() => round.isOver(), PATIENCE_MS);
     if (round.isOver()) {
       for (const wrong of await round.done) this.#found(`the honest one was disturbed: ${wrong}`);
@@ -339,7 +350,7 @@ class Assault {
 
   async #until(isOver: () => boolean, ms: number): Promise<void> {
     const { agenda } = this.#target;
-    for (const until = agenda.now + ms; !isOver() && agenda.now < until; ) await agenda.runUntil(agenda.now + 1_000);
+    for (const until = agenda.now + ms; !isOver() && agenda.now < until;) await agenda.runUntil(agenda.now + 1_000);
   }
 
   /** Everything in a hub is terminated and purged. What cannot be is a finding. */
@@ -356,7 +367,9 @@ class Assault {
     }
     const stuck = [...store.contents().instances];
     for (const { record, inbox } of stuck.slice(0, 3))
-      this.#found(`in '${name}' this cannot be taken away: ${record.id} (${record.status}, ${record.stall?.reason ?? "not stalled"}, ${inbox.size} messages)`);
+      this.#found(
+        `in '${name}' this cannot be taken away: ${record.id} (${record.status}, ${record.stall?.reason ?? "not stalled"}, ${inbox.size} messages)`,
+      );
     const places = Object.entries(store.contents().places).filter(([, amount]) => amount > 0);
     if (stuck.length === 0 && places.length > 0) this.#found(`in '${name}' something is left of nothing: ${JSON.stringify(places)}`);
   }

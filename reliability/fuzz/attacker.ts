@@ -4,7 +4,6 @@
 // Owns:    the moves, and what the attacker has learnt: its items, ids of executions, places in lists, messages that it sent before.
 // Always:  AT1 nothing that the attacker may do, being let into the hub, would disturb the honest: it takes no work by their names, and purges and
 //             recreates in the hub `wild` alone. What it may not do it tries everywhere.
-import type { DescMessage } from "@bufbuild/protobuf";
 import { METHODS, readRequest, type MethodName } from "../../packages/grpc/src/codec/messages.ts";
 import type { Chance } from "../simulation/chance.ts";
 import { grow, type Lore } from "./grow.ts";
@@ -165,12 +164,17 @@ export class Attacker {
         return this.#foreign(move, this.#live(), { token: "" });
       case "past of the honest": {
         const item = this.#live();
-        return this.#shot(move, "StreamInstanceHistory", [text(1, item?.instanceId ?? "f1"), flag(3)], { hub: "shared", demand: "refused" });
+        if (item === undefined) return this.#forged();
+        return this.#shot(move, "StreamInstanceHistory", [text(1, item.instanceId), flag(3)], { hub: "shared", demand: "refused" });
       }
       case "history":
         return this.#shot(move, "StreamInstanceHistory", [text(1, chance.pick(words.FUZZ_IDS)), ...(chance.happens(0.5) ? [flag(3)] : [])]);
       case "unknown method":
-        return { ...this.#grown(move, "Hello"), method: chance.pick([...words.TRAPS, "hello", "", "StartInstance ", "a/b"]), demand: "refused" };
+        return {
+          ...this.#grown(move, "Hello"),
+          method: chance.pick([...words.TRAPS, "hello", "", "StartInstance ", "a/b"]),
+          demand: "refused",
+        };
       case "no message at all":
         return { ...this.#grown(move, chance.pick(METHOD_NAMES)), bytes: new Uint8Array(0) };
     }
@@ -200,7 +204,7 @@ export class Attacker {
   }
 
   #grown(move: Move, method: MethodName): Shot {
-    return this.#shot(move, method, grow(METHODS[method].request as DescMessage, this.#chance, this.#lore()));
+    return this.#shot(move, method, grow(METHODS[method].request, this.#chance, this.#lore()));
   }
 
   #shot(
@@ -214,7 +218,8 @@ export class Attacker {
     const caller = demand !== undefined || roll < 94 ? "attacker" : roll < 97 ? "viewer" : chance.pick(["stranger", "nobody"] as const);
     const usual = hub ?? (chance.happens(0.5) ? "wild" : "shared");
     const where = hub === undefined && chance.happens(0.02) ? chance.pick([undefined, ...words.TRAPS, "Wild", "none"]) : usual;
-    const harmed = demand === undefined && chance.happens(damaged) ? mutate(fields, chance, this.#lore()) : { bytes: write(fields), with: [] };
+    const harmed =
+      demand === undefined && chance.happens(damaged) ? mutate(fields, chance, this.#lore()) : { bytes: write(fields), with: [] };
     return {
       move,
       method,
@@ -272,7 +277,8 @@ export class Attacker {
       const grownFields = grow(METHODS.CompleteOrchestratorTask.request, chance, this.#lore());
       const kept = grownFields.filter(({ number }) => number !== 1 && number !== 4 && (number < 7 || number > 9 || chance.happens(0.1)));
       const own = [...(names ? [text(1, item.instanceId)] : []), text(4, item.token)];
-      if (chance.happens(0.5)) return this.#shot(move, "CompleteOrchestratorTask", [...own, ...this.#plainActions(), ...more], { ...where, damaged: 0.1 });
+      if (chance.happens(0.5))
+        return this.#shot(move, "CompleteOrchestratorTask", [...own, ...this.#plainActions(), ...more], { ...where, damaged: 0.1 });
       return this.#shot(move, "CompleteOrchestratorTask", [...own, ...kept, ...more], where);
     }
     const grownFields = grow(METHODS.CompleteActivityTask.request, chance, this.#lore());
@@ -296,7 +302,9 @@ export class Attacker {
       () => message(7, [text(1, chance.pick(words.FUZZ_IDS)), whole(3, chance.below(2))]),
     ];
     const count = chance.pick([0, 1, 1, 2, 3, 6]);
-    return Array.from({ length: count }, (_, id) => message(2, [whole(1, chance.happens(0.9) ? id + chance.below(3) : -1), chance.pick(known)()]));
+    return Array.from({ length: count }, (_, id) =>
+      message(2, [whole(1, chance.happens(0.9) ? id + chance.below(3) : -1), chance.pick(known)()]),
+    );
   }
 
   #part(item: Held | undefined): Shot {
@@ -351,7 +359,12 @@ export class Attacker {
   #completion(
     move: Move,
     item: SeenItem,
-    { hub = "shared", instanceId = item.instanceId, token = item.token, wrongKind = false }: { hub?: string; instanceId?: string; token?: string; wrongKind?: boolean },
+    {
+      hub = "shared",
+      instanceId = item.instanceId,
+      token = item.token,
+      wrongKind = false,
+    }: { hub?: string; instanceId?: string; token?: string; wrongKind?: boolean },
     demand: Demand,
   ): Shot {
     const asTurn = (item.kind === "turn") !== wrongKind;

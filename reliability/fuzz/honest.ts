@@ -30,12 +30,15 @@ const wait = orchestrator("honest-wait", async (ctx, n: number) => {
   const told = await ctx.waitForExternalEvent<number>("go");
   return (await ctx.callActivity(square, told)) + n;
 });
-const again = orchestrator("honest-again", async (ctx, state: { readonly left: number; readonly all: number }): Promise<number | undefined> => {
-  const all = state.all + (await ctx.callActivity(square, state.left));
-  if (state.left === 0) return all;
-  ctx.continueAsNew({ left: state.left - 1, all });
-  return undefined;
-});
+const again = orchestrator(
+  "honest-again",
+  async (ctx, state: { readonly left: number; readonly all: number }): Promise<number | undefined> => {
+    const all = state.all + (await ctx.callActivity(square, state.left));
+    if (state.left === 0) return all;
+    ctx.continueAsNew({ left: state.left - 1, all });
+    return undefined;
+  },
+);
 const flaky = orchestrator("honest-flaky", (ctx, n: number) => ctx.callActivity(stumble, n));
 
 /** What an honest worker runs. */

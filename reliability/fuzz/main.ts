@@ -100,11 +100,15 @@ async function campaign(messages: number): Promise<boolean> {
     if (from >= first + 2 * ASSAULT) base = Math.min(base, last);
     const done = from + ASSAULT - first;
     if (done % (10 * ASSAULT) === 0)
-      console.log(`${done} messages, ${findings.length} findings, heap ${(last / 1_048_576).toFixed(1)} MiB, ${((Date.now() - began) / 1_000).toFixed(0)} s`);
+      console.log(
+        `${done} messages, ${findings.length} findings, heap ${(last / 1_048_576).toFixed(1)} MiB, ${((Date.now() - began) / 1_000).toFixed(0)} s`,
+      );
   }
   const ms = Date.now() - began;
   tellTally(tally);
-  console.log(`\n${messages} messages in ${(ms / 1_000).toFixed(1)} s; heap ${(base / 1_048_576).toFixed(1)} MiB at its least, ${(last / 1_048_576).toFixed(1)} in the end`);
+  console.log(
+    `\n${messages} messages in ${(ms / 1_000).toFixed(1)} s; heap ${(base / 1_048_576).toFixed(1)} MiB at its least, ${(last / 1_048_576).toFixed(1)} in the end`,
+  );
   const grown = last - base > GROWTH_BYTES;
   if (grown) console.log(`The heap has grown by ${((last - base) / 1_048_576).toFixed(1)} MiB.`);
   const missing = messages >= ENOUGH ? missingIn(tally) : [];
@@ -112,7 +116,8 @@ async function campaign(messages: number): Promise<boolean> {
   if (findings.length === 0) console.log(`0 findings in ${messages} messages`);
   else {
     console.log(`\n${findings.length} findings:`);
-    for (const { sign, message } of findings) console.log(`  ${String(tally.findings.get(sign) ?? 0).padStart(7)} times, first ${message}: ${sign}`);
+    for (const { sign, message } of findings)
+      console.log(`  ${String(tally.findings.get(sign) ?? 0).padStart(7)} times, first ${message}: ${sign}`);
   }
   return findings.length === 0 && !grown && missing.length === 0;
 }

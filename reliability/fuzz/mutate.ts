@@ -33,9 +33,11 @@ export const TREE_MUTATIONS = {
     list.splice(at, 1);
     list.splice(chance.below(list.length + 1), 0, field);
   }),
-  "field of another number": onField(({ field }, chance) => void (field.number = chance.pick([1, 2, 3, 10, 11, 15, 16, 1500, 536_870_911]))),
+  "field of another number": onField(
+    ({ field }, chance) => void (field.number = chance.pick([1, 2, 3, 10, 11, 15, 16, 1500, 134_217_727])),
+  ),
   "unknown field": onField(({ list }, chance) => {
-    const number = chance.pick([99, 1_499, 1_501, 19_500, 536_870_911]);
+    const number = chance.pick([99, 1_499, 1_501, 19_500, 134_217_727]);
     const bytes = words.text(chance, []);
     list.push({ number, content: chance.happens(0.5) ? { kind: "bytes", bytes } : { kind: "varint", value: words.number(chance) } });
   }),
@@ -67,7 +69,9 @@ export const TREE_MUTATIONS = {
     field.says = chance.pick([0n, 1n, 127n, 100_000n, 2_147_483_647n, 4_294_967_296n, 18_446_744_073_709_551_615n]);
   }),
   "a field very often": onField(({ list, at, field }, chance) => {
-    const most = Math.ceil(2_000_000 / (write([field]).length + 1));
+    // What it holds is written once: it may be large.
+    if (field.content.kind === "message") field.content = { kind: "bytes", bytes: write(field.content.fields) };
+    const most = Math.ceil(1_000_000 / (write([field]).length + 1));
     const times = Math.min(most, chance.pick([20, 200, chance.happens(0.1) ? 5_000 : 600]));
     list.splice(at, 0, ...Array.from({ length: times }, () => field));
   }),
@@ -79,13 +83,14 @@ export const TREE_MUTATIONS = {
     const schema = field.of && messageOf(field.of);
     const own = schema?.fields.find((each) => messageOf(each) === schema);
     let inner = field.content;
-    for (let depth = chance.pick([5, 99, 101, 1_000]); depth > 0; depth--)
+    for (let depth = chance.pick([5, 99, 101, chance.happens(0.2) ? 1_000 : 20]); depth > 0; depth--)
       inner = { kind: "message", fields: [{ number: own?.number ?? field.number, content: inner }] };
     field.content = inner;
   },
   "groups in groups": (fields, chance) => {
     let inner: Field[] = [];
-    for (let depth = chance.pick([3, 101, 2_000]); depth > 0; depth--) inner = [{ number: 77, content: { kind: "group", fields: inner } }];
+    for (let depth = chance.pick([3, 101, chance.happens(0.2) ? 2_000 : 20]); depth > 0; depth--)
+      inner = [{ number: 77, content: { kind: "group", fields: inner } }];
     fields.push(...inner);
   },
 } satisfies Record<string, OnTree>;
@@ -123,13 +128,17 @@ const TREE_NAMES = Object.keys(TREE_MUTATIONS) as (keyof typeof TREE_MUTATIONS)[
 const BYTE_NAMES = Object.keys(BYTE_MUTATIONS) as (keyof typeof BYTE_MUTATIONS)[];
 
 /** Damages a message; says with what. The tree is used up. */
-export function mutate(fields: Field[], chance: Chance, lore: Lore): { readonly bytes: Uint8Array; readonly with: readonly MutationName[] } {
+export function mutate(
+  fields: Field[],
+  chance: Chance,
+  lore: Lore,
+): { readonly bytes: Uint8Array; readonly with: readonly MutationName[] } {
   const names: MutationName[] = [];
   if (chance.happens(0.8))
     for (let left = chance.pick([1, 1, 1, 2, 3]); left > 0; left--) {
       const name = chance.pick(TREE_NAMES);
       names.push(name);
-      (TREE_MUTATIONS[name] as OnTree)(fields, chance, lore);
+      TREE_MUTATIONS[name](fields, chance, lore);
     }
   let bytes = write(fields);
   if (names.length === 0 || chance.happens(0.1)) {

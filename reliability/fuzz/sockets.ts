@@ -55,7 +55,15 @@ const ODD_HEADERS: readonly (readonly [string, string])[] = [
   ["grpc-accept-encoding", "br"],
   ["ostinato-protocol", "2"],
 ];
-const CONTENT_TYPES = ["application/grpc", "application/grpc+proto", "application/grpc+json", "application/grpc-web", "application/json", "text/html", ""];
+const CONTENT_TYPES = [
+  "application/grpc",
+  "application/grpc+proto",
+  "application/grpc+json",
+  "application/grpc-web",
+  "application/json",
+  "text/html",
+  "",
+];
 
 /** Attacks a server behind a door of its own. Whether it stood. */
 export async function assaultSockets({ seed, messages, say }: SocketOptions): Promise<boolean> {
@@ -64,7 +72,8 @@ export async function assaultSockets({ seed, messages, say }: SocketOptions): Pr
     if (!findings.has(what)) say(`found: ${what}`);
     count(findings, what);
   };
-  const stray = (reason: unknown): void => found(`a rejection or an error that nobody handled: ${reason instanceof Error ? reason.stack : String(reason)}`);
+  const stray = (reason: unknown): void =>
+    found(`a rejection or an error that nobody handled: ${reason instanceof Error ? reason.stack : String(reason)}`);
   process.on("unhandledRejection", stray);
   process.on("uncaughtException", stray);
   const tally = new Map<string, number>();
@@ -97,7 +106,9 @@ export async function assaultSockets({ seed, messages, say }: SocketOptions): Pr
   process.off("unhandledRejection", stray);
   process.off("uncaughtException", stray);
   for (const [what, amount] of [...tally].sort(([a], [b]) => a.localeCompare(b))) say(`${String(amount).padStart(9)}  ${what}`);
-  say(`${messages} messages over sockets in ${((Date.now() - began) / 1_000).toFixed(1)} s, ${honestOnes} honest orchestrations beside them, ${findings.size} findings (seed ${seed})`);
+  say(
+    `${messages} messages over sockets in ${((Date.now() - began) / 1_000).toFixed(1)} s, ${honestOnes} honest orchestrations beside them, ${findings.size} findings (seed ${seed})`,
+  );
   for (const [what, amount] of findings) say(`  ${amount} times: ${what}`);
   return findings.size === 0;
 }
@@ -132,7 +143,7 @@ async function open(found: (what: string) => void): Promise<Place> {
     port: 0,
     maxMessageBytes: 4 * 1_048_576,
     warn: (message, fields) => {
-      if (fields?.["error"] !== undefined && /answering a call failed/.test(message)) found(`the door warned: ${message} ${String(fields["error"])}`);
+      if (message === "answering a call failed") found(`the door warned: ${message} ${said(fields?.["error"])}`);
     },
   });
   const address = `127.0.0.1:${door.port}`;
@@ -247,7 +258,9 @@ class Field {
   #call(chance: Chance, again: string): Promise<void> {
     const shot = this.#attacker.next();
     const isBodyGood = chance.happens(0.6);
-    const path = chance.happens(0.95) ? `/TaskHubSidecarService/${encodeURI(shot.method)}` : chance.pick(["/", "*", "//", "/x", "/TaskHubSidecarService", "/%00"]);
+    const path = chance.happens(0.95)
+      ? `/TaskHubSidecarService/${encodeURI(shot.method)}`
+      : chance.pick(["/", "*", "//", "/x", "/TaskHubSidecarService", "/%00"]);
     const headers: Record<string, string> = {
       ":method": chance.happens(0.97) ? "POST" : chance.pick(["GET", "PUT", "HEAD", "OPTIONS"]),
       ":path": path,
@@ -272,8 +285,8 @@ class Field {
         timer = setTimeout(() => stream.close(8), GIVE_UP_MS);
         const hear = (heard: Record<string, unknown>): void => {
           if (heard[":status"] !== undefined) result.http = Number(heard[":status"]);
-          if (heard["grpc-status"] !== undefined) result.status = String(heard["grpc-status"]);
-          if (heard["grpc-message"] !== undefined) result.text = String(heard["grpc-message"]);
+          if (heard["grpc-status"] !== undefined) result.status = said(heard["grpc-status"]);
+          if (heard["grpc-message"] !== undefined) result.text = said(heard["grpc-message"]);
         };
         stream.on("response", hear);
         stream.on("trailers", hear);
@@ -290,13 +303,18 @@ class Field {
   #judge(method: string, { status, text = "", http }: { status?: string; text?: string; http?: number }, again: string): void {
     const name = status === undefined ? undefined : STATUS_NAMES[Number(status)];
     count(this.#tally, `answered: ${name ?? (http === undefined ? "nothing" : `HTTP ${http}`)}`);
-    if (status !== undefined && name === undefined) this.#found(`${method} was answered with a status that there is none of: ${status} ${again}`);
+    if (status !== undefined && name === undefined)
+      this.#found(`${method} was answered with a status that there is none of: ${status} ${again}`);
     if (name === "UNKNOWN" || name === "DATA_LOSS" || (name === "INTERNAL" && !BROKEN_FRAMING.test(decodeURIComponent(text))))
       this.#found(`${method} was answered with ${name}: ${text.slice(0, 300)} ${again}`);
     if (text.length > 8_192) this.#found(`${method} was answered with a text of ${text.length} bytes, which clients do not take ${again}`);
     if (OURS.test(safely(text))) this.#found(`${method} was answered with a text that tells of our files: ${text.slice(0, 300)} ${again}`);
     if (http !== undefined && http >= 500) this.#found(`${method} was answered with HTTP ${http} ${again}`);
   }
+}
+
+function said(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 
 function safely(text: string): string {

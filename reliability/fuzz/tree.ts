@@ -39,18 +39,21 @@ class Backwards {
   }
 
   block(content: Uint8Array): void {
-    if (content.length > this.#at) {
-      const more = new Uint8Array(Math.max(2 * this.#bytes.length, this.length + content.length + 256));
-      more.set(this.#bytes.subarray(this.#at), more.length - this.length);
-      this.#at = more.length - this.length;
-      this.#bytes = more;
-    }
+    if (content.length > this.#at) this.#grow(content.length);
     this.#at -= content.length;
     this.#bytes.set(content, this.#at);
   }
 
+  #grow(needed: number): void {
+    const { length } = this;
+    const more = new Uint8Array(Math.max(2 * this.#bytes.length, length + needed + 256));
+    more.set(this.#bytes.subarray(this.#at), more.length - length);
+    this.#at = more.length - length;
+    this.#bytes = more;
+  }
+
   varint(value: bigint): void {
-    if (value >= 0n && value < 128n) return this.block(Uint8Array.of(Number(value)));
+    if (value >= 0n && value < 0x4000_0000n) return this.small(Number(value));
     const bytes: number[] = [];
     let left = BigInt.asUintN(64, value);
     while (left > 0x7fn) {
@@ -59,6 +62,18 @@ class Backwards {
     }
     bytes.push(Number(left));
     this.block(Uint8Array.from(bytes));
+  }
+
+  /** A whole number below 2^30. */
+  small(value: number): void {
+    const length = value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : value < 0x1000_0000 ? 4 : 5;
+    if (this.#at < length) this.#grow(length);
+    this.#at -= length;
+    let left = value;
+    for (let place = 0; place < length; place++) {
+      this.#bytes[this.#at + place] = (left & 0x7f) | (place < length - 1 ? 0x80 : 0);
+      left >>>= 7;
+    }
   }
 
   done(): Uint8Array {
@@ -80,16 +95,20 @@ function writeInto(out: Backwards, fields: readonly Field[]): void {
     if (content.kind === "varint") out.varint(content.value);
     else if (content.kind === "message") writeInto(out, content.fields);
     else if (content.kind === "group") {
-      out.varint(tagOf(number, END_OF_GROUP));
+      out.small(tagOf(number, END_OF_GROUP));
       writeInto(out, content.fields);
     } else out.block(content.bytes);
-    if (content.kind === "message" || content.kind === "bytes") out.varint(says ?? BigInt(out.length - end));
-    out.varint(tagOf(number, claims ?? WIRE_TYPES[content.kind]));
+    if (content.kind === "message" || content.kind === "bytes") {
+      if (says === undefined) out.small(out.length - end);
+      else out.varint(says);
+    }
+    out.small(tagOf(number, claims ?? WIRE_TYPES[content.kind]));
   }
 }
 
-function tagOf(number: number, wireType: number): bigint {
-  return (BigInt(number) << 3n) | BigInt(wireType);
+/** Numbers of fields are below 2^27 here. */
+function tagOf(number: number, wireType: number): number {
+  return (number << 3) | wireType;
 }
 
 /** The tree of bytes that a schema describes; `undefined` when they are no message. */

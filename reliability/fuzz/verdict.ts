@@ -48,7 +48,8 @@ function replyVerdict(shot: Shot, { message, metadata }: Reply, isLive: boolean)
 
 /** What is wrong with a refusal. */
 export function errorVerdict(error: unknown): string | undefined {
-  if (!(error instanceof WireError)) return `something was thrown that is no status: ${error instanceof Error ? error.stack : String(error)}`;
+  if (!(error instanceof WireError))
+    return `something was thrown that is no status: ${error instanceof Error ? error.stack : String(error)}`;
   if (NEVER.has(error.status)) return `the status is ${error.status}: ${error.message.slice(0, 300)}`;
   if (OURS.test(error.message)) return `the text of the refusal tells of our files: ${error.message.slice(0, 300)}`;
   if (!isPrintable(error.metadata)) return "the metadata of the refusal cannot travel";

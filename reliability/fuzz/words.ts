@@ -4,7 +4,17 @@ import type { Chance } from "../simulation/chance.ts";
 const encoder = new TextEncoder();
 
 /** Names that mean something to JavaScript. */
-export const TRAPS = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "valueOf", "then", "__defineGetter__", "length"];
+export const TRAPS = [
+  "__proto__",
+  "constructor",
+  "prototype",
+  "toString",
+  "hasOwnProperty",
+  "valueOf",
+  "then",
+  "__defineGetter__",
+  "length",
+];
 
 /** Names of orchestrations that attackers start, and take. */
 export const FUZZ_NAMES = ["fuzz-a", "fuzz-b", "fuzz-c", ...TRAPS];

@@ -240,9 +240,11 @@ export class Host {
     if (life === undefined || end === undefined || this.#backlog !== undefined) return;
     this.life = undefined;
     this.#code = "new";
-    const { agenda, witness } = this.#world;
+    const { agenda, witness, wire } = this.#world;
     void agenda.after(graceMs).then(() => {
-      if (this.#end === end) witness.see(life.name, { kind: "gives-back" });
+      if (this.#end !== end) return;
+      witness.see(life.name, { kind: "gives-back" });
+      wire?.givesBack(life.name);
     });
     const stopped = Promise.all([service?.close({ graceMs }), worker?.stop({ graceMs })]).then(() => life.backend.close());
     await Promise.race([stopped, life.death, this.#world.agenda.after(60_000)]);

@@ -68,11 +68,21 @@ async function answer({ violations, tally }: IntruderWorld, door: Door, item: Se
   try {
     await inMemoryChannel(door.served, { peer: "intruder" }).unary(method, message, { metadata: { "ostinato-protocol": "1" } });
     count(tally.goals, "a stale token was accepted, as an answer given before");
-    if (never) violations.push({ invariant: "L2", instanceId: item.instanceId, message: `A ${item.kind} was answered with a token that ${door.name} never gave.` });
+    if (never)
+      violations.push({
+        invariant: "L2",
+        instanceId: item.instanceId,
+        message: `A ${item.kind} was answered with a token that ${door.name} never gave.`,
+      });
   } catch (error) {
     const status = error instanceof WireError ? error.status : String(error);
     if (REFUSALS.has(status)) count(tally.goals, "a token was refused");
-    else violations.push({ invariant: "L2", instanceId: item.instanceId, message: `A ${item.kind} with a bad token was answered with ${status}.` });
+    else
+      violations.push({
+        invariant: "L2",
+        instanceId: item.instanceId,
+        message: `A ${item.kind} with a bad token was answered with ${status}.`,
+      });
   }
 }
 

@@ -18,6 +18,8 @@ const SEEDS = 400;
 export interface Patch {
   readonly name: string;
   readonly about: string;
+  /** It is looked for in worlds that have a wire. */
+  readonly throughGrpc: boolean;
   /** Any of these invariants is a fitting name for it. */
   readonly finds: readonly string[];
   readonly hunks: readonly { readonly path: string; readonly line: number; readonly before: string; readonly after: string }[];
@@ -40,7 +42,8 @@ export function readPatch(name: string, text: string): Patch {
     }
   }
   const finds = notes.find((note) => note.startsWith("finds: "));
-  return { name, about: notes[0] ?? "", finds: finds?.slice("finds: ".length).split(" ") ?? [], hunks };
+  const throughGrpc = notes.includes("through: grpc");
+  return { name, about: notes[0] ?? "", throughGrpc, finds: finds?.slice("finds: ".length).split(" ") ?? [], hunks };
 }
 
 /** A text with a hunk applied. @throws when what it changes is not there, or is there more than once. */
@@ -65,12 +68,13 @@ export function allPatches(): Patch[] {
 function plant(patch: Patch): string {
   const folder = mkdtempSync(join(tmpdir(), "ostinato-planted-"));
   const skipped = (path: string): boolean => !/\.test\.ts$/.test(path);
-  for (const part of ["packages/ostinato/src", "reliability/checker", "reliability/simulation"])
+  for (const part of ["packages/ostinato/src", "packages/grpc/src", "reliability/checker", "reliability/simulation"])
     cpSync(join(root, part), join(folder, part), { recursive: true, filter: skipped });
-  for (const file of ["package.json", "packages/ostinato/package.json", "reliability/package.json"])
+  for (const file of ["package.json", "packages/ostinato/package.json", "packages/grpc/package.json", "reliability/package.json"])
     cpSync(join(root, file), join(folder, file));
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(join("..", "packages", "ostinato"), join(folder, "node_modules", "ostinato"), "junction");
+  symlinkSync(join(root, "node_modules", "@bufbuild"), join(folder, "node_modules", "@bufbuild"), "junction");
   for (const hunk of patch.hunks) {
     const path = join(folder, hunk.path);
     writeFileSync(path, applyHunk(readFileSync(path, "utf8"), patch.name, hunk));
@@ -94,7 +98,8 @@ export function findPlanted(only?: string): boolean {
     try {
       const began = Date.now();
       const main = join(folder, "reliability/simulation/main.ts");
-      const run = spawnSync(process.execPath, [main, "--until-found", "--seeds", `${SEEDS}`], {
+      const draw = patch.throughGrpc ? ["--through", "grpc"] : [];
+      const run = spawnSync(process.execPath, [main, "--until-found", "--seeds", `${SEEDS}`, ...draw], {
         encoding: "utf8",
         cwd: folder,
         timeout: 600_000,

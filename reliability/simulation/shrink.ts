@@ -38,6 +38,11 @@ function* candidates(setup: Setup): Generator<Setup> {
   for (const half of halves(setup.orders)) yield { ...setup, orders: half };
   for (const half of halves(setup.blows)) yield { ...setup, blows: half };
   if (setup.hosts.length > 1) for (const half of halves(setup.hosts)) if (half.length > 0) yield { ...setup, hosts: half };
+  if (setup.wire !== undefined) {
+    const { wire, ...direct } = setup;
+    yield direct;
+    for (const half of halves(wire.outside)) if (half.length > 0) yield { ...setup, wire: { ...wire, outside: half } };
+  }
   for (const fault of setup.faults) yield { ...setup, faults: setup.faults.filter((each) => each !== fault) };
   for (const [at, planned] of setup.instances.entries()) {
     for (const program of halves(planned.program)) {

@@ -7,12 +7,13 @@ import { test } from "node:test";
 import { violationText } from "../checker/violation.ts";
 import { corpusSeeds } from "./corpus.ts";
 import { allPatches, applyHunk } from "./planted.ts";
-import { FAULT_CLASSES, setupOf, type Setup } from "./setup.ts";
+import { FAULT_CLASSES, setupOf, WIRE_FAULT_CLASSES, type Setup } from "./setup.ts";
 import { shrink } from "./shrink.ts";
-import { addTally, GOALS, newTally } from "./tally.ts";
+import { addTally, GOALS, newTally, WIRE_GOALS } from "./tally.ts";
 import { simulate, type Outcome } from "./world.ts";
 
 const SEEDS = 200;
+const WIRE_SEEDS = 60;
 
 test("nothing is broken in two hundred worlds, and in none that ever broke something", async () => {
   const total = newTally();
@@ -28,10 +29,26 @@ test("nothing is broken in two hundred worlds, and in none that ever broke somet
   assert.deepEqual(never, [], "a world in which this never happens proves less than it seems to");
 });
 
-test("one seed is one world, event for event", async () => {
-  const [one, other] = [await simulate(setupOf(7)), await simulate(setupOf(7))];
-  assert.equal(one.steps, other.steps);
-  assert.deepEqual(one.journal, other.journal);
+test("L2 A3 nothing is broken where processes reach the store through a server alone, and every bad token is refused", async () => {
+  const total = newTally();
+  const broken: string[] = [];
+  for (const seed of new Set([...Array.from({ length: WIRE_SEEDS }, (_, i) => i + 1), ...corpusSeeds("grpc")])) {
+    const outcome = await simulate(setupOf(seed, { through: "grpc" }));
+    addTally(total, outcome.tally);
+    for (const violation of outcome.violations) broken.push(`seed ${seed} through grpc: ${violationText(violation)}`);
+    for (const message of outcome.broken) broken.push(`seed ${seed} through grpc: ${message}`);
+  }
+  assert.deepEqual(broken, []);
+  const never = [...WIRE_FAULT_CLASSES.filter((fault) => !total.faults.has(fault)), ...WIRE_GOALS.filter((goal) => !total.goals.has(goal))];
+  assert.deepEqual(never, [], "a world in which this never happens proves less than it seems to");
+});
+
+test("one seed is one world, event for event, with a wire and without", async () => {
+  for (const options of [{}, { through: "grpc" }] as const) {
+    const [one, other] = [await simulate(setupOf(7, options)), await simulate(setupOf(7, options))];
+    assert.equal(one.steps, other.steps);
+    assert.deepEqual(one.journal, other.journal);
+  }
 });
 
 test("a world that breaks something shrinks to the least that breaks the same", async () => {
@@ -55,7 +72,7 @@ test("a world that breaks something shrinks to the least that breaks the same", 
 test("every planted bug still fits the tree, and names the invariants that it breaks", () => {
   const root = join(import.meta.dirname, "..", "..");
   const patches = allPatches();
-  assert.equal(patches.length, 10);
+  assert.equal(patches.length, 13);
   for (const patch of patches) {
     assert.ok(patch.finds.length > 0 && patch.about !== "" && patch.hunks.length > 0, patch.name);
     const texts = new Map<string, string>();

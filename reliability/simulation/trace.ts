@@ -55,6 +55,7 @@ function textOf(entry: Entry): string | undefined {
 /** A setup in one line. */
 export function setupText({ seed, hosts, instances, faults, blows, orders, wire }: Setup): string {
   const programs = instances.map(({ id, program }) => `${id}: ${program.map((step) => step.do).join(" ")}`).join("; ");
-  const outside = wire === undefined ? "" : ` (${wire.bareServers ? "bare servers" : "servers with workers"}), ${wire.outside.length} outside`;
+  const outside =
+    wire === undefined ? "" : ` (${wire.bareServers ? "bare servers" : "servers with workers"}), ${wire.outside.length} outside`;
   return `seed ${seed}: ${hosts.length} hosts${outside}, ${blows.length} blows, ${orders.length} orders, faults ${faults.join(" ") || "none"}; ${programs}`;
 }

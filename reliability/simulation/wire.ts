@@ -87,6 +87,11 @@ export class Wire {
     for (const [outside, door] of this.#working) if (door === name) this.#world.witness.see(outside, { kind: "lease", until });
   }
 
+  /** A server's patience is over: what its workers outside still run goes back, whether it ends or not. */
+  givesBack(name: string): void {
+    for (const [outside, door] of [...this.#working]) if (door === name) this.#stopped(outside);
+  }
+
   get doors(): readonly Door[] {
     return [...this.#doors.values()];
   }
@@ -131,7 +136,7 @@ export class Wire {
           try {
             asked = connection().unary(method, message, options);
           } catch (error) {
-            return deliver(() => reject(error as Error));
+            return deliver(() => reject(asError(error)));
           }
           asked.then(
             (reply) => {
@@ -239,7 +244,8 @@ export class Wire {
     if (strikes("reply-lost", 0.07)) return { kind: "loseReply" };
     if (strikes("call-twice", 0.07)) return { kind: "deliverTwice" };
     if (method.startsWith("Complete") && strikes("completion-late", 0.06)) return { kind: "delayCall", ms: chance.between(5_000, 60_000) };
-    if (strikes("wire-delay", 0.3)) return { kind: chance.happens(0.5) ? "delayCall" : "delayReply", ms: chance.below(chance.happens(0.1) ? 8_000 : 200) };
+    if (strikes("wire-delay", 0.3))
+      return { kind: chance.happens(0.5) ? "delayCall" : "delayReply", ms: chance.below(chance.happens(0.1) ? 8_000 : 200) };
     return undefined;
   }
 
@@ -260,6 +266,10 @@ export class Wire {
     };
     if (this.#world.has("connection-lost")) next();
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 const NOTHING: OpenStream = { cancel: () => undefined, send: () => undefined };

@@ -1,6 +1,29 @@
-// The backend conformance kit through the wire: on time that the kit moves, over a channel in memory.
+// The backend conformance kit through the wire: on time that the kit moves, over a channel in memory; once as it is, once over a wire that loses
+// calls and answers and delivers some of them twice.
 
 import { backendConformance } from "ostinato/conformance";
+import { seededRandom } from "ostinato/contract";
+import type { CallFault, OutgoingCall } from "../src/transport/in-memory.ts";
 import { hubThroughWire } from "./hub-through-wire.ts";
 
 backendConformance("through a wire in memory, virtual time", hubThroughWire);
+
+/** What a call may suffer. A stream is let be: what is out on one that breaks is delivered again, which stories about deliveries count. */
+const FAULTS: readonly CallFault[] = [{ kind: "loseCall" }, { kind: "loseReply" }, { kind: "deliverTwice" }];
+/** So many calls of a hundred suffer it. */
+const PERCENT = 4;
+/** What a purge removed is not counted again when its answer was lost. */
+const SPARED: ReadonlySet<string> = new Set(["PurgeInstances"]);
+
+let stories = 0;
+backendConformance("through a wire that loses and repeats, virtual time", (request) => {
+  const seed = ++stories;
+  const random = seededRandom(seed);
+  const fault = (call: OutgoingCall): CallFault | undefined => {
+    if (call.kind !== "unary" || SPARED.has(call.method) || random.fraction() * 100 >= PERCENT) return undefined;
+    const chosen = FAULTS[Math.floor(random.fraction() * FAULTS.length)];
+    // An event whose call is lost is accepted when it is repeated, after those that were raised behind it: a story counts on their order.
+    return call.method === "RaiseEvent" && chosen?.kind === "loseCall" ? { kind: "loseReply" } : chosen;
+  };
+  return hubThroughWire({ ...request, fault });
+});

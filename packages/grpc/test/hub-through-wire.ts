@@ -3,7 +3,7 @@
 // Always:  what is under way is seen at the server: an item is out until its outcome is taken there, and a channel in memory needs microtasks alone.
 
 import { defaultConverter } from "ostinato";
-import { createLogger, systemRandom } from "ostinato/contract";
+import { createLogger, systemClock, systemRandom } from "ostinato/contract";
 import type { HubRequest, HubUnderTest } from "ostinato/conformance";
 import { createMemoryHub } from "../../ostinato/src/stores/memory/memory-store.ts";
 import { createHub, type Hub } from "../../ostinato/src/hub/hub.ts";
@@ -52,8 +52,14 @@ export async function hubThroughWire({ defaultVersion, fault, asFamily }: WireRe
       worker: common,
     });
     service = createTaskHubService(createHub({ ...common, backend: life.backend, clock }));
-    channel = inMemoryChannel(service, { timers: clock, ...(fault === undefined ? {} : { fault }) });
-    const remote = remoteBackend(asFamily === true ? unrecognised(channel) : channel, { where: "a server in memory", clock, random: systemRandom, log });
+    channel = inMemoryChannel(service, fault === undefined ? { timers: clock } : { fault });
+    const remote = remoteBackend(asFamily === true ? unrecognised(channel) : channel, {
+      where: "a server in memory",
+      // What is lost is sent again after a pause, and virtual time stands still while it is under way.
+      clock: fault === undefined ? clock : systemClock,
+      random: systemRandom,
+      log,
+    });
     const made = createHub({ ...common, backend: remote, clock, ...(defaultVersion === undefined ? {} : { defaultVersion }) });
     workers = [];
     return {

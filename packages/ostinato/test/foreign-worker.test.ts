@@ -1,205 +1,10 @@
-// A worker of another SDK, as the engine sees it: it takes any work, keeps no program, counts its actions as it likes, and answers with raw
-// actions. Each story is told over both stores.
+// What the engine does for workers of other SDKs (foreign-world.ts).
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { test } from "node:test";
 import type { Action } from "../src/contract/actions.ts";
-import type { Backend, WorkerConnection, WorkerInterest } from "../src/contract/backend.ts";
 import type { HistoryEvent } from "../src/contract/events.ts";
 import type { Failure } from "../src/contract/failure.ts";
-import type { StoredInstance } from "../src/contract/instance.ts";
-import { asRewindRequest } from "../src/contract/rewound-item.ts";
-import type { ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem } from "../src/contract/work-items.ts";
-import type { Store } from "../src/engine/store.ts";
-import { createLocalBackend } from "../src/local/local-backend.ts";
-import { createLogger, type LogRecord } from "../src/platform/logger.ts";
-import { seededRandom } from "../src/platform/random.ts";
-import { createMemoryHub } from "../src/stores/memory/memory-store.ts";
-import { openSqliteStore } from "../src/stores/sqlite/sqlite-store.ts";
-import { handClock, rest, type HandClock } from "./hand-clock.ts";
-
-// ---- the worker
-
-/** What a foreign worker says beside its actions. */
-type Extras = Partial<Pick<Extract<OrchestrationOutcome, { kind: "turn" }>, "eventsProcessed" | "customStatus">>;
-
-interface Foreign {
-  readonly turns: OrchestrationWorkItem[];
-  readonly activities: ActivityWorkItem[];
-  /** The one turn that is out. A rewind is shown as the family's workers expect it. */
-  turn(): Promise<OrchestrationWorkItem>;
-  activity(): Promise<ActivityWorkItem>;
-  answer(item: OrchestrationWorkItem, actions: readonly Action[], more?: Extras): Promise<void>;
-  complete(item: ActivityWorkItem, result?: string): Promise<void>;
-  fail(item: ActivityWorkItem, failure: Failure): Promise<void>;
-  abandon(item: OrchestrationWorkItem | ActivityWorkItem): Promise<void>;
-  close(): Promise<void>;
-}
-
-interface World {
-  readonly clock: HandClock;
-  readonly backend: Backend;
-  readonly log: readonly LogRecord[];
-  /** Lets everything come to rest. */
-  rest(): Promise<void>;
-  worker(interest?: Partial<WorkerInterest>): Promise<Foreign>;
-  start(instanceId: string, name?: string): Promise<void>;
-  raise(instanceId: string, name: string): Promise<void>;
-  stored(id: string): Promise<StoredInstance | undefined>;
-  history(id: string): Promise<readonly HistoryEvent[]>;
-}
-
-const ANY: WorkerInterest = {
-  orchestrators: "any",
-  activities: "any",
-  maxConcurrentOrchestrations: 10,
-  maxConcurrentActivities: 10,
-  warmBytes: 0,
-  warmIdleMs: 0,
-};
-
-const STORES: { readonly [name: string]: (clock: HandClock, folder: string) => Store } = {
-  memory: (clock) => createMemoryHub({ clock }).connect(),
-  sqlite: (clock, folder) => openSqliteStore({ path: join(folder, "hub.db"), body: "inline", testing: { clock } }),
-};
-
-/** Tells a story over each store. */
-function story(name: string, tell: (world: World) => Promise<void>): void {
-  for (const [kind, open] of Object.entries(STORES)) {
-    test(`${name} (${kind})`, async (t) => {
-      const folder = mkdtempSync(join(tmpdir(), "ostinato-foreign-"));
-      const clock = handClock();
-      const log: LogRecord[] = [];
-      const backend = await createLocalBackend({
-        store: open(clock, folder),
-        clock,
-        random: seededRandom(7),
-        log: createLogger({ sink: (record) => log.push(record) }),
-      });
-      t.after(async () => {
-        await backend.close();
-        rmSync(folder, { recursive: true, force: true });
-      });
-      await tell(worldOf(backend, clock, log));
-      assert.deepEqual(
-        log.filter(({ level }) => level === "error").map(({ message }) => message),
-        [],
-      );
-    });
-  }
-}
-
-function worldOf(backend: Backend, clock: HandClock, log: readonly LogRecord[]): World {
-  let raises = 0;
-  return {
-    clock,
-    backend,
-    log,
-    rest: settled,
-    async worker(interest = {}) {
-      const turns: OrchestrationWorkItem[] = [];
-      const activities: ActivityWorkItem[] = [];
-      const connection = await backend.connectWorker({ ...ANY, ...interest }, (items) => {
-        for (const item of items) {
-          if (item.kind === "orchestration") turns.push(asRewindRequest(item));
-          else if (item.kind === "activity") activities.push(item);
-        }
-      });
-      await settled();
-      return foreign(connection, turns, activities);
-    },
-    async start(instanceId, name = "o") {
-      await backend.start({ instanceId, executionId: `x-${instanceId}`, name, input: '"in"' });
-      await settled();
-    },
-    async raise(instanceId, name) {
-      await backend.raiseEvent({ instanceId, name, messageId: `raise-${++raises}` });
-      await settled();
-    },
-    stored: (id) => backend.get(id),
-    async history(id) {
-      const events: HistoryEvent[] = [];
-      for await (const page of backend.history(id)) events.push(...page);
-      return events;
-    },
-  };
-}
-
-function foreign(connection: WorkerConnection, turns: OrchestrationWorkItem[], activities: ActivityWorkItem[]): Foreign {
-  const only = async <T>(items: T[]): Promise<T> => {
-    for (let i = 0; i < 100 && items.length === 0; i++) await settled();
-    await settled();
-    assert.equal(items.length, 1, `one is out, not ${items.length}`);
-    return items.pop() as T;
-  };
-  return {
-    turns,
-    activities,
-    turn: () => only(turns),
-    activity: () => only(activities),
-    async answer({ token }, actions, more = {}) {
-      await connection.completeOrchestration({ kind: "turn", token, actions, ...more });
-      await settled();
-    },
-    async complete({ token }, result = '"done"') {
-      await connection.completeActivity({ kind: "completed", token, result });
-      await settled();
-    },
-    async fail({ token }, failure) {
-      await connection.completeActivity({ kind: "failed", token, failure });
-      await settled();
-    },
-    async abandon(item) {
-      const { token } = item;
-      if (item.kind === "orchestration") await connection.completeOrchestration({ kind: "abandoned", token, reason: "not this version" });
-      else await connection.completeActivity({ kind: "abandoned", token, undone: true });
-      await settled();
-    },
-    close: () => connection.close(),
-  };
-}
-
-/** A store in this thread waits for a turn of the event loop here and there, one in memory for none. Neither waits for time. */
-async function settled(): Promise<void> {
-  for (let i = 0; i < 6; i++) {
-    await rest();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-// ---- what it says
-
-const call = (id: number, name = "a"): Action => ({ kind: "scheduleTask", id, name, attempt: 1, firstId: id });
-const timer = (id: number, fireAt: number): Action => ({ kind: "createTimer", id, fireAt });
-const child = (id: number, instanceId: string, executionId = `x-${instanceId}`): Action => ({
-  kind: "createSubOrchestration",
-  id,
-  name: "child",
-  instanceId,
-  executionId,
-});
-const send = (id: number, instanceId: string, name: string): Action => ({ kind: "sendEvent", id, instanceId, name });
-const end = (id: number, result = '"out"'): Action => ({ kind: "completeOrchestration", id, status: "COMPLETED", result });
-const failed = (id: number, failure: Failure): Action => ({ kind: "completeOrchestration", id, status: "FAILED", failure });
-const BROKE: Failure = { errorType: "Broke", message: "it broke" };
-
-const kinds = (events: readonly HistoryEvent[]): string[] => events.map((event) => event.kind);
-const news = (item: OrchestrationWorkItem): string[] => kinds(item.newEvents);
-const past = (item: OrchestrationWorkItem): readonly HistoryEvent[] => ("events" in item.past ? item.past.events : []);
-const raised = ({ newEvents }: OrchestrationWorkItem): string[] =>
-  newEvents.flatMap((event) => (event.kind === "EventRaised" ? [event.name] : []));
-/** Events that ask or answer, with the number that they are about. */
-const told = (events: readonly HistoryEvent[]): string[] =>
-  events.flatMap((event) => {
-    if ("taskScheduledId" in event) return [`${event.kind}#${event.taskScheduledId}`];
-    if ("timerId" in event) return [`${event.kind}#${event.timerId}`];
-    return event.kind === "TaskScheduled" || event.kind === "TimerCreated" || event.kind === "SubOrchestrationInstanceCreated"
-      ? [`${event.kind}#${event.eventId}`]
-      : [];
-  });
+import { BROKE, call, child, end, failed, kinds, news, past, raised, send, story, timer, told } from "./foreign-world.ts";
 
 // ---- whatever there is
 
@@ -428,184 +233,6 @@ story("an activity that is turned down again and again waits for who can run it"
   assert.equal((await w.stored("i"))?.record.status, "COMPLETED");
 });
 
-// ---- rewind
-
-/** What the family's workers make of a rewind: what failed goes, with what asked for it, and so does the end. */
-function rewritten(item: OrchestrationWorkItem, executionId: string): readonly HistoryEvent[] {
-  const all = [...past(item), ...item.newEvents];
-  const failedTasks = new Set(all.flatMap((event) => (event.kind === "TaskFailed" ? [event.taskScheduledId] : [])));
-  return all.flatMap((event): HistoryEvent[] => {
-    if (event.kind === "TaskFailed" || event.kind === "SubOrchestrationInstanceFailed" || event.kind === "ExecutionCompleted") return [];
-    if (event.kind === "TaskScheduled" && failedTasks.has(event.eventId)) return [];
-    return [event.kind === "ExecutionStarted" ? { ...event, executionId } : event];
-  });
-}
-const rewind = (item: OrchestrationWorkItem, executionId: string): Action => ({
-  kind: "rewindOrchestration",
-  id: -1,
-  newHistory: rewritten(item, executionId),
-});
-
-/** An instance of two activities, of which the second has failed. */
-async function failedInstance(w: World, worker: Foreign): Promise<void> {
-  await w.start("i");
-  await worker.answer(await worker.turn(), [call(1)]);
-  await worker.complete(await worker.activity());
-  await worker.answer(await worker.turn(), [call(2)]);
-  await worker.fail(await worker.activity(), BROKE);
-  await worker.answer(await worker.turn(), [failed(3, BROKE)]);
-  assert.equal((await w.stored("i"))?.record.status, "FAILED");
-}
-
-story("C6 a worker that rewrites histories is shown the whole of one with its end, and goes on under what it wrote", async (w) => {
-  const worker = await w.worker();
-  await failedInstance(w, worker);
-  const before = await w.history("i");
-  await w.backend.rewind({ instanceId: "i", reason: "try again", executionId: "minted-by-client" });
-  await w.raise("i", "meanwhile");
-  const item = await worker.turn();
-  assert.deepEqual(past(item), before);
-  assert.equal(before.at(-1)?.kind, "ExecutionCompleted");
-  assert.deepEqual(news(item), ["OrchestratorStarted", "ExecutionRewound"]);
-  assert.equal(item.newEvents[1]?.kind === "ExecutionRewound" && item.newEvents[1].reason, "try again");
-  await worker.answer(item, [rewind(item, "minted-by-worker")]);
-
-  const next = await worker.turn();
-  assert.equal(next.executionId, "minted-by-worker");
-  assert.deepEqual(news(next), ["OrchestratorStarted", "EventRaised"], "I5 what came meanwhile is there");
-  assert.deepEqual(told(past(next)), ["TaskScheduled#1", "TaskCompleted#1"]);
-  const { record, payloads } = (await w.stored("i"))!;
-  assert.deepEqual(
-    [record.status, record.executionId, record.generation, record.completedAt],
-    ["RUNNING", "minted-by-worker", 3, undefined],
-  );
-  assert.equal(payloads.failure, undefined);
-  await worker.answer(next, [call(2)]);
-  const again = await worker.activity();
-  assert.deepEqual([again.taskId, again.executionId, again.idempotencyKey], [2, "minted-by-worker", "x-i:0002"], "LI1 the key stays");
-  await worker.complete(again);
-  await worker.answer(await worker.turn(), [end(3)]);
-  assert.equal((await w.stored("i"))?.record.status, "COMPLETED");
-});
-
-story("C6 it can be rewound a second time, and by an operator who suspends it in between", async (w) => {
-  const worker = await w.worker();
-  await failedInstance(w, worker);
-  await w.backend.rewind({ instanceId: "i", executionId: "r1" });
-  const first = await worker.turn();
-  await worker.answer(first, [rewind(first, "e1")]);
-  await worker.answer(await worker.turn(), [call(2)]);
-  await worker.fail(await worker.activity(), BROKE);
-  await worker.answer(await worker.turn(), [failed(3, BROKE)]);
-  const before = await w.history("i");
-  await worker.close();
-  await w.backend.rewind({ instanceId: "i", executionId: "r2" });
-  await w.backend.suspend("i");
-  await w.backend.resume("i");
-  const other = await w.worker();
-  const second = await other.turn();
-  assert.deepEqual(past(second), before);
-  assert.deepEqual(news(second), ["OrchestratorStarted", "ExecutionRewound"]);
-  await other.answer(second, [rewind(second, "e2")]);
-  await other.answer(await other.turn(), [call(2)]);
-  await other.complete(await other.activity());
-  await other.answer(await other.turn(), [end(3)]);
-  assert.deepEqual([(await w.stored("i"))?.record.status, (await w.stored("i"))?.record.executionId], ["COMPLETED", "e2"]);
-});
-
-story("C6 what was open when it failed is asked for again: activities, timers, children", async (w) => {
-  const worker = await w.worker();
-  await w.start("i");
-  const fireAt = w.clock.now() + 60_000;
-  await worker.answer(await worker.turn(), [call(1), call(2, "slow"), timer(3, fireAt), child(4, "c")]);
-  const running = worker.turns.pop()!;
-  const [one, slow] = worker.activities.splice(0);
-  await worker.answer(running, [call(1, "inTheChild")]);
-  const childs = await worker.activity();
-  await worker.fail(one!, BROKE);
-  await worker.answer(await worker.turn(), [failed(5, BROKE)]);
-  await worker.complete(slow!);
-  await w.backend.rewind({ instanceId: "i", executionId: "r1" });
-  const item = await worker.turn();
-  await worker.answer(item, [rewind(item, "e1")]);
-  const asked = worker.activities.splice(0);
-  assert.deepEqual(
-    asked.map(({ taskId, name }) => [taskId, name]),
-    [[2, "slow"]],
-    "its result was dropped with the execution that had failed",
-  );
-  await worker.answer(await worker.turn(), [call(1)]);
-  // The child ran on; now its end is for the execution that goes on.
-  await worker.complete(childs);
-  await worker.answer(await worker.turn(), [end(2, '"child"')]);
-  await worker.answer(await worker.turn(), []);
-  await worker.complete(asked[0]!);
-  await worker.answer(await worker.turn(), []);
-  await worker.complete(await worker.activity());
-  await worker.answer(await worker.turn(), []);
-  await w.clock.advance(60_010);
-  await worker.answer(await worker.turn(), [end(5)]);
-  assert.deepEqual(told(await w.history("i")), [
-    "TaskScheduled#2",
-    "TimerCreated#3",
-    "SubOrchestrationInstanceCreated#4",
-    "TaskScheduled#1",
-    "SubOrchestrationInstanceCompleted#4",
-    "TaskCompleted#2",
-    "TaskCompleted#1",
-    "TimerFired#3",
-  ]);
-});
-
-story("C6 a failed child is rewound with its parent, and a child that is gone is started again", async (w) => {
-  const worker = await w.worker();
-  await w.start("p");
-  await worker.answer(await worker.turn(), [child(1, "c1"), child(2, "c2")]);
-  for (const turn of worker.turns.splice(0)) await worker.answer(turn, turn.instanceId === "c1" ? [call(1)] : [failed(1, BROKE)]);
-  await worker.fail(await worker.activity(), BROKE);
-  for (let i = 0; i < 2; i++)
-    for (const turn of worker.turns.splice(0)) await worker.answer(turn, turn.instanceId === "p" ? [] : [failed(2, BROKE)]);
-  for (const turn of worker.turns.splice(0)) await worker.answer(turn, [failed(3, BROKE)]);
-  if ((await w.stored("p"))?.record.status !== "FAILED") {
-    await w.raise("p", "enough");
-    await worker.answer(await worker.turn(), [failed(3, BROKE)]);
-  }
-  assert.equal((await w.stored("c1"))?.record.status, "FAILED");
-  await w.backend.purge({ instanceId: "c2", recursive: false });
-  await w.backend.rewind({ instanceId: "p", reason: "again", executionId: "r1" });
-  const item = await worker.turn();
-  await worker.answer(item, [rewind(item, "p2")]);
-  const turns = new Map(worker.turns.splice(0).map((turn) => [turn.instanceId, turn]));
-  assert.deepEqual([...turns.keys()].sort(), ["c1", "c2", "p"]);
-  const [c1, c2, p] = [turns.get("c1")!, turns.get("c2")!, turns.get("p")!];
-  assert.deepEqual(news(c1), ["OrchestratorStarted", "ExecutionRewound"]);
-  assert.deepEqual(news(c2), ["OrchestratorStarted", "ExecutionStarted"]);
-  const start = c2.newEvents[1];
-  assert.deepEqual(start?.kind === "ExecutionStarted" && start.parent?.executionId, "p2");
-  assert.deepEqual(news(p), ["OrchestratorStarted"]);
-  await worker.answer(p, []);
-  await worker.answer(c1, [rewind(c1, "c1-2")]);
-  await worker.answer(c2, [end(1)]);
-  await worker.answer(
-    worker.turns.splice(
-      worker.turns.findIndex(({ instanceId }) => instanceId === "p"),
-      1,
-    )[0]!,
-    [],
-  );
-  const goesOn = await worker.turn();
-  const began = past(goesOn)[1];
-  assert.equal(began?.kind === "ExecutionStarted" && began.parent?.executionId, "p2", "its history says who waits for it now");
-  await worker.answer(goesOn, [end(2)]);
-  await worker.answer(await worker.turn(), [end(4)]);
-  assert.deepEqual(
-    told(await w.history("p"))
-      .filter((each) => each.includes("Completed"))
-      .sort(),
-    ["SubOrchestrationInstanceCompleted#1", "SubOrchestrationInstanceCompleted#2"],
-  );
-});
-
 // ---- terminate, ends, and parts of a turn
 
 story("C4 a program terminates another instance, and its children with it", async (w) => {
@@ -652,6 +279,18 @@ story(
     assert.match(event.failure.message, /"stop"/);
   },
 );
+
+story("a child that fails without a word is a failure all the same, and is not called terminated", async (w) => {
+  const worker = await w.worker();
+  await w.start("p");
+  await worker.answer(await worker.turn(), [child(1, "c")]);
+  await worker.answer(await worker.turn(), [{ kind: "completeOrchestration", id: 0, status: "FAILED" }]);
+  const event = (await worker.turn()).newEvents[1];
+  assert.deepEqual(event?.kind === "SubOrchestrationInstanceFailed" && event.failure, {
+    errorType: "OrchestrationFailed",
+    message: "The sub-orchestration 'child' (c) failed; its worker did not say why.",
+  });
+});
 
 story("I5 a turn that took a part of its events leaves the others for the next one", async (w) => {
   const worker = await w.worker();
@@ -702,6 +341,28 @@ story("H3 the start comes before all that came earlier, and continue-as-new puts
     ["OrchestratorStarted", "ExecutionStarted", "carried", "late"],
   );
   assert.ok((await w.backend.waitForStart("i")) !== undefined, "who waits for its start does not wait");
+});
+
+story("continue-as-new keeps version, tags, custom status and the time of creation, unless it is told others", async (w) => {
+  const worker = await w.worker();
+  await w.backend.start({ instanceId: "i", executionId: "x", name: "o", version: "1", tags: { a: "1" } });
+  const createdAt = (await w.stored("i"))?.record.createdAt;
+  const anew = (more: Partial<Extract<Action, { kind: "completeOrchestration" }>> = {}): Action => ({
+    kind: "completeOrchestration",
+    id: 1,
+    status: "CONTINUED_AS_NEW",
+    ...more,
+  });
+  const stands = async (): Promise<unknown> => {
+    const { record, payloads } = (await w.stored("i"))!;
+    return [record.version, record.tags, payloads.customStatus, record.createdAt === createdAt];
+  };
+  await worker.answer(await worker.turn(), [anew({ tags: {} })], { customStatus: '"first"' });
+  assert.deepEqual(await stands(), ["1", { a: "1" }, '"first"', true]);
+  await worker.answer(await worker.turn(), [anew({ newVersion: "2", tags: { b: "2" } })]);
+  assert.deepEqual(await stands(), ["2", { b: "2" }, '"first"', true]);
+  const start = (await worker.turn()).newEvents[1];
+  assert.deepEqual(start?.kind === "ExecutionStarted" && [start.version, start.tags], ["2", { b: "2" }]);
 });
 
 story("C4 an instance that no worker has ever taken is terminated all the same", async (w) => {

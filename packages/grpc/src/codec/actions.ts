@@ -53,11 +53,16 @@ export function encodeActions(actions: readonly Action[], peer: Peer): Message[]
 /** The actions of messages: as they came from one of ours, else by id, with the end last. */
 export function decodeActions(messages: readonly Message[], peer: Peer, context: ActionsContext): DecodedActions {
   const actions: Action[] = [];
+  const scheduled = new Set<number>();
   for (const { id, orchestratorActionType: type } of messages) {
     const read = type.case === undefined ? undefined : (READERS[type.case] as Reader<Written["value"]>);
     const answer =
       read === undefined ? "which names nothing that this task hub knows" : read(type.value as Written["value"], id, peer, context);
     if (typeof answer === "string") return refused(id, answer);
+    if (answer.kind === "scheduleTask") {
+      if (scheduled.has(id)) return refused(id, "which schedules an activity under the id of another activity of the same turn");
+      scheduled.add(id);
+    }
     actions.push(answer);
   }
   return { kind: "actions", actions: peer === "ours" ? actions : inOrder(actions) };
@@ -187,6 +192,7 @@ const READERS: { readonly [C in Written["case"]]: Reader<ValueOf<C>> } = {
         failure:
           decodeOptionalFailure(value.failureDetails, peer) ?? (status === "FAILED" && peer === "family" ? unsaid(value) : undefined),
         newVersion: value.newVersion,
+        tags: decodeTags(value.tags),
         carriedEvents: carried.length === 0 ? undefined : carried,
         droppedEvents: peer === "ours" && value.ownDroppedEvents > 0 ? value.ownDroppedEvents : undefined,
       }),
@@ -238,7 +244,7 @@ function encodeCompletion(action: ActionOf<"completeOrchestration">, peer: Peer)
     newVersion: action.newVersion,
     carryoverEvents: encodeEvents(action.carriedEvents ?? [], peer),
     failureDetails: failure === undefined ? undefined : encodeFailure(failure, peer),
-    tags: {},
+    tags: encodeTags(action.tags),
     ownDroppedEvents: peer === "ours" ? encodeCount(action.droppedEvents) : 0,
   };
 }

@@ -64,7 +64,8 @@ const parent = of<ParentLink>(["instanceId", "executionId", "name", "taskSchedul
   taskScheduledId: number,
 });
 const head = { eventId: number, timestamp: instant };
-type Headed = "eventId" | "timestamp" | "kind";
+/** `isCut` is said by whoever reads a history, and written by nobody. */
+type Headed = "eventId" | "timestamp" | "kind" | "isCut";
 type EventOf<K extends EventKind> = Extract<HistoryEvent, { readonly kind: K }>;
 
 function event<K extends EventKind>(
@@ -161,12 +162,17 @@ export const ACTIONS: { readonly [K in ActionKind]: fc.Arbitrary<ActionOf<K>> } 
     result: payload,
     failure,
     newVersion: payload,
+    tags,
     carriedEvents: fc.array(raised, { minLength: 1, maxLength: 2 }),
     droppedEvents: fc.integer({ min: 1, max: 100 }),
   }),
 };
 
-const actions = fc.array(fc.oneof(...(Object.values(ACTIONS) as fc.Arbitrary<Action>[])), { maxLength: 4 });
+// No turn schedules two activities under one id.
+const actions = fc.array(fc.oneof(...(Object.values(ACTIONS) as fc.Arbitrary<Action>[])), { maxLength: 4 }).filter((all) => {
+  const scheduled = all.filter((each) => each.kind === "scheduleTask").map((each) => each.id);
+  return new Set(scheduled).size === scheduled.length;
+});
 
 /** A turn, with its past or with how much of it is kept. */
 export const orchestrationItem: fc.Arbitrary<OrchestrationWorkItem> = of<OrchestrationWorkItem>(

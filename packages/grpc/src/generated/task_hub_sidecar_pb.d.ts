@@ -3807,6 +3807,110 @@ export declare type OwnPurge = Message<"OwnPurge"> & {
 export declare const OwnPurgeSchema: GenMessage<OwnPurge>;
 
 /**
+ * Calls between our two ends, many on one stream: a call of its own costs more than what it says.
+ *
+ * @generated from message OwnCalls
+ */
+export declare type OwnCalls = Message<"OwnCalls"> & {
+  /**
+   * @generated from field: repeated OwnCallOut calls = 1;
+   */
+  calls: OwnCallOut[];
+};
+
+/**
+ * Describes the message OwnCalls.
+ * Use `create(OwnCallsSchema)` to create a new message.
+ */
+export declare const OwnCallsSchema: GenMessage<OwnCalls>;
+
+/**
+ * @generated from message OwnCallOut
+ */
+export declare type OwnCallOut = Message<"OwnCallOut"> & {
+  /**
+   * Chosen by the caller; the answer has it too.
+   *
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
+
+  /**
+   * @generated from field: string method = 2;
+   */
+  method: string;
+
+  /**
+   * @generated from field: bytes message = 3;
+   */
+  message: Uint8Array;
+};
+
+/**
+ * Describes the message OwnCallOut.
+ * Use `create(OwnCallOutSchema)` to create a new message.
+ */
+export declare const OwnCallOutSchema: GenMessage<OwnCallOut>;
+
+/**
+ * @generated from message OwnAnswers
+ */
+export declare type OwnAnswers = Message<"OwnAnswers"> & {
+  /**
+   * @generated from field: repeated OwnAnswer answers = 1;
+   */
+  answers: OwnAnswer[];
+};
+
+/**
+ * Describes the message OwnAnswers.
+ * Use `create(OwnAnswersSchema)` to create a new message.
+ */
+export declare const OwnAnswersSchema: GenMessage<OwnAnswers>;
+
+/**
+ * @generated from message OwnAnswer
+ */
+export declare type OwnAnswer = Message<"OwnAnswer"> & {
+  /**
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
+
+  /**
+   * A status of gRPC; 0 when it went well.
+   *
+   * @generated from field: uint32 status = 2;
+   */
+  status: number;
+
+  /**
+   * The answer, where it went well.
+   *
+   * @generated from field: bytes message = 3;
+   */
+  message: Uint8Array;
+
+  /**
+   * What went wrong, where it did not.
+   *
+   * @generated from field: string error = 4;
+   */
+  error: string;
+
+  /**
+   * @generated from field: map<string, string> metadata = 5;
+   */
+  metadata: { [key: string]: string };
+};
+
+/**
+ * Describes the message OwnAnswer.
+ * Use `create(OwnAnswerSchema)` to create a new message.
+ */
+export declare const OwnAnswerSchema: GenMessage<OwnAnswer>;
+
+/**
  * @generated from enum OrchestrationStatus
  */
 export enum OrchestrationStatus {

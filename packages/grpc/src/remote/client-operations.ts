@@ -43,6 +43,7 @@ import {
 } from "../codec/requests.ts";
 import { WireError } from "../transport/wire-error.ts";
 import type { Link, LinkParts } from "./link.ts";
+import { foreignEvents } from "./foreign-turns.ts";
 import { matches } from "./query-filter.ts";
 import { historyChunks } from "./remote-history.ts";
 import { waitFor } from "./waits.ts";
@@ -138,9 +139,12 @@ export function clientOperations(link: Link, parts: Pick<LinkParts, "clock" | "r
     }
   };
 
+  const endOf = ({ timeoutMs }: { readonly timeoutMs?: number | undefined }): number =>
+    timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + timeoutMs;
+
   /** Removes what a query finds, where the server's own filter cannot say which. */
   const purgeFound = async ({ recursive, timeoutMs }: PurgeManyRequest, filter: InstanceFilter): Promise<PurgeResult> => {
-    const endsAt = timeoutMs === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + timeoutMs;
+    const endsAt = endOf({ timeoutMs });
     let deletedCount = 0;
     let cursor: string | undefined;
     do {
@@ -247,9 +251,12 @@ export function clientOperations(link: Link, parts: Pick<LinkParts, "clock" | "r
     async purgeMany(request) {
       if ((await peerFor("Purging instances")) === "ours") return purgeBatch(request);
       const { target } = request;
-      if ("filter" in target) return notForFamily(target.filter, "purge").length === 0 ? purgeBatch(request) : purgeFound(request, target.filter);
+      if ("filter" in target)
+        return notForFamily(target.filter, "purge").length === 0 ? purgeBatch(request) : purgeFound(request, target.filter);
+      const endsAt = endOf(request);
       let deletedCount = 0;
       for (let at = 0; at < target.ids.length; at += PURGE_BATCH) {
+        if (clock.monotonic() >= endsAt) return { deletedCount, isComplete: false };
         const ids = target.ids.slice(at, at + PURGE_BATCH);
         deletedCount += (await purgeBatch({ ...request, target: { ids } })).deletedCount;
       }
@@ -270,7 +277,8 @@ export function clientOperations(link: Link, parts: Pick<LinkParts, "clock" | "r
 
     async *history(id) {
       try {
-        yield* historyChunks(link, { instanceId: id });
+        const peer = await peerFor("Reading a history");
+        for await (const chunk of historyChunks(link, { instanceId: id })) yield peer === "ours" ? chunk : foreignEvents(chunk);
       } catch (error) {
         if (error instanceof WireError && error.status === "NOT_FOUND") return;
         throw link.errorOf(error, "Reading a history");

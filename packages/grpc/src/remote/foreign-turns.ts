@@ -22,21 +22,32 @@ export type ForeignTurn =
   /** The failed instance goes on under this history; its program is not asked. */
   | { readonly kind: "rewind"; readonly newHistory: readonly HistoryEvent[] };
 
+/** Events of a history that another server keeps, for those who read it: without what is ours to know. */
+export function foreignEvents(events: readonly HistoryEvent[]): readonly HistoryEvent[] {
+  return events.map((event) => {
+    if ((event.kind !== "TaskScheduled" && event.kind !== "ExecutionStarted") || event.tags === undefined) return event;
+    const { tags, ...rest } = event;
+    return { ...rest, ...given({ tags: unreserved(tags) }) };
+  });
+}
+
 /** A turn of another server's, made whole. `turn` has its past, and a name and an execution, which the codec finds. */
 export function foreignTurn(turn: OrchestrationWorkItem, newExecutionId: () => string, parentExecutionId?: string): ForeignTurn {
   const past = "events" in turn.past ? turn.past.events : [];
-  const started = [...past, ...turn.newEvents].find((event) => event.kind === "ExecutionStarted");
+  const all = [...past, ...turn.newEvents];
+  const started = all.find((event) => event.kind === "ExecutionStarted");
   const lineage = lineageOf(started?.tags, turn.executionId);
-  if (isRewind(past, turn.newEvents)) {
+  if (isRewind(all)) {
     const next = { executionId: newExecutionId(), lineage, parentExecutionId };
-    return { kind: "rewind", newHistory: rewoundHistory([...past, ...turn.newEvents], next) };
+    return { kind: "rewind", newHistory: rewoundHistory(all, next) };
   }
+  const isCut = lineage !== turn.executionId || all.some((event) => event.kind === "ExecutionRewound");
   const clock = { now: 0 };
   const read = (events: readonly HistoryEvent[]): HistoryEvent[] =>
     events.flatMap((event): HistoryEvent[] => {
       // An end or a rewind of an execution that goes on was answered by changing its history.
       if (event.kind === "ExecutionCompleted" || event.kind === "ExecutionRewound") return [];
-      return [whole(inTime(event, clock), lineage)];
+      return [whole(inTime(event, clock), lineage, isCut)];
     });
   return { kind: "run", lineage, item: { ...turn, past: { events: read(past) }, newEvents: read(turn.newEvents) } };
 }
@@ -49,11 +60,11 @@ function inTime(event: HistoryEvent, clock: { now: number }): HistoryEvent {
 }
 
 /** An event as our programs and their replays are to see it. */
-function whole(event: HistoryEvent, lineage: string): HistoryEvent {
+function whole(event: HistoryEvent, lineage: string, isCut: boolean): HistoryEvent {
   if (event.kind === "ExecutionStarted") {
     const { tags, ...rest } = event;
     // Ids of children are made from the execution that the history began with, also after a rewind.
-    return { ...rest, executionId: lineage, validated: false, ...given({ tags: unreserved(tags) }) };
+    return { ...rest, executionId: lineage, validated: false, ...given({ isCut: isCut ? true : undefined, tags: unreserved(tags) }) };
   }
   if (event.kind !== "TaskScheduled" || event.tags === undefined) return event;
   const { tags, ...rest } = event;
@@ -62,14 +73,13 @@ function whole(event: HistoryEvent, lineage: string): HistoryEvent {
 
 // ---- rewinding
 
-/** The server asks for the history under which a failed instance goes on: nothing else is new, and the end still stands. */
-function isRewind(past: readonly HistoryEvent[], newEvents: readonly HistoryEvent[]): boolean {
-  const [first, second, ...more] = newEvents;
+/** The server asks for the history under which a failed instance goes on: nothing came after the rewind, and the end before it still stands. */
+function isRewind(events: readonly HistoryEvent[]): boolean {
+  const at = events.findLastIndex((event) => event.kind === "ExecutionRewound");
   return (
-    first?.kind === "OrchestratorStarted" &&
-    second?.kind === "ExecutionRewound" &&
-    more.length === 0 &&
-    past.some((event) => event.kind === "ExecutionCompleted")
+    at >= 0 &&
+    events.slice(at + 1).every((event) => event.kind === "OrchestratorStarted") &&
+    events.slice(0, at).some((event) => event.kind === "ExecutionCompleted")
   );
 }
 

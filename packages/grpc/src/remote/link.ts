@@ -12,10 +12,12 @@
 import { HubClosedError } from "ostinato";
 import { jittered, sleep, type Clock, type Logger, type Random } from "ostinato/contract";
 import { readReply, requestWith, writeRequest, type MethodName, type ReplyOf, type RequestOf } from "../codec/messages.ts";
+import { OWN_CALLS } from "../codec/own-calls.ts";
 import { peerOf, PROTOCOL_METADATA, type Peer } from "../codec/peer.ts";
 import { fromWireError } from "../codec/status.ts";
 import type { CallOptions, Channel, Metadata, OpenStream, StreamListener } from "../transport/transport.ts";
 import { WireError } from "../transport/wire-error.ts";
+import { callsTogether, type CallsTogether } from "./calls-together.ts";
 import type { Counters } from "./counters.ts";
 import { TokenUnavailable, type TokenSource } from "./credentials.ts";
 
@@ -38,6 +40,8 @@ export interface TryOptions {
   readonly signal?: AbortSignal;
   /** Beside what goes with every call. */
   readonly metadata?: Metadata;
+  /** It is short, and its metadata says nothing to the server: to one of ours it may go with others on one stream. */
+  readonly together?: boolean;
 }
 
 /** How long-suffering a call is. */
@@ -105,12 +109,34 @@ const ASK_FOR_MS = 15_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
 const HELLO_DEADLINE_MS = 30_000;
+/** What is answered at once, and in few words. */
+const IS_SHORT: ReadonlySet<MethodName> = new Set([
+  "StartInstance",
+  "GetInstance",
+  "RaiseEvent",
+  "TerminateInstance",
+  "SuspendInstance",
+  "ResumeInstance",
+  "RewindInstance",
+  "RestartInstance",
+]);
+/** A longer message goes alone. */
+const LONGEST_TOGETHER = 1_048_576;
 
 /** Makes a line over a channel. */
 export function createLink(channel: Channel, parts: LinkParts): Link {
   const { where, clock, random, counters } = parts;
   const closing = new AbortController();
   let known: Promise<Peer> | undefined;
+  /** What `known` has come to. */
+  let isOurs = false;
+  /** It is one of ours that knows no stream of calls. */
+  let goAlone = false;
+  const forgetPeer = (): void => {
+    known = undefined;
+    isOurs = false;
+    goAlone = false;
+  };
 
   const optionsOf = (token: string | undefined, { metadata, signal, timeoutMs }: TryOptions): CallOptions => ({
     metadata: {
@@ -144,7 +170,7 @@ export function createLink(channel: Channel, parts: LinkParts): Link {
     }
   };
   const noted = (error: unknown): void => {
-    if (error instanceof WireError && error.status === "UNAVAILABLE") known = undefined;
+    if (error instanceof WireError && error.status === "UNAVAILABLE") forgetPeer();
   };
 
   const hello = (options: TryOptions): Promise<Peer> => {
@@ -158,16 +184,40 @@ export function createLink(channel: Channel, parts: LinkParts): Link {
       }
     });
     known = asked;
-    asked.catch(() => {
-      if (known === asked) known = undefined;
-    });
+    asked.then(
+      (peer) => {
+        if (known === asked) isOurs = peer === "ours";
+      },
+      () => {
+        if (known === asked) forgetPeer();
+      },
+    );
     return asked;
   };
   const peer = (): Promise<Peer> => known ?? hello({ timeoutMs: HELLO_DEADLINE_MS });
 
+  let shared: { readonly calls: CallsTogether; readonly token: string | undefined } | undefined;
+  /** The stream for short calls: one for each token. */
+  const together = (token: string | undefined): CallsTogether => {
+    if (shared?.calls.isOpen !== true || shared.token !== token) {
+      shared?.calls.leave();
+      shared = { token, calls: callsTogether((listener) => channel.duplex(OWN_CALLS, listener, optionsOf(token, {})), clock) };
+    }
+    return shared.calls;
+  };
   const unary = <M extends MethodName>(method: M, request: RequestOf<M>, options: TryOptions = {}): Promise<ReplyOf<M>> =>
     withToken(async (token) => {
-      const { message } = await channel.unary(method, writeRequest(method, request), optionsOf(token, options));
+      const out = writeRequest(method, request);
+      if (options.together === true && isOurs && !goAlone && out.length <= LONGEST_TOGETHER) {
+        const calls = together(token);
+        try {
+          return readReply(method, await calls.unary(method, out, options));
+        } catch (error) {
+          if (!calls.isUnknown) throw error;
+          goAlone = true;
+        }
+      }
+      const { message } = await channel.unary(method, out, optionsOf(token, options));
       return readReply(method, message);
     });
 
@@ -232,12 +282,12 @@ export function createLink(channel: Channel, parts: LinkParts): Link {
     },
     persist,
     async ask({ method, request, feature, harmless }) {
-      const { value, peer: asked, repeated } = await persist({ feature, harmless }, (to) => unary(method, request(to)));
+      const { value, peer: asked, repeated } = await persist({ feature, harmless }, (to) => unary(method, request(to), { together: IS_SHORT.has(method) }));
       return { reply: value, peer: asked, repeated };
     },
     errorOf,
     reset() {
-      known = undefined;
+      forgetPeer();
       channel.reset();
     },
     closed: closing.signal,

@@ -50,7 +50,7 @@ export function createSettling(
   let saysNothing = false;
 
   const send = <M extends MethodName>(method: M, request: RequestOf<M>): Promise<Posted> =>
-    post(link, parts, (options) => link.unary(method, request, { ...extra, ...options }), stopped);
+    post(link, parts, (options) => link.unary(method, request, { ...extra, ...options, together: true }), stopped);
 
   const settled = (work: InHand, posted: Exclude<Posted, { kind: "refused" }>): Settled => {
     if (posted.kind === "unwanted") {

@@ -98,7 +98,7 @@ export async function connectWorker(
     const turn = foreignTurn(item, () => random.id(), parentExecutionId);
     if (turn.kind === "run") return offer({ ...origin, item: turn.item, lineage: turn.lineage });
     const action: Action = { kind: "rewindOrchestration", id: -1, newHistory: turn.newHistory };
-    settling.rewound({ ...origin, item, lineage: "" }, action).catch((error: unknown) => {if (process.env.DBG) console.log("REWOUND", error);
+    settling.rewound({ ...origin, item, lineage: "" }, action).catch((error: unknown) => {
       log.error(`the instance '${item.instanceId}' could not be rewound`, { instanceId: item.instanceId, error });
     });
   };
@@ -137,7 +137,7 @@ export async function connectWorker(
   };
   /** True when it was a sign of life. */
   const received = (message: ReplyOf<"GetWorkItems">): boolean => {
-    const item = decodeWorkItem(message, peer); if (process.env.DBG) console.log("RECV", item.kind, JSON.stringify(item, (k, v) => k === "stack" ? undefined : v));
+    const item = decodeWorkItem(message, peer);
     switch (item.kind) {
       case "ping":
         return true;

@@ -47,7 +47,7 @@ export const completeOrchestratorTask: Answer<"CompleteOrchestratorTask"> = asyn
 
 /** The outcome of an activity. */
 export const completeActivityTask: Answer<"CompleteActivityTask"> = async (response, context) => {
-  const { hub, peer, caller } = context;
+  const { peer, caller } = context;
   const { instanceId, taskId, completionToken: token } = response;
   const out = await outFor({ kind: "activity", token, instanceId, taskId, caller: caller.name }, context);
   if (out === undefined) return replyWith("CompleteActivityTask");

@@ -30,6 +30,7 @@ import { WireError } from "../transport/wire-error.ts";
 import { shownTo } from "./access.ts";
 import { abandonActivity, abandonOrchestration, completeActivityTask, completeOrchestratorTask } from "./answers.ts";
 import type { Answer, CallContext, StreamAnswer } from "./call-context.ts";
+import { raiseOnce } from "./events-raised.ts";
 import { streamInstanceHistory } from "./histories.ts";
 import { createTaskHub, deleteTaskHub, refuseLongBatch, skipGracefulTerminations } from "./operations-on-hubs.ts";
 import { pagesOf } from "./pages.ts";
@@ -64,19 +65,21 @@ const getInstance: Answer<"GetInstance"> = async (message, context) => {
 const waiting =
   (operation: "waitForStart" | "waitForCompletion") =>
   async (message: RequestOf<"GetInstance">, context: CallContext): Promise<ReplyOf<"GetInstance">> => {
-    const { hub, call, world } = context;
+    const { hub, call, world, peer } = context;
     const { instanceId, payloads } = decodeGet(message);
     const found = await hub.backend[operation](instanceId, AbortSignal.any([call.signal, world.closing]));
     if (found === undefined && call.signal.aborted)
       throw new WireError(call.hasDeadline ? "DEADLINE_EXCEEDED" : "CANCELLED", `Nobody waits for the instance '${instanceId}' any more.`);
     if (found === undefined && world.closing.aborted)
       throw new WireError("UNAVAILABLE", "The server is closing; wait once more elsewhere.");
-    return getReply(found, payloads, context);
+    // A wait of ours brings no input along; other clients look for it.
+    const whole = found !== undefined && payloads && peer === "family" ? await hub.backend.get(instanceId) : undefined;
+    return getReply(whole ?? found, payloads, context);
   };
 
 const raiseEvent: Answer<"RaiseEvent"> = async (message, { hub, peer }) => {
   const request = decodeRaiseEvent(message, peer, () => hub.random.id());
-  await hub.backend.raiseEvent(request);
+  await raiseOnce(hub.backend, request);
   return replyWith("RaiseEvent");
 };
 

@@ -10,6 +10,7 @@
 import { durationMs, type Duration } from "ostinato/contract";
 import { InvalidArgumentError, OstinatoError } from "ostinato";
 import { isMethod, readRequest, writeReply, type MethodName } from "../codec/messages.ts";
+import { OWN_CALLS } from "../codec/own-calls.ts";
 import { peerOf, PROTOCOL_METADATA } from "../codec/peer.ts";
 import { toWireError } from "../codec/status.ts";
 import type { IncomingCall, Reply, Served, StreamWriter } from "../transport/transport.ts";
@@ -17,6 +18,7 @@ import { WireError } from "../transport/wire-error.ts";
 import { mayCall } from "./access.ts";
 import type { Answer, CallContext, ServerWorld, StreamAnswer } from "./call-context.ts";
 import { createDoorkeeper, type TokenGrant } from "./callers.ts";
+import { answerTogether } from "./calls-together.ts";
 import { CALLS, STREAMS, type StreamName, type UnaryName } from "./calls.ts";
 import { createCounts } from "./counts.ts";
 import { createTaskHubs, type Hubs } from "./task-hubs.ts";
@@ -118,6 +120,16 @@ export function createTaskHubService(hubs: Hubs, options: ServiceOptions = {}): 
     await answer(readRequest(method, message), context, writer);
   };
 
+  const answerUnary = async (call: IncomingCall, message: Uint8Array): Promise<Reply> => {
+    try {
+      const { method, context } = enter(call);
+      if (isStream(method)) throw new WireError("INVALID_ARGUMENT", `${method} answers with a stream.`);
+      return await unary(method, context, message);
+    } catch (error) {
+      throw failed(call, error);
+    }
+  };
+
   let closed: Promise<void> | undefined;
   const shut = async (graceMs: number): Promise<void> => {
     closing.abort();
@@ -126,16 +138,8 @@ export function createTaskHubService(hubs: Hubs, options: ServiceOptions = {}): 
   };
 
   return {
-    kindOf: (method) => (!isMethod(method) ? undefined : isStream(method) ? "stream" : "unary"),
-    async unary(call, message) {
-      try {
-        const { method, context } = enter(call);
-        if (isStream(method)) throw new WireError("INTERNAL", `${method} answers with a stream.`);
-        return await unary(method, context, message);
-      } catch (error) {
-        throw failed(call, error);
-      }
-    },
+    kindOf: (method) => (method === OWN_CALLS ? "duplex" : !isMethod(method) ? undefined : isStream(method) ? "stream" : "unary"),
+    unary: answerUnary,
     async stream(call, message, writer) {
       try {
         const { method, context } = enter(call);
@@ -145,8 +149,15 @@ export function createTaskHubService(hubs: Hubs, options: ServiceOptions = {}): 
         throw failed(call, error);
       }
     },
-    async duplex(call) {
-      throw failed(call, new WireError("UNIMPLEMENTED", `There is no call '${shown(call.method)}' here that goes both ways.`));
+    async duplex(call, incoming, writer) {
+      try {
+        if (call.method !== OWN_CALLS || peerOf(call.metadata) !== "ours")
+          throw new WireError("UNIMPLEMENTED", `There is no call '${shown(call.method)}' here that goes both ways.`);
+        admit(call.metadata);
+        await answerTogether(call, incoming, writer, answerUnary);
+      } catch (error) {
+        throw failed(call, error);
+      }
     },
     counters() {
       const hubsServed = [...taskHubs];

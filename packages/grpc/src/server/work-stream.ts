@@ -8,45 +8,40 @@
 //          WS3 a stream on which nothing was said for 30 seconds says that it is alive.
 //          WS4 what the worker cannot take is not sent: a turn waits for an operator, an activity fails, each with the reason.
 
-import type {
-  ActivityOutcome,
-  ActivityWorkItem,
-  CancelNotice,
-  ForgetNotice,
-  HistoryEvent,
-  OrchestrationOutcome,
-  OrchestrationWorkItem,
-  WorkerConnection,
-  WorkerInterest,
-  WorkItem,
+import {
+  asRewindRequest,
+  type ActivityOutcome,
+  type ActivityWorkItem,
+  type CancelNotice,
+  type ForgetNotice,
+  type OrchestrationOutcome,
+  type OrchestrationWorkItem,
+  type WorkerConnection,
+  type WorkerInterest,
+  type WorkItem,
 } from "ostinato/contract";
 import { writeReply, type ReplyOf } from "../codec/messages.ts";
-import type { Peer } from "../codec/peer.ts";
-import { encodeActivityItem, encodeNotice, encodeOrchestrationItem, encodePing } from "../codec/work-items.ts";
+import { encodeNotice, encodePing } from "../codec/work-items.ts";
 import type { StreamWriter } from "../transport/transport.ts";
 import type { Counts } from "./counts.ts";
+import { activityMessage, tooLarge, turnMessage, type ItemReader } from "./item-messages.ts";
 import type { KeptPasts, TurnPast } from "./kept-pasts.ts";
 import type { ServedHub } from "./task-hubs.ts";
-import { weightOf } from "./weight.ts";
+import { createSignsOfLife } from "./signs-of-life.ts";
 import type { ActivityOut, TurnOut } from "./work-out.ts";
 
 /** What a stream is made of. */
-export interface WorkStreamParts {
+export interface WorkStreamParts extends ItemReader {
   readonly hub: ServedHub;
   /** The name of who opened it. */
   readonly caller: string;
   /** How a worker of ours calls it, to say that it wants nothing more. */
   readonly line?: string;
-  readonly peer: Peer;
   readonly interest: WorkerInterest;
   /** The worker keeps its programs itself, and is told what it must forget. */
   readonly keepsPrograms: boolean;
-  /** The worker can read a long past by a call of its own. */
-  readonly streamsHistory: boolean;
   /** Of these activities the worker takes these versions alone (`""`: without one). */
   readonly activityVersions: ReadonlyMap<string, readonly string[]>;
-  /** The longest message that the worker takes. */
-  readonly itemBytes: number;
   readonly pasts: KeptPasts;
   readonly writer: StreamWriter;
   readonly counts: Counts;
@@ -65,9 +60,6 @@ export interface WorkStream {
   readonly retired: Promise<void>;
 }
 
-const PING_MS = 30_000;
-/** A past that weighs more (about 1 MiB on the wire) is read by a call of its own, where the worker can do that. */
-const STREAMED_PAST_WEIGHT = 2 * 1_048_576;
 /** An activity of a version that the worker does not take is left to others for so long. */
 const OTHERS_TURN_MS = 30_000;
 const NEVER_SENT = "The worker's stream ended before the turn was sent to it.";
@@ -87,14 +79,11 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
   let connection: WorkerConnection | undefined;
   let isBlocked = false;
   let isRetiring = false;
-  let lastSentAt = clock.monotonic();
-  let hasSent = false;
 
   // ---- sending
   const write = (message: ReplyOf<"GetWorkItems">): void => send(writeReply("GetWorkItems", message));
   const send = (bytes: Uint8Array): void => {
-    lastSentAt = clock.monotonic();
-    hasSent = true;
+    signs.said();
     if (writer.write(bytes)) return;
     isBlocked = true;
     const go = (): void => {
@@ -104,6 +93,12 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     // Whoever has gone reads nothing any more; its end is told by the call's signal.
     writer.drained().then(go, () => undefined);
   };
+  const signs = createSignsOfLife(clock, () => {
+    if (isBlocked) return false;
+    counts.add("pings");
+    write(encodePing());
+    return true;
+  });
   const pump = (): void => {
     if (connection === undefined) return;
     while (!isBlocked) {
@@ -127,34 +122,36 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     const events = past?.events ?? ("events" in item.past ? item.past.events : undefined);
     if (events === undefined && !keepsPrograms) return backendTurn({ kind: "needs-history", token: item.token });
     const token = random.id();
-    const bytes = turnMessage(item, events, token);
+    // The family's workers answer a rewind with a new history, and expect it told otherwise than ours do.
+    const shown = peer === "family" && events !== undefined ? asRewindRequest({ ...item, past: { events } }) : item;
+    const shownPast = "events" in shown.past ? shown.past.events : events;
+    const bytes = turnMessage(shown, shownPast, token, parts, hub.traces);
     if (bytes.length > parts.itemBytes) {
       counts.add("itemsTooLarge");
       if (past !== undefined) pasts.forget(item.instanceId);
-      return backendTurn({ kind: "stalled", token: item.token, stall: { kind: "set-aside", reason: tooLarge("A turn", bytes.length) } });
+      return backendTurn({
+        kind: "stalled",
+        token: item.token,
+        stall: { kind: "set-aside", reason: tooLarge("A turn", bytes.length, parts) },
+      });
     }
-    const out: TurnOut = { kind: "orchestration", token, item, past: events, stream, chunks: new Map() };
+    const out: TurnOut = { kind: "orchestration", token, item, past: shownPast, stream, chunks: new Map() };
     turnsOut.set(out, past);
     hub.out.put(out);
     counts.add("itemsSent");
     send(bytes);
   };
-  const turnMessage = (item: OrchestrationWorkItem, events: readonly HistoryEvent[] | undefined, token: string): Uint8Array => {
-    const write = (past: Parameters<typeof encodeOrchestrationItem>[1]): Uint8Array =>
-      writeReply("GetWorkItems", encodeOrchestrationItem(item, past, token, peer, hub.traces.of(item)));
-    if (events === undefined) return write(item.past);
-    if (!parts.streamsHistory) return write({ events });
-    if (weightOf(events) > STREAMED_PAST_WEIGHT) return write("streamed");
-    const inline = write({ events });
-    return inline.length > parts.itemBytes ? write("streamed") : inline;
-  };
   const sendActivity = (item: ActivityWorkItem): void => {
     if (!takes(item)) return backendActivity({ kind: "abandoned", token: item.token, delayMs: OTHERS_TURN_MS });
     const token = random.id();
-    const bytes = writeReply("GetWorkItems", encodeActivityItem(item, token, peer));
+    const bytes = activityMessage(item, token, parts);
     if (bytes.length > parts.itemBytes) {
       counts.add("itemsTooLarge");
-      const failure = { errorType: "WorkItemTooLarge", message: tooLarge(`The activity '${item.name}'`, bytes.length), nonRetriable: true };
+      const failure = {
+        errorType: "WorkItemTooLarge",
+        message: tooLarge(`The activity '${item.name}'`, bytes.length, parts),
+        nonRetriable: true,
+      };
       return backendActivity({ kind: "failed", token: item.token, failure });
     }
     const out: ActivityOut = { kind: "activity", token, item, stream };
@@ -163,10 +160,6 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     counts.add("itemsSent");
     send(bytes);
   };
-  const tooLarge = (what: string, bytes: number): string =>
-    `${what} makes a message of ${bytes} bytes, and its worker is believed to take ${parts.itemBytes}. ` +
-    "If it takes more, raise itemBytes of the server; then suspend and resume the instance to try again.";
-
   // ---- outcomes that are the server's own: nobody waits for them
   const notTaken = (error: unknown): void => hub.log.error("the backend did not take an outcome", { error });
   const backendTurn = (outcome: OrchestrationOutcome): void => void line().completeOrchestration(outcome).catch(notTaken);
@@ -204,9 +197,9 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
   let finish!: () => void;
   const finished = new Promise<void>((resolve) => (finish = resolve));
   const retired = finished.then(async () => {
-    ping.cancel();
+    signs.stop();
     // A stream that ends without a word looks like a broken connection to some workers.
-    if (!hasSent) write(encodePing());
+    if (!signs.hasSaid) write(encodePing());
     hub.out.drop(stream);
     turnsOut.clear();
     activitiesOut.clear();
@@ -236,18 +229,6 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     }
     return retired;
   };
-
-  // ---- signs of life
-  const look = (): void => {
-    const silentMs = clock.monotonic() - lastSentAt;
-    if (silentMs < PING_MS || isBlocked) ping = clock.setTimer(Math.max(1_000, PING_MS - silentMs), look);
-    else {
-      counts.add("pings");
-      write(encodePing());
-      ping = clock.setTimer(PING_MS, look);
-    }
-  };
-  let ping = clock.setTimer(PING_MS, look);
 
   const stream: WorkStream = {
     caller: parts.caller,

@@ -21,6 +21,8 @@ export interface AnsweringEnd {
   readonly served: Served;
   readonly limit: MessageLimit;
   readonly budget: Budget;
+  /** What answers of one message may take until the caller has read them. */
+  readonly unread: Budget;
   /** So much may be written to a stream and not be read by the caller; beyond it the caller is dropped. */
   readonly maxUnreadBytes: number;
   readonly peer: string;
@@ -36,12 +38,22 @@ export interface AnsweringEnd {
 export interface AnsweredStream {
   /** Whether the other side keeps us waiting: for the rest of its message, or by not taking the end of its answer. */
   readonly overdue: boolean;
+  /** What its unfinished message takes. */
+  readonly unfinishedBytes: number;
+  /** What its answer takes that the caller has not read. */
+  readonly unreadBytes: number;
   giveUp(error: WireError): void;
+  /** Takes the answer back that is not read. */
+  takeBack(): void;
 }
 
 /** A duplex call's messages wait here in such an amount before the caller is made to wait. */
 const WAITING_BYTES = 1 << 20;
 const WAITING_MESSAGES = 1_024;
+
+/** For calls of one message. */
+const NO_MAILBOX: Mailbox<Uint8Array> = createMailbox<Uint8Array>();
+NO_MAILBOX.end();
 
 const HEADERS = { ":status": 200, "content-type": "application/grpc+proto", "grpc-accept-encoding": "identity" };
 
@@ -49,18 +61,23 @@ const HEADERS = { ":status": 200, "content-type": "application/grpc+proto", "grp
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
 const WITHOUT_BODY = { endStream: true, sendDate: false };
 
-/** Answers one call; `undefined` for a request that is no call. */
-export function answerStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, end: AnsweringEnd): AnsweredStream | undefined {
+/** What is no call has had its answer at once, and only its end is waited for. */
+const NO_CALL: AnsweredStream = { overdue: true, unfinishedBytes: 0, unreadBytes: 0, giveUp: () => undefined, takeBack: () => undefined };
+
+/** Answers one call. */
+export function answerStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, end: AnsweringEnd): AnsweredStream {
   // A stream without this listener takes the process with it when a peer misbehaves. What went wrong, "close" tells.
   stream.on("error", () => undefined);
-  if (refusedAsHttp(stream, headers)) return undefined;
-  const method = methodOf(headers[":path"]);
-  const kind = end.served.kindOf(method);
+  if (refusedAsHttp(stream, headers)) return NO_CALL;
+  const path = headers[":path"] ?? "";
+  const method = path.startsWith(SERVICE_PATH) ? path.slice(SERVICE_PATH.length) : path;
+  const kind = method === path ? undefined : end.served.kindOf(method);
   const gone = new AbortController();
   let over = false;
   let received = false;
   let message: Uint8Array | undefined;
   let deadline: { cancel(): void } | undefined;
+  let unread = 0;
 
   const finish = (error?: WireError, last?: Buffer): boolean => {
     if (over) return false;
@@ -84,7 +101,15 @@ export function answerStream(stream: ServerHttp2Stream, headers: IncomingHttpHea
     incoming.drop();
     stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
   };
-  const incoming = mailboxOf(stream);
+  const read = (): void => {
+    end.unread.give(unread);
+    unread = 0;
+  };
+  const takeBack = (): void => {
+    read();
+    stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  };
+  const incoming = kind === "duplex" ? mailboxOf(stream) : NO_MAILBOX;
   const reader = createFrameReader(end.limit, end.budget, (next) => {
     if (kind === "duplex") return incoming.push(next);
     if (message !== undefined) throw new WireError("INTERNAL", `${method} takes one message, and a second one came`);
@@ -105,11 +130,13 @@ export function answerStream(stream: ServerHttp2Stream, headers: IncomingHttpHea
     // A stream that was given up ends, too; "close" comes right behind and says that its caller has gone.
     if (over || stream.aborted || stream.destroyed) return;
     if (reader.unfinished) return giveUp(new WireError("INTERNAL", `${method}: the call ended in the middle of a message`));
-    if (kind === "duplex") return incoming.end();
+    // Who gives a call up ends its side first, if it is Node, and says so in the same breath: "close" comes before the next turn of the loop.
+    if (kind === "duplex") return void setImmediate(() => incoming.end());
     if (message === undefined) return giveUp(new WireError("INTERNAL", `${method} takes one message, and none came`));
     if (kind !== undefined) void run(kind, message);
   });
   stream.on("close", () => {
+    read();
     if (over) return;
     over = true;
     deadline?.cancel();
@@ -133,6 +160,10 @@ export function answerStream(stream: ServerHttp2Stream, headers: IncomingHttpHea
       if (how === "unary") {
         const reply = await end.served.unary(call, first);
         if (over) return;
+        if (!end.unread.take(reply.message.length)) {
+          throw new WireError("RESOURCE_EXHAUSTED", "too many answers lie here that were not read; read them, or ask for fewer at a time");
+        }
+        unread = reply.message.length;
         respond(stream, reply.metadata);
         finish(undefined, frame(reply.message));
       } else {
@@ -174,12 +205,15 @@ export function answerStream(stream: ServerHttp2Stream, headers: IncomingHttpHea
     get overdue() {
       return over || (kind !== "duplex" && !received);
     },
+    get unfinishedBytes() {
+      return reader.taken;
+    },
+    get unreadBytes() {
+      return unread;
+    },
     giveUp,
+    takeBack,
   };
-}
-
-function methodOf(path: string | undefined): string {
-  return path?.startsWith(SERVICE_PATH) ? path.slice(SERVICE_PATH.length) : (path ?? "");
 }
 
 /** Answers what is no gRPC in the words of HTTP. */
@@ -195,8 +229,8 @@ function refusedAsHttp(stream: ServerHttp2Stream, headers: IncomingHttpHeaders):
 
 /** What still comes is not read, and the caller is told to stop. */
 function discardRest(stream: ServerHttp2Stream): void {
-  stream.resume();
   if (stream.readableEnded) return;
+  stream.resume();
   setImmediate(() => {
     if (!stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
   });
@@ -204,7 +238,7 @@ function discardRest(stream: ServerHttp2Stream): void {
 
 /** Says that the call has been taken. */
 function respond(stream: ServerHttp2Stream, metadata?: Metadata): void {
-  if (stream.destroyed || stream.headersSent) return;
+  if (stream.destroyed || stream.closed || stream.headersSent) return;
   const bad = metadata === undefined ? undefined : untransportable(metadata);
   if (bad !== undefined) throw new Error(bad);
   stream.respond({ ...metadata, ...HEADERS }, WITH_TRAILERS);
@@ -212,7 +246,7 @@ function respond(stream: ServerHttp2Stream, metadata?: Metadata): void {
 
 /** Ends the answer: with trailers, or with headers alone when nothing has been said. */
 function writeEnd(stream: ServerHttp2Stream, error: WireError | undefined, last: Buffer | undefined, warn: Warn): void {
-  if (stream.destroyed) return;
+  if (stream.destroyed || stream.closed) return;
   let said = error;
   const bad = said === undefined ? undefined : untransportable(said.metadata);
   if (said !== undefined && bad !== undefined) {
@@ -221,13 +255,17 @@ function writeEnd(stream: ServerHttp2Stream, error: WireError | undefined, last:
   }
   if (!stream.headersSent) {
     stream.respond({ ...HEADERS, ...trailersOf(said) }, WITHOUT_BODY);
-  } else {
-    stream.on("wantTrailers", () => {
-      if (!stream.destroyed) stream.sendTrailers(trailersOf(said));
-    });
-    stream.end(last);
+    discardRest(stream);
+    return;
   }
-  if (said !== undefined) discardRest(stream);
+  stream.on("wantTrailers", () => {
+    if (stream.destroyed || stream.closed) return;
+    stream.sendTrailers(trailersOf(said));
+    discardRest(stream);
+  });
+  stream.end(last);
+  // What comes in the meantime is not kept.
+  stream.resume();
 }
 
 /** Where a duplex call's messages wait for their reader; when there are many, the caller has to wait. */

@@ -90,15 +90,33 @@ export function obstacleTo(method: string, given: CallOptions, channelClosed: bo
   return bad === undefined ? undefined : new WireError("INVALID_ARGUMENT", `${method}: ${bad}`);
 }
 
-/** What can travel as a name and as a value. */
+/** What can travel as a name and as a value. HTTP/2 takes no spaces at the ends of a value. */
 const NAME = /^[0-9a-z_.-]+$/;
-const VALUE = /^[\x20-\x7e]*$/;
+const VALUE = /^(?! )[\x20-\x7e]*(?<! )$/;
+/** Names that mean something to HTTP, which would refuse the call for them, or read it otherwise. */
+const NAMES_OF_HTTP: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "content-type",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Nobody takes more than 64 KiB of headers on HTTP/2, and who sends them loses the connection. */
+const MOST_CHARACTERS = 32_768;
 
 /** Says what of some metadata cannot travel; `undefined` when all of it can. */
 export function untransportable(metadata: Metadata): string | undefined {
+  let characters = 0;
   for (const [name, value] of Object.entries(metadata)) {
-    if (!NAME.test(name) || name.startsWith("grpc-")) return `metadata cannot have the name ${JSON.stringify(name)}`;
-    if (!VALUE.test(value)) return `the value of metadata "${name}" has characters other than printable ASCII`;
+    characters += name.length + value.length;
+    if (characters > MOST_CHARACTERS) return `metadata cannot have more than ${MOST_CHARACTERS} characters in all`;
+    if (!NAME.test(name) || name.startsWith("grpc-") || NAMES_OF_HTTP.has(name)) return `metadata cannot have the name ${JSON.stringify(name)}`;
+    if (!VALUE.test(value)) return `the value of metadata "${name}" has a space at an end, or characters other than printable ASCII`;
   }
   return undefined;
 }

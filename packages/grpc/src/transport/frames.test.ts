@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createBudget, createFrameReader, frame } from "./frames.ts";
+import { createCommonBudget, createFrameReader, frame } from "./frames.ts";
 import type { WireError } from "./wire-error.ts";
 
 const limit = { bytes: 100_000, option: "the server" };
-const plenty = createBudget(Number.MAX_SAFE_INTEGER);
+const plenty = createCommonBudget(Number.MAX_SAFE_INTEGER).share(Number.MAX_SAFE_INTEGER, () => undefined);
 
 test("messages come out as they went in, however the bytes between were cut", () => {
   const messages = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 20 });
@@ -63,15 +63,26 @@ test("memory is taken for what has come, not for what was announced, and is give
   assert.equal(taken, 0);
 });
 
-test("a budget within a budget takes from both or from neither", () => {
-  const whole = createBudget(10);
-  const one = createBudget(8, whole);
-  const other = createBudget(8, whole);
+test("when the room that several have is full, who has most gives way, and nobody has more than its own share", () => {
+  const whole = createCommonBudget(10);
+  const gaveWay: string[] = [];
+  const one = whole.share(8, () => {
+    gaveWay.push("one");
+    one.give(8);
+  });
+  const other = whole.share(8, () => void gaveWay.push("other"));
+  assert.equal(one.take(9), false);
   assert.equal(one.take(8), true);
-  assert.equal(other.take(3), false);
+  // The other would have as much itself.
+  assert.equal(other.take(8), false);
   assert.equal(other.take(2), true);
-  one.give(8);
-  assert.equal(other.take(6), true);
-  assert.equal(one.take(3), false);
-  assert.equal(one.take(2), true);
+  assert.deepEqual(gaveWay, []);
+  assert.equal(other.take(3), true);
+  assert.deepEqual(gaveWay, ["one"]);
+  // Who is asked and gives nothing is asked once.
+  assert.equal(one.take(4), true);
+  assert.equal(one.take(2), false);
+  other.give(5);
+  other.close();
+  assert.equal(one.take(4), true);
 });

@@ -9,6 +9,7 @@ import { WireError } from "./wire-error.ts";
 
 const PREFIX_BYTES = 5;
 const FIRST_PART_BYTES = 16_384;
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /** A limit by its size, and the option by which it can be changed. */
 export interface MessageLimit {
@@ -24,18 +25,50 @@ export interface Budget {
   give(bytes: number): void;
 }
 
-/** Room for so many bytes, within that of `whole`. */
-export function createBudget(limit: number, whole?: Budget): Budget {
+/** A part of what several have together. */
+export interface Share extends Budget {
+  /** Its owner has gone, and has given back what it had. */
+  close(): void;
+}
+
+/** Room that several have together. */
+export interface CommonBudget {
+  /** A part of at most so many bytes. `giveWay` lets go of some of it: it is called when others need room and nobody has more than this one. */
+  share(limit: number, giveWay: () => void): Share;
+}
+
+/** Room for so many bytes. When it is full, not who comes last is refused, but who has most has to give way. */
+export function createCommonBudget(limit: number): CommonBudget {
+  const shares = new Set<{ taken: number; readonly giveWay: () => void }>();
   let taken = 0;
   return {
-    take(bytes) {
-      if (taken + bytes > limit || whole?.take(bytes) === false) return false;
-      taken += bytes;
-      return true;
-    },
-    give(bytes) {
-      taken -= bytes;
-      whole?.give(bytes);
+    share(ownLimit, giveWay) {
+      const own = { taken: 0, giveWay };
+      shares.add(own);
+      const makeRoom = (bytes: number): boolean => {
+        while (taken + bytes > limit) {
+          const before = taken;
+          let most = own;
+          for (const each of shares) if (each.taken > most.taken) most = each;
+          if (most.taken <= own.taken + bytes) return false;
+          most.giveWay();
+          if (taken >= before) return false;
+        }
+        return true;
+      };
+      return {
+        take(bytes) {
+          if (own.taken + bytes > ownLimit || !makeRoom(bytes)) return false;
+          own.taken += bytes;
+          taken += bytes;
+          return true;
+        },
+        give(bytes) {
+          own.taken -= bytes;
+          taken -= bytes;
+        },
+        close: () => void shares.delete(own),
+      };
     },
   };
 }
@@ -55,24 +88,27 @@ export interface FrameReader {
   push(chunk: Buffer): void;
   /** Whether a message has begun that has not ended. */
   readonly unfinished: boolean;
+  /** What it has taken of its budget. */
+  readonly taken: number;
   /** Gives back what an unfinished message has taken. */
   release(): void;
 }
 
 /** Makes a reader that hands each message to `take`. */
 export function createFrameReader(limit: MessageLimit, budget: Budget, take: (message: Uint8Array) => void): FrameReader {
-  const prefix = Buffer.alloc(PREFIX_BYTES);
+  /** Made when a prefix comes in parts, which is seldom. */
+  let prefix: Buffer = NOTHING;
   let prefixLength = 0;
   /** The length of the message that has begun; -1 between messages. */
   let length = -1;
-  let body: Buffer = prefix;
+  let body: Buffer = NOTHING;
   let filled = 0;
   let taken = 0;
 
   const release = (): void => {
     budget.give(taken);
     taken = 0;
-    body = prefix;
+    body = NOTHING;
     filled = 0;
   };
   const begin = (flag: number, declared: number): void => {
@@ -87,7 +123,7 @@ export function createFrameReader(limit: MessageLimit, budget: Budget, take: (me
     length = declared;
   };
   const grow = (needed: number): void => {
-    const size = Math.min(length, Math.max(needed, body === prefix ? FIRST_PART_BYTES : body.length * 2));
+    const size = Math.min(length, Math.max(needed, body === NOTHING ? FIRST_PART_BYTES : body.length * 2));
     if (!budget.take(size - taken)) {
       throw new WireError("RESOURCE_EXHAUSTED", "too many unfinished messages lie here at once; send fewer, or smaller ones, at a time");
     }
@@ -102,6 +138,7 @@ export function createFrameReader(limit: MessageLimit, budget: Budget, take: (me
       begin(chunk[at]!, chunk.readUInt32BE(at + 1));
       return at + PREFIX_BYTES;
     }
+    if (prefix === NOTHING) prefix = Buffer.alloc(PREFIX_BYTES);
     const end = Math.min(chunk.length, at + PREFIX_BYTES - prefixLength);
     prefixLength += chunk.copy(prefix, prefixLength, at, end);
     if (prefixLength === PREFIX_BYTES) {
@@ -128,7 +165,7 @@ export function createFrameReader(limit: MessageLimit, budget: Budget, take: (me
           continue;
         }
         const part = Math.min(chunk.length - at, length - filled);
-        if (filled + part > (body === prefix ? 0 : body.length)) grow(filled + part);
+        if (filled + part > body.length) grow(filled + part);
         chunk.copy(body, filled, at, at + part);
         filled += part;
         at += part;
@@ -138,6 +175,9 @@ export function createFrameReader(limit: MessageLimit, budget: Budget, take: (me
         release();
         take(message);
       }
+    },
+    get taken() {
+      return taken;
     },
     get unfinished() {
       return prefixLength > 0 || length !== -1;

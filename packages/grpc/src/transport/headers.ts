@@ -11,6 +11,8 @@ import { STATUS, WireError, type StatusName } from "./wire-error.ts";
 export const SERVICE_PATH = "/TaskHubSidecarService/";
 
 const NAMES = Object.keys(STATUS) as StatusName[];
+/** What is to be escaped in a text: what HTTP/2 does not take, and at the ends spaces, too. */
+const ESCAPED = /^ +| +$|[^\x20-\x24\x26-\x7e]+/g;
 /** Longer texts are cut: other implementations take 8 KiB of headers and no more. */
 const LONGEST_TEXT = 4_000;
 /** What is the transport's own and no metadata. */
@@ -37,7 +39,8 @@ export function trailersOf(error: WireError | undefined): OutgoingHttpHeaders {
 
 /** The failure that the end of an answer tells of; `undefined` for a good one. */
 export function endingOf(headers: IncomingHttpHeaders, metadata: Metadata): WireError | undefined {
-  const code = Number(headers["grpc-status"]);
+  const said = headers["grpc-status"];
+  const code = typeof said === "string" && /^\d+$/.test(said) ? Number(said) : -1;
   if (code === 0) return undefined;
   const text = headers["grpc-message"];
   return new WireError(NAMES[code] ?? "UNKNOWN", typeof text === "string" ? decodeText(text) : "", metadata);
@@ -93,7 +96,7 @@ export function encodeTimeout(ms: number): string {
 /** A text as printable ASCII. */
 function encodeText(text: string): string {
   const cut = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)} ...` : text;
-  const encoded = cut.replace(/[^\x20-\x24\x26-\x7e]+/g, (part) =>
+  const encoded = cut.replace(ESCAPED, (part) =>
     [...Buffer.from(part, "utf8")].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),
   );
   return encoded.length <= LONGEST_TEXT + 4 ? encoded : `${encoded.slice(0, LONGEST_TEXT).replace(/%[0-9A-F]?$/, "")} ...`;

@@ -177,11 +177,14 @@ function openSession(rules: LinkRules, where: string, lose: (reason: string) => 
     socket.once("close", () => lose(`the connection to ${where} was lost`));
     return socket;
   };
-  const session = connect(`${tls === undefined ? "http" : "https"}://${where}`, {
+  // The zone of an IPv6 address is this machine's business.
+  const session = connect(`${tls === undefined ? "http" : "https"}://${where.replace(/%[^\]]*/, "")}`, {
     createConnection,
     peerMaxConcurrentStreams: CALLS_UNTIL_TOLD,
     maxSessionMemory: 1_000,
     maxHeaderListPairs: 128,
+    // Others leave spaces at the end of a status's text; that is no reason to lose the status.
+    strictFieldWhitespaceValidation: false,
     settings: { enablePush: false, initialWindowSize: 1 << 20, maxHeaderListSize: 65_536 },
   });
   session.once("connect", () => {

@@ -10,7 +10,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import type { Warn } from "./answering.ts";
 import { keepConnection, type Connection, type ConnectionRules } from "./connection.ts";
-import { createBudget } from "./frames.ts";
+import { createCommonBudget } from "./frames.ts";
 import { systemTimers, type Timers } from "./timers.ts";
 import type { Served } from "./transport.ts";
 
@@ -36,6 +36,8 @@ export interface ListenOptions {
   readonly maxStreamsPerConnection?: number;
   /** Connections at once; 1,000. */
   readonly maxConnections?: number;
+  /** Connections at once from one address; 500. */
+  readonly maxConnectionsPerAddress?: number;
   /** All headers of one call; 16 KiB. */
   readonly maxHeaderBytes?: number;
   /** A connection that has not said hello after so long is dropped; 10 s. */
@@ -64,8 +66,9 @@ export interface Listening {
 }
 
 const MIB = 1 << 20;
-/** Unfinished messages on all connections: so many times the longest message. */
-const UNFINISHED_MESSAGES = 8;
+/** Unfinished messages, and answers that were not read, on all connections: so many times the longest message. */
+const UNFINISHED_MESSAGES = 4;
+const UNREAD_MESSAGES = 6;
 const STREAM_WINDOW_BYTES = MIB;
 const CONNECTION_WINDOW_BYTES = 8 * MIB;
 /** With TLS 1.2 only what agrees on new keys each time; 1.3 has nothing else. */
@@ -86,22 +89,22 @@ export async function listen(served: Served, options: ListenOptions): Promise<Li
   const { timers = systemTimers, warn = () => undefined } = options;
   const rules = rulesOf(served, options);
   const connections = new Map<ServerHttp2Session, Connection>();
+  let closing: Promise<void> | undefined;
   const server = createHttp2Server(options);
   server.maxConnections = options.maxConnections ?? 1_000;
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
+  const sockets = watchSockets(server, options.maxConnectionsPerAddress ?? 500);
   server.on("session", (session) => {
+    if (session.destroyed) return;
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    connections.set(session, keepConnection(session, rules));
+    const connection = keepConnection(session, rules);
+    connections.set(session, connection);
     session.once("close", () => connections.delete(session));
+    // It shook hands while the door was being shut.
+    if (closing !== undefined) connection.close();
   });
   const address = await bound(server, options);
   server.on("error", (error: Error) => warn("the server could not take a connection", { error: error.message }));
 
-  let closing: Promise<void> | undefined;
   return {
     host: address.address,
     port: address.port,
@@ -128,12 +131,35 @@ export async function listen(served: Served, options: ListenOptions): Promise<Li
   };
 }
 
+/** The sockets that are open; what is too many from one address is not. */
+function watchSockets(server: Http2Server, maxPerAddress: number): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  const perAddress = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const address = socket.remoteAddress ?? "?";
+    const count = (change: number): void => {
+      const next = (perAddress.get(address) ?? 0) + change;
+      if (next === 0) perAddress.delete(address);
+      else perAddress.set(address, next);
+    };
+    sockets.add(socket);
+    count(1);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      count(-1);
+    });
+    if (perAddress.get(address)! > maxPerAddress) socket.destroy();
+  });
+  return sockets;
+}
+
 function rulesOf(served: Served, options: ListenOptions): ConnectionRules {
   const maxMessageBytes = options.maxMessageBytes ?? 16 * MIB;
   return {
     served,
     limit: { bytes: maxMessageBytes, option: "the server" },
-    budget: createBudget(maxMessageBytes * UNFINISHED_MESSAGES),
+    unfinished: createCommonBudget(maxMessageBytes * UNFINISHED_MESSAGES),
+    unread: createCommonBudget(maxMessageBytes * UNREAD_MESSAGES),
     maxStreams: options.maxStreamsPerConnection ?? 256,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
     idleTimeoutMs: options.idleTimeoutMs ?? 600_000,

@@ -140,7 +140,7 @@ export function openChannel(address: string, options: ChannelOptions = {}): Chan
 }
 
 function placeOf(address: string): { host: string; port: number } {
-  const parts = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]/]+)):(\d{1,5})$/.exec(address);
+  const parts = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^:[\]/]+)):(\d{1,5})$/.exec(address);
   const port = Number(parts?.[3]);
   if (parts === null || port < 1 || port > 65_535) {
     throw new WireError("INVALID_ARGUMENT", `"${address}" is no address: write host:port, as in "localhost:4001" or "[::1]:4001"`);

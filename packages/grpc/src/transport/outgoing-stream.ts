@@ -60,6 +60,10 @@ export function callOut(
   let metadata: Metadata = {};
   let ending: { readonly error: WireError | undefined } | undefined;
 
+  /** A duplex call that the other side has ended would stay half open. */
+  const endOurSide = (): void => {
+    if (!stream.writableEnded && !stream.destroyed) stream.end();
+  };
   const finish = (error: WireError | undefined): void => {
     if (!watch.finish()) return;
     settle(error);
@@ -68,6 +72,7 @@ export function callOut(
     end.count(-1, self);
     reader.release();
     if (error !== undefined && ending === undefined) stream.close(constants.NGHTTP2_CANCEL);
+    else endOurSide();
     hearer.ended(error, metadata);
   };
   const watch: CallWatch = watchCall(method, options, end.timers, settle);
@@ -83,7 +88,7 @@ export function callOut(
   stream.on("response", (headers) => {
     end.heard();
     const status = Number(headers[":status"]);
-    if (status !== 200 || !isGrpc(headers["content-type"])) {
+    if (!isGrpc(headers["content-type"]) || (status !== 200 && headers["grpc-status"] === undefined)) {
       return finish(failureOfHttp(method, status, status === 200 ? headers["content-type"] : undefined));
     }
     arrived(headers);
@@ -100,7 +105,9 @@ export function callOut(
     }
   });
   stream.on("end", () => {
-    if (ending === undefined || watch.over) return;
+    if (watch.over) return;
+    // No status has come, and none will: "close" says so.
+    if (ending === undefined) return endOurSide();
     const half = ending.error === undefined && reader.unfinished;
     finish(half ? new WireError("INTERNAL", `the answer to ${method} ended in the middle of a message`) : ending.error);
   });

@@ -70,8 +70,12 @@ export async function serveInMemory(t: TestContext, options: ServiceOptions = {}
 }
 
 /** Calls to a service. */
-export function worldOf(hub: FamilyHub, service: TaskHubService, metadata: Metadata = {}): World {
-  const channel = inMemoryChannel(service, { timers: hub.clock });
+export function worldOf(
+  hub: FamilyHub,
+  service: TaskHubService,
+  metadata: Metadata = {},
+  channel = inMemoryChannel(service, { timers: hub.clock }),
+): World {
   const withMetadata = (options: CallOptions = {}): CallOptions => ({ ...options, metadata: { ...metadata, ...options.metadata } });
   const read = async <M extends MethodName>(method: M, fields?: Fields<M>, options?: CallOptions): Promise<readonly Answer<M>[]> => {
     const messages: Answer<M>[] = [];

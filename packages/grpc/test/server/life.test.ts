@@ -78,6 +78,26 @@ test("a worker that has nothing in hand leaves nothing behind: another one has t
   assert.deepEqual(kinds(request.pastEvents), ["orchestratorStarted", "executionStarted"]);
 });
 
+test("what was never sent does not wait for the grace: it is offered to others a second later", async (t) => {
+  const world = await serveInMemory(t);
+  for (const instanceId of ["one", "two"]) await world.call("StartInstance", { instanceId, name: "greet" });
+  const gone = world.worker({ maxConcurrentOrchestrationWorkItems: 1 });
+  for (let turn = 0; turn < 2; turn++) {
+    const { token, request } = await gone.turn();
+    await world.call("CompleteOrchestratorTask", { instanceId: request.instanceId, completionToken: token });
+  }
+  for (const instanceId of ["one", "two"]) await world.call("RaiseEvent", { instanceId, name: "go" });
+  const sent = (await gone.turn()).request.instanceId;
+  gone.cancel();
+  const back = world.worker();
+  await world.hub.clock.advance(1_100);
+  const { request } = await back.turn();
+  assert.notEqual(request.instanceId, sent);
+  assert.equal(back.waiting.length, 0, "the one that was sent may still be answered");
+  await world.hub.clock.advance(9_000);
+  assert.equal((await back.turn()).request.instanceId, sent);
+});
+
 test("a connection that breaks is no end of the work: each of many comes to its end, once", async (t) => {
   const world = await serveInMemory(t, { reconnectGrace: "0s" });
   const ids = Array.from({ length: 20 }, (_, index) => `one-${index}`);

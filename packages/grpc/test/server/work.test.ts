@@ -576,3 +576,38 @@ test("PC 3.4 events that an answer has not taken are new once more in the next t
   assert.deepEqual(kinds(second.request.pastEvents), ["orchestratorStarted", "executionStarted"]);
   assert.deepEqual(kinds(second.request.newEvents), ["orchestratorStarted", "eventRaised"]);
 });
+
+test("PC 9 a rewind is shown as the family has it: the whole history with its end, and the rewind alone; the new history counts", async (t) => {
+  const world = await serveInMemory(t);
+  await started(world, "one");
+  const worker = world.worker();
+  await answer(world, worker, [schedule(1, "hello")]);
+  const first = await worker.activity();
+  const failureDetails = { errorType: "Outage", errorMessage: "the bank is closed" };
+  await world.call("CompleteActivityTask", { instanceId: "one", taskId: 1, completionToken: first.token, failureDetails });
+  const failed = create(OrchestratorActionSchema, {
+    id: 2,
+    orchestratorActionType: { case: "completeOrchestration", value: { orchestrationStatus: FAILED, failureDetails } },
+  });
+  await answer(world, worker, [failed]);
+
+  await world.call("RewindInstance", { instanceId: "one", reason: "it is open" });
+  await world.call("RaiseEvent", { instanceId: "one", name: "meanwhile" });
+  const { token, request } = await worker.turn();
+  assert.equal(request.pastEvents.at(-1)?.eventType.case, "executionCompleted");
+  assert.deepEqual(kinds(request.newEvents), ["orchestratorStarted", "executionRewound"]);
+
+  const dropped = new Set(["taskScheduled", "taskFailed", "executionCompleted"]);
+  const newHistory = [...request.pastEvents, ...request.newEvents].filter(({ eventType }) => !dropped.has(eventType.case ?? ""));
+  for (const { eventType } of newHistory)
+    if (eventType.case === "executionStarted") eventType.value.orchestrationInstance!.executionId = "the-second-life";
+  const rewind = create(OrchestratorActionSchema, { id: -1, orchestratorActionType: { case: "rewindOrchestration", value: { newHistory } } });
+  await world.call("CompleteOrchestratorTask", { instanceId: "one", completionToken: token, actions: [rewind] });
+
+  const again = await worker.turn();
+  assert.equal(again.request.executionId, "the-second-life");
+  assert.deepEqual(kinds(again.request.newEvents), ["orchestratorStarted", "eventRaised"], "I5 what came meanwhile is there");
+  assert.ok(!kinds(again.request.pastEvents).includes("taskFailed"));
+  await world.call("CompleteOrchestratorTask", { instanceId: "one", completionToken: again.token, actions: [complete(3, '"done"')] });
+  assert.equal((await stateOf(world, "one"))?.orchestrationStatus, COMPLETED);
+});

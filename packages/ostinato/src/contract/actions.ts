@@ -101,6 +101,8 @@ export interface CompleteOrchestration {
   readonly failure?: Failure;
   /** CONTINUED_AS_NEW only: the next execution's version, when it changes. */
   readonly newVersion?: string;
+  /** CONTINUED_AS_NEW only: the next execution's tags, when they change. None at all leaves them as they are. */
+  readonly tags?: Tags;
   /** CONTINUED_AS_NEW only: buffered events that no wait has taken, in order of arrival. */
   readonly carriedEvents?: readonly EventRaised[];
   /** CONTINUED_AS_NEW only: how many buffered events were dropped since the program said so. */

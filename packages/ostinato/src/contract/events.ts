@@ -35,6 +35,9 @@ export interface ExecutionStarted extends EventBase {
   /** True when the input was checked, by the caller's contract or in the first turn, so the worker need not. False: whoever keeps the history
    *  records no checks, so the input is checked at every replay. Absent: it was not checked yet. */
   readonly validated?: boolean;
+  /** The history was rewound by taking out what had failed, as servers of the family do: what the program asks for in its replay without a record
+   *  is asked for by the turn that follows. Our own histories never have it. */
+  readonly isCut?: boolean;
   /** After continue-as-new: events that the execution before had not consumed. Delivered right after this event, before everything else. */
   readonly carriedEvents?: readonly EventRaised[];
   readonly traceContext?: string;

@@ -167,6 +167,7 @@ function continueAsNew(
   const { record, at } = turn;
   const { awaitedEvents: _awaited, stall: _stall, notBefore: _notBefore, version, ...rest } = record;
   const nextVersion = completion.newVersion ?? version;
+  const tags = Object.keys(completion.tags ?? {}).length > 0 ? completion.tags : record.tags;
   const lineage = nextLineage(record.lineage);
   const start: ExecutionStarted = {
     kind: "ExecutionStarted",
@@ -180,7 +181,7 @@ function continueAsNew(
       version: nextVersion,
       input: completion.result,
       parent: record.parent,
-      tags: record.tags,
+      tags,
       traceContext: record.traceContext,
       carriedEvents: completion.carriedEvents?.length ? completion.carriedEvents : undefined,
     }),
@@ -188,7 +189,7 @@ function continueAsNew(
   draft.messages.push(startMessage(start, "program"));
   const next: InstanceRecord = {
     ...rest,
-    ...given({ version: nextVersion }),
+    ...given({ version: nextVersion, tags }),
     executionId,
     lineage,
     status: "RUNNING",

@@ -30,7 +30,7 @@ export function tellParent(
   const event: HistoryEvent =
     status === "COMPLETED"
       ? { kind: "SubOrchestrationInstanceCompleted", ...common, ...given({ result: end.output }) }
-      : { kind: "SubOrchestrationInstanceFailed", ...common, failure: end.failure ?? terminationFailure(record, end.output) };
+      : { kind: "SubOrchestrationInstanceFailed", ...common, failure: end.failure ?? failureWithout(record, status, end.output) };
   return [
     {
       id: `${record.executionId}:end`,
@@ -43,9 +43,9 @@ export function tellParent(
   ];
 }
 
-function terminationFailure(record: InstanceRecord, output: string | undefined): Failure {
-  return {
-    errorType: "OrchestrationTerminated",
-    message: `The sub-orchestration '${record.name}' (${record.id}) was terminated${output === undefined ? "" : ` with ${output}`}.`,
-  };
+/** A child's end that tells no failure of its own: it was terminated, or its worker said no more than that it failed. */
+function failureWithout({ name, id }: InstanceRecord, status: "FAILED" | "TERMINATED", output: string | undefined): Failure {
+  const what = `The sub-orchestration '${name}' (${id})`;
+  if (status === "FAILED") return { errorType: "OrchestrationFailed", message: `${what} failed; its worker did not say why.` };
+  return { errorType: "OrchestrationTerminated", message: `${what} was terminated${output === undefined ? "" : ` with ${output}`}.` };
 }

@@ -26,6 +26,7 @@ const handlers: Handlers = {
     if (turn.replaying) turn.endOfRecordedTurn(event);
     if (turn.difference === undefined) turn.rewinding?.turnBegins();
     if (event.timestamp > turn.clock) turn.clock = event.timestamp;
+    if (!turn.replaying) turn.askForMissing();
   },
   ExecutionStarted(turn, event) {
     if (turn.started !== undefined) return;

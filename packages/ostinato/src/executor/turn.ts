@@ -299,11 +299,16 @@ export class Turn {
     // It failed here, and now it goes on: what it asks for beyond its end is asked for when it is rewound.
     if (this.endRecorded && (this.rewinding?.ahead ?? 0) > 0) return;
     const recorded = event === undefined ? {} : { recorded: { number: this.eventsSeen, event } };
-    for (const asked of this.#unrecorded?.values() ?? []) {
+    // What is missing in a history that was cut comes later, or is asked for once more.
+    const missing = this.started?.isCut === true ? undefined : this.#unrecorded;
+    for (const asked of missing?.values() ?? []) {
       this.differ({ ...recorded, asked });
       return;
     }
-    if (this.over && !this.endRecorded) this.differ({ ...recorded, asked: "end" });
+    if (!this.over || this.endRecorded) return;
+    // The end was taken out as well: it is told again.
+    if (this.started?.isCut === true) this.overInReplay = false;
+    else this.differ({ ...recorded, asked: "end" });
   }
 
   /** What was asked for in the replay and is not recorded: it is taken back, to be asked for anew. */
@@ -311,6 +316,21 @@ export class Turn {
     const actions = [...(this.#unrecorded?.values() ?? [])];
     this.#unrecorded = undefined;
     return actions;
+  }
+
+  /** Asks once more for what was taken out of the history: under the same numbers, with all the time that it had. */
+  askForMissing(): void {
+    if (this.started?.isCut !== true || this.over) return;
+    for (const action of this.takeUnrecorded()) {
+      const call = this.open.get(action.id)?.call;
+      if (action.kind !== "scheduleTask" || call?.expiresAt === undefined) {
+        this.ask(action);
+        continue;
+      }
+      call.expiresAt += this.clock - call.begunAt;
+      call.begunAt = this.clock;
+      this.ask({ ...action, expiresAt: call.expiresAt });
+    }
   }
 
   differ(difference: Difference): void {

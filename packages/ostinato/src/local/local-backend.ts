@@ -151,6 +151,8 @@ class LocalBackend {
   readonly #activitiesAside = new Map<InstanceNumber, ActivityClaim[]>();
   /** Instances whose activities may be tried again as soon as somebody has them. */
   readonly #triesToCome = new Set<InstanceNumber>();
+  /** Turns on their way to the store. */
+  readonly #committing = new Set<Commit>();
   readonly #warned = new Set<string>();
   readonly #unwatch: () => void;
   readonly #underWay: UnderWay;
@@ -652,6 +654,7 @@ class LocalBackend {
       if (broken === undefined) {
         worker.reserved += activities = claimedActivities(commit);
         worker.reservedTurns += children = claimedChildren(commit);
+        this.#committing.add(commit);
         result = (await this.#store.commit([commit]))[0] ?? NO_ANSWER;
       } else result = notWritten(BROKEN, broken);
     } catch (error) {
@@ -659,6 +662,7 @@ class LocalBackend {
       result = notWritten(commit === undefined ? BROKEN : (error as Error).name, (error as Error).message);
       if (commit !== undefined) held.unknown = [...(held.unknown ?? []), commit];
     }
+    if (commit !== undefined) this.#committing.delete(commit);
     try {
       if (result.ok && activities > 0) this.#startBornClaimed(worker, commit!.activities, result.at);
       worker.reserved -= activities;
@@ -666,6 +670,8 @@ class LocalBackend {
       this.#endTurn(held);
       if (result.ok) this.#turnCommitted(out, outcome, commit!, result);
       else this.#notCommitted(held, taken, result);
+      // It was given up while the answer was on its way.
+      if (held.state === "gone") this.#releaseAllUnknown(held);
       // Only now: until here the room was spoken for.
       this.#dispatcher.roomFreed();
     } finally {
@@ -988,16 +994,24 @@ class LocalBackend {
     const { folds } = this.#held.take(held);
     this.#forget(held);
     this.#held.remove(held);
-    for (const { activities, messages } of held.unknown ?? []) {
+    this.#releaseAllUnknown(held);
+    return this.#foldsAsMessages(folds);
+  }
+
+  #releaseAllUnknown(held: Held): void {
+    const commits = held.unknown ?? [];
+    held.unknown = undefined;
+    for (const { activities, messages } of commits) {
       const made = messages.flatMap((message) => (message.creates?.claimed ? [message.creates.record] : []));
       void this.#underWay.run(this.#releaseUnknown(activities, made));
     }
-    return this.#foldsAsMessages(folds);
   }
 
   /** What a commit whose answer was lost has handed to this process, if it was written after all: nobody here runs it, so somebody else may. */
   async #releaseUnknown(rows: readonly ActivityRow[], made: readonly InstanceRecord[]): Promise<void> {
     for (let delay = 250; ; delay = Math.min(delay * 2, 10_000)) {
+      // Whether a later try of the same turn has them its answer will say.
+      while (!this.#closed && this.#isCommitting(rows, made)) await this.#underWay.pause(250);
       try {
         const leases: (Lease | ActivityLease)[] = [];
         for (const row of rows) if (row.claimed && !this.#runs(row)) leases.push({ key: row, epoch: row.epoch });
@@ -1015,12 +1029,21 @@ class LocalBackend {
     }
   }
 
+  /** A turn is on its way to the store that claims one of these under the same epoch: its bodies may be about to begin (A2). */
+  #isCommitting(rows: readonly ActivityRow[], made: readonly InstanceRecord[]): boolean {
+    for (const { activities, messages } of this.#committing) {
+      for (const mine of activities) if (rows.some((row) => mine.claimed && mine.epoch === row.epoch && isSameActivity(mine, row))) return true;
+      for (const { creates } of messages)
+        if (creates?.claimed && made.some(({ executionId }) => executionId === creates.record.executionId)) return true;
+    }
+    return false;
+  }
+
   /** A later try of the same turn has begun it here, under the same epoch: that one is known, and answered for (A2). */
   #runs(row: ActivityRow): boolean {
     let runs = false;
     this.#activities.each(({ claim }) => {
-      const { number, generation, taskId } = claim.row;
-      runs ||= number === row.number && generation === row.generation && taskId === row.taskId && claim.epoch === row.epoch;
+      runs ||= claim.epoch === row.epoch && isSameActivity(claim.row, row);
     });
     return runs;
   }
@@ -1283,6 +1306,10 @@ function claimedChildren(commit: Commit): number {
   let count = 0;
   for (const message of commit.messages) if (message.creates?.claimed) count++;
   return count;
+}
+
+function isSameActivity(a: ActivityKey, b: ActivityKey): boolean {
+  return a.number === b.number && a.generation === b.generation && a.taskId === b.taskId;
 }
 
 function notWritten(errorType: string, message: string): Extract<CommitResult, { ok: false }> {
