@@ -37,7 +37,7 @@ export interface Column {
 
 /** How a story went. */
 export type Outcome =
-  | { readonly state: "yes"; readonly ms: number }
+  | { readonly state: "yes" }
   /** It does not hold, and nobody has explained it. */
   | { readonly state: "failed"; readonly why: string }
   /** It does not hold, as is known. */
@@ -79,10 +79,11 @@ export async function tell(
   const cast = await raise(peer, installed, column, folder);
   const outcomes: Record<string, Outcome> = {};
   const play = async (story: Story): Promise<void> => {
+    const begun = performance.now();
     const known = knownFor(peer, column, story.name);
     const outcome = await outcomeOf(peer, column, story, known, cast.stageFor(known === undefined ? PATIENCE_MS : KNOWN_MS));
     outcomes[story.name] = outcome;
-    const rest = outcome.state === "yes" ? `${(outcome.ms / 1_000).toFixed(1)} s` : outcome.why;
+    const rest = outcome.state === "yes" ? `${((performance.now() - begun) / 1_000).toFixed(1)} s` : outcome.why;
     options.say(`    ${outcome.state.padEnd(6)} ${story.name}  ${rest}`);
   };
   try {
@@ -104,10 +105,9 @@ export async function tell(
 async function outcomeOf(peer: Peer, column: Column, story: Story, known: string | undefined, stage: Stage): Promise<Outcome> {
   const missing = missingFor(peer, column, story.needs ?? {});
   if (missing !== undefined) return { state: "lacks", why: missing };
-  const begun = performance.now();
   try {
     await bounded(story.run(stage));
-    return { state: "yes", ms: performance.now() - begun };
+    return { state: "yes" };
   } catch (error) {
     if (known !== undefined) return { state: "no", why: known };
     return { state: "failed", why: error instanceof Error ? error.message : String(error) };

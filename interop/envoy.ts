@@ -132,7 +132,7 @@ export async function startEnvoy(command: EnvoyCommand, readyMs = 20_000): Promi
   const waiting = new Map<number, Waiting>();
   const gone = new Promise<void>((resolve) => {
     const leave = (why: string): void => {
-      for (const { op, reject } of waiting.values()) reject(new Error(`${op}: the envoy ${why}.\n${said()}`));
+      for (const asked of waiting.values()) asked.reject(new Error(`${asked.op}: the envoy ${why}.\n${said()}`));
       waiting.clear();
       resolve();
     };
@@ -141,8 +141,7 @@ export async function startEnvoy(command: EnvoyCommand, readyMs = 20_000): Promi
   });
   child.stdin.on("error", () => undefined);
 
-  let ready: () => void = () => undefined;
-  const isReady = new Promise<void>((resolve) => (ready = resolve));
+  const { promise: isReady, resolve: ready } = Promise.withResolvers<void>();
   createInterface({ input: child.stdout }).on("line", (line) => {
     const answer = parsed(line);
     if (answer?.ready === true) ready();

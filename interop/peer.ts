@@ -73,7 +73,7 @@ export async function run(
   } catch (error) {
     const { stderr, stdout, code, message } = error as { stderr?: string; stdout?: string; code?: string | number; message: string };
     if (code === "ENOENT") throw new Unavailable(`${file} is not installed`);
-    const said = (stderr || stdout || message).trim().split("\n").slice(-3).join(" ");
+    const said = (stderr || stdout || message).trim().split("\n").slice(-1).join(" ").slice(0, 300);
     throw new Unavailable(`${file} ${args[0] ?? ""} failed: ${withoutHosts(said)}`);
   }
 }

@@ -41,6 +41,28 @@ for (const url of ["memory:", "sqlite:orders.db"]) {
 }
 `;
 
+/** What somebody writes who serves a file, and uses it by its address. */
+const wireProgram = `
+import { strictEqual } from "node:assert";
+import { serve } from "@ostinato/grpc";
+import { activity, openTaskHub, orchestrator } from "ostinato";
+
+const hello = activity("hello", async (ctx, name: string) => \`Hello \${name}!\`);
+const greet = orchestrator("greet", async (ctx, name: string) => ctx.callActivity(hello, name));
+
+const file = await openTaskHub("sqlite:served.db");
+const server = await serve(file, { port: 0 });
+const hub = await openTaskHub(\`grpc://127.0.0.1:\${server.port}\`);
+const worker = await hub.startWorker({ orchestrators: [greet], activities: [hello] });
+const greeting: string = await (await hub.start(greet, "Tokyo")).result({ timeout: "30s" });
+strictEqual(greeting, "Hello Tokyo!");
+await worker.stop();
+await hub.close();
+await server.close();
+await file.close();
+console.log("grpc:", greeting);
+`;
+
 /** What somebody with a linter writes on the first evening: a configuration, and an orchestrator that it has to refuse. */
 const lintConfig = `
 import ostinato from "eslint-plugin-ostinato";
@@ -68,9 +90,10 @@ async function contentsOf(tarball: string, { files: promised = [] }: Manifest): 
   for (const file of files) console.log(`${String(file.size).padStart(9)}  ${file.path}`);
   console.log(`${String(described?.unpackedSize ?? 0).padStart(9)}  in ${files.length} files, ${size} packed`);
   const isPage = (path: string): boolean => promised.includes("docs") && /^docs\/.+\.md$/.test(path);
+  const isSource = (path: string): boolean => promised.includes("proto") && /^proto\/.+\.proto$/.test(path);
   const isOfUse = (path: string): boolean =>
     /^(?:dist\/.+\.(?:js|d\.ts)|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(path) && !path.includes(".test.");
-  const strays = files.filter(({ path }) => !isOfUse(path) && !isPage(path));
+  const strays = files.filter(({ path }) => !isOfUse(path) && !isPage(path) && !isSource(path));
   const missing = ["README.md", "LICENSE", "CHANGELOG.md"].filter((name) => !files.some(({ path }) => path === name));
   if (missing.length > 0) throw new Error(`not packed: ${missing.join(", ")}`);
   if (strays.length > 0) throw new Error(`packed, but of no use to a user: ${strays.map(({ path }) => path).join(", ")}`);
@@ -118,10 +141,17 @@ async function liveWith(packages: readonly Packed[]): Promise<void> {
     await writeFile(join(folder, "main.ts"), program);
     await runProgram(folder, "main.ts", names);
     await runElsewhere(folder, "main.ts");
+    if (names.includes("@ostinato/grpc")) {
+      await writeFile(join(folder, "wire.ts"), wireProgram);
+      await runProgram(folder, "wire.ts", names);
+      await runElsewhere(folder, "wire.ts", (name) => name.startsWith("Node"));
+    }
     for (const { manifest } of packages) await runCommands(folder, manifest);
     if (names.includes("eslint-plugin-ostinato")) await runLinter(folder);
 
-    const optional = packages.flatMap(({ manifest }) => Object.keys(manifest.peerDependencies ?? {})).filter((name) => name !== "eslint");
+    const peers = packages.flatMap(({ manifest }) => Object.keys(manifest.peerDependencies ?? {})).filter((name) => !names.includes(name));
+    // A credential of a cloud that is not here is nothing to try.
+    const optional = peers.filter((name) => name !== "eslint" && name !== "@azure/identity");
     if (optional.length > 0) await install(folder, await packForeign(optional, foreign));
     const doors = packages.flatMap(({ manifest }) =>
       Object.entries(manifest.exports ?? {}).flatMap(([door, target]) =>
@@ -138,7 +168,7 @@ async function liveWith(packages: readonly Packed[]): Promise<void> {
         .join(""),
     );
     await runProgram(folder, "doors.ts", [...names, ...optional]);
-    await checkTypes(folder);
+    await checkTypes(folder, names);
   } finally {
     await rm(folder, { recursive: true, force: true });
     await rm(foreign, { recursive: true, force: true });
@@ -151,13 +181,14 @@ async function runProgram(folder: string, file: string, names: readonly string[]
 }
 
 /** The same program on the other runtimes that users have. */
-async function runElsewhere(folder: string, file: string): Promise<void> {
+async function runElsewhere(folder: string, file: string, isWanted: (name: string) => boolean = () => true): Promise<void> {
   const { runtimes, missing } = await otherRuntimes();
   for (const {
     name,
     command: [binary, ...args],
   } of runtimes) {
-    for (const leftover of ["orders.db", "orders.db-wal", "orders.db-shm", "orders.db-lock"])
+    if (!isWanted(name)) continue;
+    for (const leftover of ["orders", "served"].flatMap((name) => [`${name}.db`, `${name}.db-wal`, `${name}.db-shm`, `${name}.db-lock`]))
       await rm(join(folder, leftover), { force: true });
     await read(binary, [...args, file], { cwd: folder, timeoutMs: 60_000 }).catch((error: unknown) => {
       throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
@@ -192,7 +223,7 @@ async function runLinter(folder: string): Promise<void> {
   console.log("runs: eslint with eslint-plugin-ostinato");
 }
 
-async function checkTypes(folder: string): Promise<void> {
+async function checkTypes(folder: string, names: readonly string[]): Promise<void> {
   for (const types of ["@types/node", "undici-types"])
     await cp(join(root, "node_modules", types), join(folder, "node_modules", types), { recursive: true });
   for (const resolution of [
@@ -209,7 +240,10 @@ async function checkTypes(folder: string): Promise<void> {
       skipLibCheck: false,
       noEmit: true,
     };
-    await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts", "doors.ts"] }));
+    await writeFile(
+      join(folder, "tsconfig.json"),
+      JSON.stringify({ compilerOptions, files: ["main.ts", "doors.ts", ...(names.includes("@ostinato/grpc") ? ["wire.ts"] : [])] }),
+    );
     await read(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", folder, "--pretty", "false"], {
       cwd: folder,
     }).catch((error: unknown) => {

@@ -3,6 +3,7 @@
 //   npm test                                              all of them
 //   npm test -- packages/ostinato/src/engine              those of a folder, a file or a pattern
 //   npm test -- --test-name-pattern="timer" --watch       any option of `node --test`
+//   THROUGH=grpc npm test                                 the contract of backends through the wire alone (part of all of them, too)
 //
 // A terminal sees every test; a log sees failures and the summary.
 import { existsSync, statSync } from "node:fs";
@@ -18,6 +19,13 @@ const everything = [
   "scripts/**/*.test.ts",
   "reliability/**/*.test.ts",
 ];
+
+const through: Readonly<Record<string, readonly string[]>> = { grpc: ["packages/grpc/test/backend-*.test.ts"] };
+const { THROUGH: weather } = process.env;
+if (weather !== undefined && through[weather] === undefined) {
+  console.error(`THROUGH=${weather} is not known; there is ${Object.keys(through).join(", ")}.`);
+  process.exit(2);
+}
 
 const options: string[] = [];
 const patterns: string[] = [];
@@ -35,6 +43,12 @@ const reporting = options.some((option) => option.startsWith("--test-reporter"))
   : ["--test-reporter", reporter, "--test-reporter-destination", "stdout"];
 process.exitCode = await run(
   process.execPath,
-  ["--test", ...reporting, "--test-timeout=240000", ...options, ...(patterns.length > 0 ? patterns : everything)],
+  [
+    "--test",
+    ...reporting,
+    "--test-timeout=240000",
+    ...options,
+    ...(patterns.length > 0 ? patterns : weather === undefined ? everything : through[weather]!),
+  ],
   { cwd: root },
 );

@@ -12,30 +12,30 @@ export const java: Peer = {
   prefix: "java",
   lacks: {
     client: {
-      innerFailure: "the client shows no inner failures",
-      tags: "the client has no tags",
-      listIds: "the client does not list ids",
-      recursiveTerminate: "the client terminates one at a time",
-      recursivePurge: "the client does not purge children",
-      rewind: "the client has no rewind",
-      history: "the client has no histories",
+      innerFailure: "their client shows no inner failures",
+      tags: "their client has no tags",
+      listIds: "their client does not list ids",
+      recursiveTerminate: "their client terminates one at a time",
+      recursivePurge: "their client does not purge children",
+      rewind: "their client has no rewind",
+      history: "their client has no histories",
     },
     worker: {
       version: "an orchestrator does not know its version",
-      versionFilter: "the worker knows no versions",
+      versionFilter: "their worker knows no versions",
       parent: "a child does not know its parent",
       nonRetriable: "an activity cannot mark what it throws as non-retriable",
-      rewind: "the worker knows no rewind",
-      innerFailure: "the worker sends no causes",
+      rewind: "their worker knows no rewind",
+      innerFailure: "their worker sends no causes",
     },
   },
   differs: {
     client: {
-      "restart under the same id": "the client starts anew under the id, which our server refuses while the finished instance is there",
+      "restart under the same id": "their client starts anew under the id, which our server refuses while the finished instance is there",
     },
     worker: {
-      "event names without regard to case": "the worker tells events apart by case",
-      "carried events of continue-as-new": "the worker carries on what it has already taken in the same turn, and in no order",
+      "event names without regard to case": "their worker tells events apart by case",
+      "carried events of continue-as-new": "their worker carries on what it has already taken in the same turn, and in no order",
     },
   },
   async install() {

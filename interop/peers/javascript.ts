@@ -11,10 +11,10 @@ export const javascript: Peer = {
   title: "JavaScript",
   prefix: "js",
   lacks: {
-    client: { innerFailure: "the client shows no inner failures" },
+    client: { innerFailure: "their client shows no inner failures" },
     worker: {
       nonRetriable: "an activity cannot mark what it throws as non-retriable",
-      innerFailure: "the worker sends no causes",
+      innerFailure: "their worker sends no causes",
     },
   },
   async install() {

@@ -5,6 +5,8 @@
 // Always:  AT1 nothing that the attacker may do, being let into the hub, would disturb the honest: it takes no work by their names, and purges and
 //             recreates in the hub `wild` alone. What it may not do it tries everywhere.
 import { METHODS, readRequest, type MethodName } from "../../packages/grpc/src/codec/messages.ts";
+import { OWN_CALLS, writeCalls } from "../../packages/grpc/src/codec/own-calls.ts";
+import { OwnCallsSchema } from "../../packages/grpc/src/generated/task_hub_sidecar_pb.js";
 import type { Chance } from "../simulation/chance.ts";
 import { grow, type Lore } from "./grow.ts";
 import { HONEST_ACTIVITIES, HONEST_NAMES } from "./honest.ts";
@@ -18,6 +20,8 @@ import * as words from "./words.ts";
 export const MOVES = [
   /** Any call, with a message grown from its schema. */
   "call",
+  /** Several of them in one message of one stream, as ends of ours send them. */
+  "calls together",
   /** A request that the honest one made, with another caller and damage. */
   "echo of the honest",
   "start",
@@ -115,7 +119,8 @@ export class Attacker {
     // Without work of its own there is nothing to answer.
     if (this.#held.length === 0 && this.#chance.happens(0.1)) return "open stream";
     const roll = this.#chance.below(100);
-    if (roll < 24) return "call";
+    if (roll < 21) return "call";
+    if (roll < 24) return "calls together";
     if (roll < 28) return "echo of the honest";
     if (roll < 42) return "start";
     if (roll < 44) return "open stream";
@@ -124,7 +129,7 @@ export class Attacker {
     if (roll < 76) return "abandon";
     if (roll < 80) return "part of an answer";
     if (roll < 83) return "answer again";
-    if (roll < 97) return this.#chance.pick(MOVES.slice(9, 17));
+    if (roll < 97) return this.#chance.pick(MOVES.slice(10, 18));
     return roll < 99 ? "unknown method" : "no message at all";
   }
 
@@ -133,6 +138,8 @@ export class Attacker {
     switch (move) {
       case "call":
         return this.#grown(move, chance.pick(METHOD_NAMES));
+      case "calls together":
+        return this.#together();
       case "echo of the honest":
         return this.#echo();
       case "start":
@@ -231,6 +238,29 @@ export class Attacker {
       demand,
       ...(token === undefined ? {} : { token }),
       timeoutMs: SLOW.has(method) ? chance.pick([1, 100, 5_000, 30_000]) : 120_000,
+    };
+  }
+
+  /** To the hub `wild` alone: what they may do they do where their stream is (AT1). */
+  #together(): Shot {
+    const chance = this.#chance;
+    const moves = ["call", "call", "start", "answer turn", "answer activity", "abandon", "unknown method", "history"] as const;
+    const calls = Array.from({ length: chance.between(1, 5) }, (_, n) => {
+      const { method, bytes } = this.#of(chance.pick(moves));
+      return { number: chance.happens(0.9) ? n : chance.pick([0, 4_294_967_295]), method, message: bytes };
+    });
+    const fields = read(writeCalls(calls), OwnCallsSchema) ?? [];
+    const harmed = chance.happens(0.3) ? mutate(fields, chance, this.#lore()) : { bytes: write(fields), with: [] };
+    return {
+      move: "calls together",
+      method: OWN_CALLS,
+      hub: "wild",
+      caller: chance.happens(0.95) ? "attacker" : chance.pick(["viewer", "stranger", "nobody"] as const),
+      ours: chance.happens(0.9),
+      bytes: harmed.bytes,
+      damage: harmed.with,
+      demand: undefined,
+      timeoutMs: 30_000,
     };
   }
 

@@ -2,6 +2,7 @@
 //
 // Owns:    which of the honest one's items are out right now, as somebody would know who reads all of its traffic.
 import { METHODS, readReply } from "../../packages/grpc/src/codec/messages.ts";
+import { readCalls } from "../../packages/grpc/src/codec/own-calls.ts";
 import type { Channel } from "../../packages/grpc/src/transport/transport.ts";
 import { WorkItemSchema } from "../../packages/grpc/src/generated/task_hub_sidecar_pb.js";
 import { read, type Field } from "./tree.ts";
@@ -82,6 +83,24 @@ export class WireTap {
         },
         options,
       );
+    },
+    duplex: (method, listener, options) => {
+      const stream = channel.duplex(method, listener, options);
+      // One message after the other: what is sent later waits for the thinking of what was sent before.
+      let before = Promise.resolve();
+      return {
+        cancel: () => stream.cancel(),
+        send: (bytes) => {
+          const calls = readCalls(bytes);
+          const thinks = calls.some((each) => each.method.startsWith("Complete"));
+          const go = async (): Promise<void> => {
+            if (thinks) await this.#pause();
+            for (const each of calls) this.#sent(each.method, each.message);
+            stream.send(bytes);
+          };
+          before = before.then(go);
+        },
+      };
     },
   });
 

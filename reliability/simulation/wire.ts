@@ -7,6 +7,7 @@
 //          WR2 a process that stands still is told when it goes on, on either side; a dead one never.
 //          WR3 what a body outside holds is its own for as long as its stream is open and its server has its lease, and no longer is claimed.
 import { readRequest } from "../../packages/grpc/src/codec/messages.ts";
+import { readAnswers, readCalls, type CallOut } from "../../packages/grpc/src/codec/own-calls.ts";
 import { inMemoryChannel, type CallFault, type InMemoryChannel, type OutgoingCall } from "../../packages/grpc/src/transport/in-memory.ts";
 import type { Channel, OpenStream, Served, StreamListener } from "../../packages/grpc/src/transport/transport.ts";
 import { WireError } from "../../packages/grpc/src/transport/wire-error.ts";
@@ -100,6 +101,7 @@ export class Wire {
   channelOf(outsider: Outsider): Channel {
     const { agenda } = this.#world;
     const { chance, deliver, isDead } = outsider;
+    const goesAlone = chance.happens(0.5);
     let current: { readonly door: string; readonly channel: InMemoryChannel } | undefined;
     const connection = (): InMemoryChannel => {
       if (current !== undefined && this.#connections.has(current)) return current.channel;
@@ -152,11 +154,25 @@ export class Wire {
           const channel = connection();
           return channel.stream(method, message, this.#listening(outsider, current!.door, method, listener), options);
         } catch (error) {
-          deliver(() => listener.ended(error as WireError));
+          queueMicrotask(() => deliver(() => listener.ended(error as WireError)));
           return NOTHING;
         }
       },
-      duplex: (method, listener, options) => connection().duplex(method, listener, options),
+      duplex: (method, listener, options) => {
+        if (isDead()) return NOTHING;
+        // Some go alone with each call, as those do whose server knows no calls that travel together.
+        if (goesAlone) {
+          queueMicrotask(() => deliver(() => listener.ended(new WireError("UNIMPLEMENTED", `there is no ${method} here`))));
+          return NOTHING;
+        }
+        try {
+          const channel = connection();
+          return channel.duplex(method, this.#listening(outsider, current!.door, method, listener), options);
+        } catch (error) {
+          queueMicrotask(() => deliver(() => listener.ended(error as WireError)));
+          return NOTHING;
+        }
+      },
       reset: leave,
       close: () => {
         leave();
@@ -221,6 +237,25 @@ export class Wire {
             return writer.write(bytes);
           },
         }),
+      duplex: (call, incoming, writer) => {
+        const asked = new Map<number, CallOut>();
+        const come = (bytes: Uint8Array): void => {
+          for (const each of readCalls(bytes)) {
+            asked.set(each.number, each);
+            if (each.method === "RaiseEvent") this.#brought(each.message);
+          }
+        };
+        return served.duplex(call, seen(incoming, come), {
+          drained: () => writer.drained(),
+          write: (bytes) => {
+            for (const answer of readAnswers(bytes)) {
+              const each = asked.get(answer.number);
+              if (each !== undefined && !("error" in answer)) this.tokens.answered(each.method, each.message);
+            }
+            return writer.write(bytes);
+          },
+        });
+      },
     };
   }
 
@@ -281,6 +316,22 @@ function heldUp(service: Served, deliver: (run: () => void) => void): Served {
     unary: (call, message) => new Promise((resolve, reject) => deliver(() => void service.unary(call, message).then(resolve, reject))),
     stream: (call, message, writer) =>
       new Promise((resolve, reject) => deliver(() => void service.stream(call, message, writer).then(resolve, reject))),
-    duplex: (call, incoming, writer) => service.duplex(call, incoming, writer),
+    duplex: (call, incoming, writer) =>
+      new Promise((resolve, reject) => deliver(() => void service.duplex(call, held(incoming, deliver), writer).then(resolve, reject))),
   };
+}
+
+/** What comes to a process that may stand still. */
+async function* held(incoming: AsyncIterable<Uint8Array>, deliver: (run: () => void) => void): AsyncIterable<Uint8Array> {
+  for await (const bytes of incoming) {
+    await new Promise<void>((resolve) => deliver(resolve));
+    yield bytes;
+  }
+}
+
+async function* seen(incoming: AsyncIterable<Uint8Array>, see: (bytes: Uint8Array) => void): AsyncIterable<Uint8Array> {
+  for await (const bytes of incoming) {
+    see(bytes);
+    yield bytes;
+  }
 }

@@ -59,6 +59,27 @@ export async function rawConnection(port: number, settings: readonly (readonly [
       return setting;
     }),
   );
-  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), rawFrame(FRAME.settings, 0, 0, body), rawFrame(FRAME.settings, 1, 0)]));
+  socket.write(
+    Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), rawFrame(FRAME.settings, 0, 0, body), rawFrame(FRAME.settings, 1, 0)]),
+  );
   return socket;
+}
+
+let pings = 0;
+
+/** Resolves when the other side has seen all that was sent before. */
+export function seen(socket: Socket): Promise<void> {
+  const body = Buffer.concat([word(0x5eed), word((pings += 1))]);
+  const answer = rawFrame(FRAME.ping, 1, 0, body);
+  return new Promise((resolve) => {
+    let heard = Buffer.alloc(0);
+    const listen = (chunk: Buffer): void => {
+      heard = Buffer.concat([heard.subarray(-answer.length), chunk]);
+      if (!heard.includes(answer)) return;
+      socket.off("data", listen);
+      resolve();
+    };
+    socket.on("data", listen);
+    socket.write(rawFrame(FRAME.ping, 0, 0, body));
+  });
 }

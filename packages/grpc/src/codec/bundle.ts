@@ -4,6 +4,8 @@
 //          BU2 a message has at most so many bytes, unless a single part has more.
 
 const MOST_BYTES = 262_144;
+/** What a part takes beside its own bytes, at most. */
+const BESIDE_BYTES = 64;
 
 /** Gathers parts, and sends those that were added in the same turn together. */
 export function createBundle<T extends { readonly bytes: number }>(send: (parts: readonly T[]) => void): (part: T) => void {
@@ -17,10 +19,11 @@ export function createBundle<T extends { readonly bytes: number }>(send: (parts:
     send(ready);
   };
   return (part) => {
-    if (bytes + part.bytes > MOST_BYTES) flush();
+    const added = part.bytes + BESIDE_BYTES;
+    if (bytes + added > MOST_BYTES) flush();
     // After all promises that are settled by now have been heard: one commit answers many calls.
     if (parts.length === 0) process.nextTick(flush);
     parts.push(part);
-    bytes += part.bytes;
+    bytes += added;
   };
 }

@@ -11,6 +11,11 @@ import { STATUS, WireError, type StatusName } from "../transport/wire-error.ts";
 /** The method that carries them. It is no call of the protocol, and others are told that there is none. */
 export const OWN_CALLS = "OwnCalls";
 
+/** A longer call goes alone. */
+export const LONGEST_CALL = 1_048_576;
+/** A longer message has more than one call, and is none of ours. */
+const LONGEST_MESSAGE = 2 * LONGEST_CALL;
+
 /** A call on its way. */
 export interface CallOut {
   /** Chosen by who calls; the answer has it, too. */
@@ -29,8 +34,11 @@ export function writeCalls(calls: readonly CallOut[]): Uint8Array {
   return toBinary(OwnCallsSchema, create(OwnCallsSchema, { calls: [...calls] }));
 }
 
-/** @throws WireError INVALID_ARGUMENT when these bytes are no calls. */
+/** @throws WireError INVALID_ARGUMENT when these bytes are no calls; RESOURCE_EXHAUSTED, unread, when there are too many of them. */
 export function readCalls(bytes: Uint8Array): readonly CallOut[] {
+  // A call of two bytes becomes an object of many.
+  if (bytes.length > LONGEST_MESSAGE)
+    throw new WireError("RESOURCE_EXHAUSTED", `Calls that travel together have at most ${LONGEST_MESSAGE} bytes; these have ${bytes.length}.`);
   try {
     return fromBinary(OwnCallsSchema, bytes).calls;
   } catch (error) {

@@ -11,7 +11,7 @@ import { readAnswers, writeCalls, type CallOut } from "../codec/own-calls.ts";
 import { watchCall } from "../transport/calling.ts";
 import type { Timers } from "../transport/timers.ts";
 import type { CallOptions, OpenStream, StreamListener } from "../transport/transport.ts";
-import { WireError } from "../transport/wire-error.ts";
+import { WireError, type StatusName } from "../transport/wire-error.ts";
 
 /** Short calls on one stream. */
 export interface CallsTogether {
@@ -21,11 +21,15 @@ export interface CallsTogether {
   readonly isOpen: boolean;
   /** The server has no such stream: it has taken none of the calls, and they have to go alone. */
   readonly isUnknown: boolean;
+  /** The server ended it for what was sent on it, or for an accident: the same calls would end the next one, too. */
+  readonly isBroken: boolean;
   /** Takes no more; ends the stream when the last answer is there. */
   leave(): void;
 }
 
 const IDLE_MS = 250;
+/** Ends that say nothing of the calls: the connection was lost, this end has gone, or its token. */
+const EVERYDAY: ReadonlySet<StatusName> = new Set(["UNAVAILABLE", "CANCELLED", "UNAUTHENTICATED"]);
 
 interface Waiting {
   answer(message: Uint8Array): void;
@@ -37,6 +41,7 @@ export function callsTogether(open: (listener: StreamListener) => OpenStream, ti
   const waiting = new Map<number, Waiting>();
   let isOpen = true;
   let isUnknown = false;
+  let isBroken = false;
   let isLeaving = false;
   let numbers = 0;
 
@@ -52,6 +57,7 @@ export function callsTogether(open: (listener: StreamListener) => OpenStream, ti
     ended(error) {
       isOpen = false;
       isUnknown = error?.status === "UNIMPLEMENTED";
+      isBroken = error !== undefined && !EVERYDAY.has(error.status);
       // Whatever ended the stream is not what a call was answered, but for a caller who is not let in.
       const isRefused = error?.status === "UNAUTHENTICATED";
       const why = isRefused ? error : new WireError("UNAVAILABLE", `the stream of calls has ended: ${error?.message ?? "the server ended it"}`);
@@ -108,6 +114,9 @@ export function callsTogether(open: (listener: StreamListener) => OpenStream, ti
     },
     get isUnknown() {
       return isUnknown;
+    },
+    get isBroken() {
+      return isBroken;
     },
     leave,
   };

@@ -12,7 +12,7 @@
 import { HubClosedError } from "ostinato";
 import { jittered, sleep, type Clock, type Logger, type Random } from "ostinato/contract";
 import { readReply, requestWith, writeRequest, type MethodName, type ReplyOf, type RequestOf } from "../codec/messages.ts";
-import { OWN_CALLS } from "../codec/own-calls.ts";
+import { LONGEST_CALL, OWN_CALLS } from "../codec/own-calls.ts";
 import { peerOf, PROTOCOL_METADATA, type Peer } from "../codec/peer.ts";
 import { fromWireError } from "../codec/status.ts";
 import type { CallOptions, Channel, Metadata, OpenStream, StreamListener } from "../transport/transport.ts";
@@ -120,8 +120,8 @@ const IS_SHORT: ReadonlySet<MethodName> = new Set([
   "RewindInstance",
   "RestartInstance",
 ]);
-/** A longer message goes alone. */
-const LONGEST_TOGETHER = 1_048_576;
+/** Calls that could not go together go alone for so long: another server, or another call, may do better. */
+const ALONE_MS = 60_000;
 
 /** Makes a line over a channel. */
 export function createLink(channel: Channel, parts: LinkParts): Link {
@@ -130,12 +130,11 @@ export function createLink(channel: Channel, parts: LinkParts): Link {
   let known: Promise<Peer> | undefined;
   /** What `known` has come to. */
   let isOurs = false;
-  /** It is one of ours that knows no stream of calls. */
-  let goAlone = false;
+  /** Until then no call goes together with others. */
+  let aloneUntil = Number.NEGATIVE_INFINITY;
   const forgetPeer = (): void => {
     known = undefined;
     isOurs = false;
-    goAlone = false;
   };
 
   const optionsOf = (token: string | undefined, { metadata, signal, timeoutMs }: TryOptions): CallOptions => ({
@@ -208,13 +207,14 @@ export function createLink(channel: Channel, parts: LinkParts): Link {
   const unary = <M extends MethodName>(method: M, request: RequestOf<M>, options: TryOptions = {}): Promise<ReplyOf<M>> =>
     withToken(async (token) => {
       const out = writeRequest(method, request);
-      if (options.together === true && isOurs && !goAlone && out.length <= LONGEST_TOGETHER) {
+      if (options.together === true && isOurs && clock.monotonic() >= aloneUntil && out.length <= LONGEST_CALL) {
         const calls = together(token);
         try {
           return readReply(method, await calls.unary(method, out, options));
         } catch (error) {
+          if (calls.isUnknown || calls.isBroken) aloneUntil = clock.monotonic() + ALONE_MS;
+          // What was sent was not taken; of anything else nobody knows.
           if (!calls.isUnknown) throw error;
-          goAlone = true;
         }
       }
       const { message } = await channel.unary(method, out, optionsOf(token, options));

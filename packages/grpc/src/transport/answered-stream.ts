@@ -161,7 +161,7 @@ export function answerStream(stream: ServerHttp2Stream, headers: IncomingHttpHea
         const reply = await end.served.unary(call, first);
         if (over) return;
         if (!end.unread.take(reply.message.length)) {
-          throw new WireError("RESOURCE_EXHAUSTED", "too many answers lie here that were not read; read them, or ask for fewer at a time");
+          throw new WireError("UNAVAILABLE", "too many answers lie here that were not read; read them, or ask for fewer at a time");
         }
         unread = reply.message.length;
         respond(stream, reply.metadata);

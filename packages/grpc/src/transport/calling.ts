@@ -115,7 +115,8 @@ export function untransportable(metadata: Metadata): string | undefined {
   for (const [name, value] of Object.entries(metadata)) {
     characters += name.length + value.length;
     if (characters > MOST_CHARACTERS) return `metadata cannot have more than ${MOST_CHARACTERS} characters in all`;
-    if (!NAME.test(name) || name.startsWith("grpc-") || NAMES_OF_HTTP.has(name)) return `metadata cannot have the name ${JSON.stringify(name)}`;
+    if (!NAME.test(name) || name.startsWith("grpc-") || NAMES_OF_HTTP.has(name))
+      return `metadata cannot have the name ${JSON.stringify(name)}`;
     if (!VALUE.test(value)) return `the value of metadata "${name}" has a space at an end, or characters other than printable ASCII`;
   }
   return undefined;

@@ -59,7 +59,7 @@ export function keepConnection(session: ServerHttp2Session, rules: ConnectionRul
   const unread = rules.unread.share(Infinity, () => callWithMost((call) => call.unreadBytes)?.takeBack());
   const unfinished = rules.unfinished.share(rules.limit.bytes * UNFINISHED_MESSAGES, () => {
     const most = callWithMost((call) => call.unfinishedBytes);
-    most?.giveUp(new WireError("RESOURCE_EXHAUSTED", "too many large messages come here at once, and this one was not finished; try again later"));
+    most?.giveUp(new WireError("UNAVAILABLE", "too many large messages come here at once, and this one was not finished; try again later"));
   });
   const end: AnsweringEnd = {
     served: rules.served,

@@ -6,7 +6,7 @@ import { createServer as createHttp2Server, type ServerHttp2Session, type Server
 import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import { handTimers } from "../../test/hand-timers.ts";
-import { callHeaders, END_HEADERS, END_STREAM, FRAME, rawConnection, rawFrame, word } from "../../test/raw-http2.ts";
+import { callHeaders, END_HEADERS, END_STREAM, FRAME, rawConnection, rawFrame, seen, word } from "../../test/raw-http2.ts";
 import { aborted, bytes, servedBy, text, type Methods } from "../../test/served-by.ts";
 import { frame } from "./frames.ts";
 import { listen, type Listening, type ListenOptions } from "./listen.ts";
@@ -14,7 +14,7 @@ import { openChannel, type ChannelOptions } from "./open-channel.ts";
 import type { Channel, IncomingCall, Metadata } from "./transport.ts";
 import { WireError } from "./wire-error.ts";
 
-const limits = { timeout: 8_000 };
+const limits = { timeout: 30_000 };
 const echo: Methods = { unary: { Echo: (_, message) => ({ message, metadata: {} }) } };
 const LARGE = 100_000;
 
@@ -51,11 +51,13 @@ async function strange(t: TestContext, answer: (stream: ServerHttp2Stream) => vo
   return { port: (server.address() as AddressInfo).port };
 }
 
-const fails = (status: string, message = /(?:)/) => (error: WireError) => {
-  assert.equal(error.status, status, error.message);
-  assert.match(error.message, message);
-  return true;
-};
+const fails =
+  (status: string, message = /(?:)/) =>
+  (error: WireError) => {
+    assert.equal(error.status, status, error.message);
+    assert.match(error.message, message);
+    return true;
+  };
 
 /** How a duplex call ends whose caller sends so many messages and keeps its side open. */
 function endOf(channel: Channel, method: string, messages = 1): Promise<WireError | undefined> {
@@ -161,7 +163,10 @@ test("a text with spaces at its ends, as others write it, does not cost its stat
   const channel = channelTo(
     t,
     await strange(t, (stream) => {
-      stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": "5", "grpc-message": "gone " }, { endStream: true });
+      stream.respond(
+        { ":status": 200, "content-type": "application/grpc", "grpc-status": "5", "grpc-message": "gone " },
+        { endStream: true },
+      );
     }),
   );
   await assert.rejects(channel.unary("Echo", bytes("")), fails("NOT_FOUND", /^gone $/));
@@ -279,8 +284,8 @@ test("a method has its path and no other", limits, async (t) => {
   t.after(() => socket.destroy());
   const headers = callHeaders("Count", { ":scheme": "none", ":path": "Count" });
   socket.write(Buffer.concat([rawFrame(FRAME.headers, END_HEADERS, 1, headers), rawFrame(FRAME.data, END_STREAM, 1, frame(bytes("x")))]));
+  await seen(socket);
   await channelTo(t, door).unary("Count", bytes(""));
-  await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(answered, 1);
 });
 
@@ -295,7 +300,7 @@ test("who leaves large messages unfinished takes no room from others", limits, a
       for (let at = 0; at < almost.length; at += 16_000) socket.write(rawFrame(FRAME.data, 0, stream, almost.subarray(at, at + 16_000)));
     }
   }
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await Promise.all(hoarders.map(seen));
   const channel = channelTo(t, door);
   const replies = await Promise.all(Array.from({ length: 4 }, () => channel.unary("Echo", new Uint8Array(50_000))));
   assert.deepEqual(
@@ -311,17 +316,20 @@ test("answers that nobody reads are taken back, from who has most of them, and o
   const before = process.memoryUsage().arrayBuffers;
   const hoarder = await rawConnection(door.port, [[4, 1]]);
   t.after(() => hoarder.destroy());
-  const seen: Buffer[] = [];
-  hoarder.on("data", (chunk: Buffer) => void seen.push(chunk));
+  const heard: Buffer[] = [];
+  hoarder.on("data", (chunk: Buffer) => void heard.push(chunk));
   for (let stream = 1; stream < 300; stream += 2) {
-    const call = [rawFrame(FRAME.headers, END_HEADERS, stream, callHeaders("Large")), rawFrame(FRAME.data, END_STREAM, stream, frame(bytes("x")))];
+    const call = [
+      rawFrame(FRAME.headers, END_HEADERS, stream, callHeaders("Large")),
+      rawFrame(FRAME.data, END_STREAM, stream, frame(bytes("x"))),
+    ];
     hoarder.write(Buffer.concat(call));
   }
   const channel = channelTo(t, door);
   for (let at = 0; at < 20; at += 1) assert.equal((await channel.unary("Large", bytes(""))).message.length, large.length);
   const grown = (process.memoryUsage().arrayBuffers - before) / 2 ** 20;
   assert.ok(grown < 60, `150 answers of a mebibyte, six of which may lie here, take ${grown} MiB`);
-  assert.ok(Buffer.concat(seen).includes(rawFrame(FRAME.reset, 0, 1, word(0xb)).subarray(0, 5)));
+  assert.ok(Buffer.concat(heard).includes(rawFrame(FRAME.reset, 0, 1, word(0xb)).subarray(0, 5)));
 });
 
 test("who asks for a page or a call and takes no answer does not keep its connection for ever", limits, async (t) => {
@@ -331,14 +339,18 @@ test("who asks for a page or a call and takes no answer does not keep its connec
   ] as const) {
     const timers = handTimers();
     const rules = { receiveTimeoutMs: 60_000, pingIntervalMs: 30_000, pingTimeoutMs: 3_600_000, idleTimeoutMs: 60_000 };
-    const door = await opened(t, { stream: { Flow: async (call, _, writer) => (writer.write(bytes("x")), aborted(call.signal)) } }, { timers, ...rules });
+    const door = await opened(
+      t,
+      { stream: { Flow: async (call, _, writer) => (writer.write(bytes("x")), aborted(call.signal)) } },
+      { timers, ...rules },
+    );
     // A window of nothing: no body can be sent.
     const socket = await rawConnection(door.port, [[4, 0]]);
     const closed = new Promise<void>((resolve) => socket.on("close", () => resolve()));
     const headers = callHeaders("Flow", { ":method": method, ...(timeout === "" ? {} : { "grpc-timeout": timeout }) });
     socket.write(Buffer.concat([rawFrame(FRAME.headers, END_HEADERS, 1, headers), rawFrame(FRAME.data, END_STREAM, 1, frame(bytes("x")))]));
-    for (let looks = 0; looks < 6; looks += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 30));
+    for (let looks = 0; looks < 12; looks += 1) {
+      await Promise.race([seen(socket), closed]);
       timers.advance(30_000);
     }
     await closed;

@@ -125,7 +125,7 @@ export function createFrameReader(limit: MessageLimit, budget: Budget, take: (me
   const grow = (needed: number): void => {
     const size = Math.min(length, Math.max(needed, body === NOTHING ? FIRST_PART_BYTES : body.length * 2));
     if (!budget.take(size - taken)) {
-      throw new WireError("RESOURCE_EXHAUSTED", "too many unfinished messages lie here at once; send fewer, or smaller ones, at a time");
+      throw new WireError("UNAVAILABLE", "too many unfinished messages lie here at once; send fewer, or smaller ones, at a time");
     }
     taken = size;
     const larger = Buffer.allocUnsafe(size);

@@ -334,7 +334,7 @@ test("unfinished messages share a budget", limits, async (t) => {
   const almost = frame(new Uint8Array(1 << 20)).subarray(0, -1);
   for (const stream of streams) stream.write(almost);
   const first = await Promise.race(answers);
-  assert.equal(first.headers["grpc-status"], "8");
+  assert.equal(first.headers["grpc-status"], "14");
   assert.match(String(first.headers["grpc-message"]), /unfinished/);
   on.destroy();
   await stillAnswers(door);

@@ -78,6 +78,19 @@ test("an instance is started once: a second start with its id is refused, whatev
   );
 });
 
+test("a client of another SDK that has waited is told the input as well, whether it came before the end or after it", async (t) => {
+  const world = await serveInMemory(t);
+  const { call } = world;
+  await call("StartInstance", { instanceId: "one", name: "greet", input: '"Ada"' });
+  const asked = { instanceId: "one", getInputsAndOutputs: true };
+  const waited = call("WaitForInstanceCompletion", asked);
+  await runs(world, 1);
+  for (const { orchestrationState: state } of [await waited, await call("WaitForInstanceCompletion", asked)])
+    assert.deepEqual([state?.input, state?.output], ['"Ada"', '"done"']);
+  const bare = await call("WaitForInstanceCompletion", { instanceId: "one" });
+  assert.deepEqual([bare.orchestrationState?.input, bare.orchestrationState?.output], [undefined, undefined]);
+});
+
 test("PC 7 a status that may be replaced is; a policy that contradicts itself is refused in the words that clients look for", async (t) => {
   const world = await serveInMemory(t);
   const { call } = world;

@@ -1032,7 +1032,8 @@ class LocalBackend {
   /** A turn is on its way to the store that claims one of these under the same epoch: its bodies may be about to begin (A2). */
   #isCommitting(rows: readonly ActivityRow[], made: readonly InstanceRecord[]): boolean {
     for (const { activities, messages } of this.#committing) {
-      for (const mine of activities) if (rows.some((row) => mine.claimed && mine.epoch === row.epoch && isSameActivity(mine, row))) return true;
+      for (const mine of activities)
+        if (rows.some((row) => mine.claimed && mine.epoch === row.epoch && isSameActivity(mine, row))) return true;
       for (const { creates } of messages)
         if (creates?.claimed && made.some(({ executionId }) => executionId === creates.record.executionId)) return true;
     }
