@@ -496,8 +496,13 @@ func serve(port, file string) {
 	store := sqlite.NewSqliteBackend(sqlite.NewSqliteOptions(file), logger)
 	executor, register := backend.NewGrpcExecutor(store, logger)
 	register(server)
+	// Its own program runs one of each at a time.
+	parallel := backend.WithMaxParallelism(100)
 	hub := backend.NewTaskHubWorker(
-		store, backend.NewOrchestrationWorker(store, executor, logger), backend.NewActivityTaskWorker(store, executor, logger), logger)
+		store,
+		backend.NewOrchestrationWorker(store, executor, logger, parallel),
+		backend.NewActivityTaskWorker(store, executor, logger, parallel),
+		logger)
 	if err := hub.Start(context.Background()); err != nil {
 		log.Fatal(err)
 	}

@@ -304,7 +304,8 @@ class Assault {
     const listener = this.#listener(message, shot, (bytes) => {
       for (const answer of readAnswers(bytes)) {
         count(this.#options.tally.statuses, `${OWN_CALLS} ${"error" in answer ? answer.error.status : "OK"}`);
-        if (!("error" in answer) && shot.caller !== "attacker" && shot.caller !== "viewer") this.#found("a stranger was answered", { message, shot });
+        if (!("error" in answer) && shot.caller !== "attacker" && shot.caller !== "viewer")
+          this.#found("a stranger was answered", { message, shot });
         const wrong = "error" in answer ? errorVerdict(answer.error) : undefined;
         if (wrong !== undefined) this.#found(wrong, { message, shot });
       }

@@ -13,7 +13,7 @@ import { addTally, GOALS, newTally, WIRE_GOALS } from "./tally.ts";
 import { simulate, type Outcome } from "./world.ts";
 
 const SEEDS = 200;
-const WIRE_SEEDS = 60;
+const WIRE_SEEDS = 40;
 
 test("nothing is broken in two hundred worlds, and in none that ever broke something", async () => {
   const total = newTally();

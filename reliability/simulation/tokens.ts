@@ -1,6 +1,6 @@
 // tokens: the completion tokens that passed on the wire, and what they are worth now.
 //
-// Owns:    which token is stale: its work was handed out again under another one, or was answered, or its server has gone.
+// Owns:    which token is stale: its server handed its work out again under another one, or it was answered, or its server has gone.
 // Always:  TO1 a token that is called stale here is nobody's to use: whatever is answered with it must change nothing.
 import { readReply } from "../../packages/grpc/src/codec/messages.ts";
 
@@ -18,7 +18,7 @@ const decoder = new TextDecoder("latin1");
 
 /** The tokens of a world. */
 export class Tokens {
-  /** By what they stand for: the newest. */
+  /** By server and what they stand for: the newest. */
   readonly #live = new Map<string, SentToken>();
   readonly #byToken = new Map<string, SentToken>();
   /** No longer of any worth, the newest last. */
@@ -37,7 +37,8 @@ export class Tokens {
   }
 
   #note(sent: SentToken): void {
-    const key = JSON.stringify([sent.kind, sent.instanceId, sent.taskId]);
+    // Of one server: what another one sends later it may have claimed before, and have had to wait with.
+    const key = JSON.stringify([sent.server, sent.kind, sent.instanceId, sent.taskId]);
     const before = this.#live.get(key);
     if (before !== undefined) this.#isStale(before);
     this.#live.set(key, sent);

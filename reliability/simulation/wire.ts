@@ -272,7 +272,7 @@ export class Wire {
     const strikes = (fault: WireFaultClass, probability: number): boolean => this.#strikes(fault, probability, chance);
     if (kind !== "unary") {
       if (strikes("stream-cut", 0.15)) return { kind: "cutAfter", messages: chance.between(1, 6) };
-      if (method === "GetWorkItems" && strikes("silence", 0.08)) return { kind: "silence" };
+      if (method === "GetWorkItems" && strikes("silence", 0.2)) return { kind: "silence" };
       return strikes("call-lost", 0.05) ? { kind: "loseCall" } : undefined;
     }
     if (strikes("call-lost", 0.05)) return { kind: "loseCall" };

@@ -112,6 +112,7 @@ test("what makes no sense is said before anything is opened, and no message repe
   };
   await refused(/no task hub to serve/);
   await refused(/no port/, "memory:", "--port", "many");
+  await refused(/--grace soon is no time/, "memory:", "--port", "0", "--grace", "soon");
   await refused(/belong together/, "memory:", "--tls-cert", "cert.pem");
   await refused(/needs --tls-cert/, "memory:", "--client-ca", "ca.pem");
   await refused(/is no name=url/, "--hub", "orders");

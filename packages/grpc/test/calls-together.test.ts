@@ -129,9 +129,12 @@ test("a call that is refused has its own error class, and neither ends the strea
   assert.deepEqual([one?.status, again?.status], ["fulfilled", "fulfilled"]);
   assert.match(String(two?.status === "rejected" && (two.reason as Error).message), /does not allow TerminateInstance/);
   assert.equal(three?.status === "rejected" && (three.reason as { code?: string }).code, "INSTANCE_NOT_FOUND");
-  await assert.rejects(start(world.backend, "two2").then(() => world.backend.start({ instanceId: "two2", executionId: "x", name: "greet" })), {
-    code: "INSTANCE_EXISTS",
-  });
+  await assert.rejects(
+    start(world.backend, "two2").then(() => world.backend.start({ instanceId: "two2", executionId: "x", name: "greet" })),
+    {
+      code: "INSTANCE_EXISTS",
+    },
+  );
   assert.deepEqual([world.opened, world.ended], [1, 0]);
 });
 
@@ -329,7 +332,10 @@ function raw(channel: Channel, metadata: Metadata) {
 test("SEC a forged message opens nothing: each call in it passes the gate under its own name, with the stream's token", async (t) => {
   const tokens = [{ token: TOKEN, rights: ["view" as const] }, { token: OTHER }];
   const { channel, hub } = await together(t, { options: { tokens } });
-  const ours = (token?: string): Metadata => ({ ...PROTOCOL_METADATA, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) });
+  const ours = (token?: string): Metadata => ({
+    ...PROTOCOL_METADATA,
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  });
   assert.equal((await raw(channel, ours()).ended)?.status, "UNAUTHENTICATED");
   assert.equal((await raw(channel, { authorization: `Bearer ${OTHER}` }).ended)?.status, "UNIMPLEMENTED", "others have no such call");
 
@@ -400,7 +406,10 @@ test("SV3 the server closes with calls under way: each is answered or UNAVAILABL
   const { channel, service, hub } = await together(t);
   await hub.start("greet", undefined, { instanceId: "one" });
   const client = raw(channel, PROTOCOL_METADATA);
-  client.call("WaitForInstanceCompletion", writeRequest("WaitForInstanceCompletion", requestWith("GetInstance", { instanceId: "one" }) as never));
+  client.call(
+    "WaitForInstanceCompletion",
+    writeRequest("WaitForInstanceCompletion", requestWith("GetInstance", { instanceId: "one" }) as never),
+  );
   await settled();
   await service.close({ graceMs: 0 });
   client.call("StartInstance", writeRequest("StartInstance", requestWith("StartInstance", { instanceId: "two", name: "greet" })));

@@ -2,6 +2,7 @@
 import type { ServeOptions, TaskHubServer } from "@ostinato/grpc";
 import { FileLockedError, openTaskHub } from "ostinato";
 import type { Hub } from "ostinato";
+import { durationMs, type Duration } from "ostinato/contract";
 import { optionsOf } from "../connect.ts";
 import { CommandError, EXIT, usageError } from "../exit-codes.ts";
 import { plain } from "../print/escape.ts";
@@ -26,18 +27,23 @@ export async function serveHubs(session: Session, given: string | undefined, opt
   if (onSignal === undefined) throw usageError("Nothing here could tell the server to stop: it needs the signals of a process.");
   const urls = urlsOf(session, given, options);
   const serveOptions = await serveOptionsOf(options);
+  const grace = graceOf(options);
   const { serve } = await import("@ostinato/grpc");
   const hubs = new Map<string, Hub>();
   try {
     for (const [name, url] of urls) hubs.set(name, await open(session, url));
     const server = await serve(Object.fromEntries(hubs), serveOptions);
-    const stopped = nextOf(onSignal, ["SIGINT", "SIGTERM"]);
-    const forget = onSignal("SIGHUP", () => void reload(session, server, serveOptions));
-    await tellReady(session, server, serveOptions, [...urls.keys()]);
-    await stopped;
-    forget();
-    await session.note("Stopping: what workers have in hand may still be answered.");
-    await server.close({ grace: options.grace as `${number}s` });
+    try {
+      const stopped = nextOf(onSignal, ["SIGINT", "SIGTERM"]);
+      const forget = onSignal("SIGHUP", () => void reload(session, server, serveOptions));
+      await tellReady(session, server, serveOptions, [...urls.keys()]);
+      await stopped;
+      forget();
+      await session.note("Stopping: what workers have in hand may still be answered.");
+    } finally {
+      // Also when nobody could be told: a server that listens would hold the process.
+      await server.close({ grace });
+    }
   } finally {
     await Promise.all([...hubs.values()].map((hub) => hub.close()));
   }
@@ -73,6 +79,17 @@ async function serveOptionsOf(options: ServeCommandOptions): Promise<ServeOption
     ...(tokenFile === undefined ? {} : { tokens: await readTokens(tokenFile) }),
     ...(isAllowed === true ? { dangerouslyAllowUnauthenticatedNetworkAccess: true } : {}),
   };
+}
+
+/** Read at the start: at the end it would be too late to ask again. */
+function graceOf({ grace: given }: ServeCommandOptions): Duration {
+  const grace = given as Duration;
+  try {
+    durationMs(grace, "--grace");
+    return grace;
+  } catch {
+    throw usageError(`--grace ${plain(grace)} is no time; write for example 30s.`);
+  }
 }
 
 async function open(session: Session, url: string): Promise<Hub> {

@@ -5,7 +5,6 @@
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { OwnAnswersSchema, OwnCallsSchema } from "../generated/task_hub_sidecar_pb.js";
-import type { Metadata } from "../transport/transport.ts";
 import { STATUS, WireError, type StatusName } from "../transport/wire-error.ts";
 
 /** The method that carries them. It is no call of the protocol, and others are told that there is none. */
@@ -25,9 +24,7 @@ export interface CallOut {
 }
 
 /** What came of it. */
-export type CallAnswer =
-  | { readonly number: number; readonly message: Uint8Array }
-  | { readonly number: number; readonly error: WireError };
+export type CallAnswer = { readonly number: number; readonly message: Uint8Array } | { readonly number: number; readonly error: WireError };
 
 /** Calls as one message. */
 export function writeCalls(calls: readonly CallOut[]): Uint8Array {
@@ -38,7 +35,10 @@ export function writeCalls(calls: readonly CallOut[]): Uint8Array {
 export function readCalls(bytes: Uint8Array): readonly CallOut[] {
   // A call of two bytes becomes an object of many.
   if (bytes.length > LONGEST_MESSAGE)
-    throw new WireError("RESOURCE_EXHAUSTED", `Calls that travel together have at most ${LONGEST_MESSAGE} bytes; these have ${bytes.length}.`);
+    throw new WireError(
+      "RESOURCE_EXHAUSTED",
+      `Calls that travel together have at most ${LONGEST_MESSAGE} bytes; these have ${bytes.length}.`,
+    );
   try {
     return fromBinary(OwnCallsSchema, bytes).calls;
   } catch (error) {

@@ -60,7 +60,9 @@ export function callsTogether(open: (listener: StreamListener) => OpenStream, ti
       isBroken = error !== undefined && !EVERYDAY.has(error.status);
       // Whatever ended the stream is not what a call was answered, but for a caller who is not let in.
       const isRefused = error?.status === "UNAUTHENTICATED";
-      const why = isRefused ? error : new WireError("UNAVAILABLE", `the stream of calls has ended: ${error?.message ?? "the server ended it"}`);
+      const why = isRefused
+        ? error
+        : new WireError("UNAVAILABLE", `the stream of calls has ended: ${error?.message ?? "the server ended it"}`);
       for (const call of [...waiting.values()]) call.fail(why);
     },
   });

@@ -9,9 +9,10 @@ import { hostname } from "node:os";
 import { InvalidArgumentError } from "ostinato";
 import { silentLogger, systemClock, systemRandom, type Backend, type Clock, type Logger, type Random } from "ostinato/contract";
 import { given } from "../codec/given.ts";
+import { isLoopback } from "../loopback.ts";
 import { openChannel, type ChannelTls } from "../transport/open-channel.ts";
 import type { Metadata } from "../transport/transport.ts";
-import { hostAndPort, isLoopback, parseRemoteAddress, type RemoteAddress } from "./connection-string.ts";
+import { hostAndPort, parseRemoteAddress, type RemoteAddress } from "./connection-string.ts";
 import { azureTokens, tokenSource, type TokenGiver } from "./credentials.ts";
 import { remoteBackend } from "./remote-backend.ts";
 
@@ -38,6 +39,7 @@ export interface ConnectOptions {
  * const backend = await connect("grpc://localhost:4001");
  */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<Backend> {
+  refuseUnknown(options);
   const { clock = systemClock, random = systemRandom, log = silentLogger } = options;
   const target = parseRemoteAddress(address);
   const where = hostAndPort(target);
@@ -72,10 +74,24 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
   });
 }
 
+const OPTION_NAMES: { readonly [N in keyof ConnectOptions]-?: true } = {
+  taskHub: true,
+  token: true,
+  tls: true,
+  clock: true,
+  random: true,
+  log: true,
+};
 const HEADER_TEXT = /^[\x21-\x7e]+$/;
 const { version: VERSION } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string;
 };
+
+function refuseUnknown(options: ConnectOptions): void {
+  for (const name of Object.keys(options))
+    if (!Object.hasOwn(OPTION_NAMES, name))
+      throw new InvalidArgumentError(`connect has no option '${name}'; it has ${Object.keys(OPTION_NAMES).join(", ")}.`);
+}
 
 async function tokenGiver({ authentication }: RemoteAddress, token: TokenGiver | undefined): Promise<TokenGiver | undefined> {
   if (token !== undefined) return token;

@@ -81,16 +81,6 @@ export function parseRemoteAddress(address: string): RemoteAddress {
 }
 
 /**
- * Whether nobody but this machine hears what is sent there.
- *
- * @example isLoopback("127.0.0.1") === true
- */
-export function isLoopback(host: string): boolean {
-  const plain = host.replace(/^\[|\]$/g, "").toLowerCase();
-  return plain === "localhost" || plain.endsWith(".localhost") || plain === "::1" || /^127(\.\d{1,3}){3}$/.test(plain);
-}
-
-/**
  * Where a channel is opened to.
  *
  * @example hostAndPort({ host: "::1", port: 4001 }) === "[::1]:4001"

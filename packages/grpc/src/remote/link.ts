@@ -242,7 +242,8 @@ export function createLink(channel: Channel, parts: LinkParts): Link {
         repeated ||= asked !== undefined;
       }
       counters.add("callsRepeated");
-      await sleep(clock, jittered(random, pauseMs), { signal: closing.signal }).catch((error: unknown) => {
+      // Somebody waits for the answer: their process does not end in between.
+      await sleep(clock, jittered(random, pauseMs), { signal: closing.signal, hold: true }).catch((error: unknown) => {
         throw errorOf(error, feature);
       });
     }
@@ -282,7 +283,11 @@ export function createLink(channel: Channel, parts: LinkParts): Link {
     },
     persist,
     async ask({ method, request, feature, harmless }) {
-      const { value, peer: asked, repeated } = await persist({ feature, harmless }, (to) => unary(method, request(to), { together: IS_SHORT.has(method) }));
+      const {
+        value,
+        peer: asked,
+        repeated,
+      } = await persist({ feature, harmless }, (to) => unary(method, request(to), { together: IS_SHORT.has(method) }));
       return { reply: value, peer: asked, repeated };
     },
     errorOf,

@@ -32,7 +32,7 @@ export interface Settling {
   /** The instance goes on under another history. */
   rewound(work: TurnInHand, action: Extract<Action, { kind: "rewindOrchestration" }>): Promise<Settled>;
   /** Gives work back: one try, since a stream that has ended gives everything back. */
-  giveBack(work: InHand, reason: string): Promise<void>;
+  giveBack(work: InHand, reason: string, begun?: "begun"): Promise<void>;
 }
 
 /** The largest message that servers of the family are known to take. */
@@ -120,7 +120,7 @@ export function createSettling(
       if (again.kind === "refused") throw error;
       return settled(work, again);
     },
-    async giveBack(work, reason) {
+    async giveBack(work, reason, begun) {
       const { item, wireToken, peer } = work;
       counters.add("itemsTurnedDown");
       const options = { ...extra, timeoutMs: GIVE_BACK_DEADLINE_MS };
@@ -129,7 +129,9 @@ export function createSettling(
           const request = encodeOrchestrationAbandon({ kind: "abandoned", token: item.token, reason }, wireToken, peer);
           await link.unary("AbandonTaskOrchestratorWorkItem", request, options);
         } else {
-          const request = encodeActivityAbandon({ kind: "abandoned", token: item.token, delayMs: 0 }, wireToken, peer);
+          // What nobody has begun is no sign of a crash, and does not count as a delivery.
+          const outcome: ActivityOutcome = { kind: "abandoned", token: item.token, delayMs: 0, undone: begun === undefined };
+          const request = encodeActivityAbandon(outcome, wireToken, peer);
           await link.unary("AbandonTaskActivityWorkItem", request, options);
         }
       } catch (error) {

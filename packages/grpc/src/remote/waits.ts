@@ -53,7 +53,10 @@ export async function waitFor(
     } catch (error) {
       if (signal?.aborted && !link.closed.aborted) return undefined;
       if (!(error instanceof WireError) || !GOES_ON.has(error.status) || link.closed.aborted) throw link.errorOf(error, feature);
-      if (error.status === "DEADLINE_EXCEEDED") continue;
+      if (error.status === "DEADLINE_EXCEEDED") {
+        failures = 0;
+        continue;
+      }
       if (failures++ === 0)
         log.warn(`a wait for '${instanceId}' lost the server ${link.where}, and goes on: ${error.message}`, { instanceId });
     }

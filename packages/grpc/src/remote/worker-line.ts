@@ -77,7 +77,7 @@ export async function connectWorker(
       kept.delete(instanceId);
       return outcome;
     }
-    if (work.peer === "ours" && work.stream === stream && isTaking) {
+    if (work.peer === "ours" && isOpen && work.stream === stream && isTaking) {
       kept.set(instanceId, executionId);
       return outcome;
     }
@@ -224,7 +224,7 @@ export async function connectWorker(
   const close = async (): Promise<void> => {
     stopTaking();
     await retired;
-    await Promise.all([...returns.takeAll(), ...hand.takeAll()].map((work) => settling.giveBack(work, DRAINING)));
+    await Promise.all([...returns.takeAll(), ...hand.takeAll()].map((work) => settling.giveBack(work, DRAINING, "begun")));
     // The server ends the stream when everything is back.
     const patience = new AbortController();
     await Promise.race([incoming.over, sleep(clock, RETIRE_DEADLINE_MS, { signal: patience.signal, hold: true }).catch(() => undefined)]);

@@ -8,6 +8,7 @@ export type CountName =
   | "callsFailed"
   | "callsRefused"
   | "streamsOpened"
+  | "streamsStuck"
   | "itemsSent"
   | "itemsTooLarge"
   | "pings"
@@ -31,6 +32,7 @@ export function createCounts(): Counts {
     callsFailed: 0,
     callsRefused: 0,
     streamsOpened: 0,
+    streamsStuck: 0,
     itemsSent: 0,
     itemsTooLarge: 0,
     pings: 0,

@@ -3,6 +3,7 @@
 // Always:  EX1 who can be reached over a network is encrypted and asks for tokens, or its owner has said in so many words that it need not.
 
 import { InvalidArgumentError } from "ostinato";
+import { isLoopback } from "../loopback.ts";
 
 /** What a server is about to do. */
 export interface Exposure {
@@ -21,10 +22,4 @@ export function refuseExposure({ host, hasTls, hasTokens, isAllowed }: Exposure)
     `'${host}' can be reached from other machines, and there is no ${missing.join(" and no ")}: whoever gets there could read and change everything. ` +
       "Add what is missing, listen on 127.0.0.1, or, where the network itself keeps everybody out, set dangerouslyAllowUnauthenticatedNetworkAccess.",
   );
-}
-
-/** Whether a host is this machine and nothing else. */
-export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase().replace(/^\[(.*)\]$/, "$1");
-  return name === "localhost" || name.endsWith(".localhost") || name === "::1" || /^127(?:\.\d{1,3}){3}$/.test(name);
 }

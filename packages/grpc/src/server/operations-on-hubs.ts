@@ -10,6 +10,8 @@ import type { Answer } from "./call-context.ts";
 
 const MOST_IN_A_BATCH = 500;
 const PAGE = 200;
+/** An end needs no worker; only a turn that is being written may keep it waiting. */
+const END_WITHIN_MS = 10_000;
 
 /** A hub that is served is there. With `recreateIfExists` it is emptied. */
 export const createTaskHub: Answer<"CreateTaskHub"> = async ({ recreateIfExists }, { hub, call, caller }) => {
@@ -27,13 +29,23 @@ export const deleteTaskHub: Answer<"DeleteTaskHub"> = async (_, { hub, call, cal
   return replyWith("DeleteTaskHub");
 };
 
-/** Terminates without a worker, as every terminate is here; tells which ids were not there or had ended. */
-export const skipGracefulTerminations: Answer<"SkipGracefulOrchestrationTerminations"> = async ({ instanceBatch, reason }, { hub }) => {
+/** Terminates without a worker, as every terminate is here, and waits for it; tells which ids were not there, had ended before or have not by then. */
+export const skipGracefulTerminations: Answer<"SkipGracefulOrchestrationTerminations"> = async (
+  { instanceBatch, reason },
+  { hub, call },
+) => {
   const ids = instanceBatch?.instanceIds ?? [];
   refuseLongBatch(ids);
-  const left: string[] = [];
-  for (const id of ids) if (!(await terminated(hub.backend, id, reason))) left.push(id);
-  return replyWith("SkipGracefulOrchestrationTerminations", { unterminatedInstanceIds: left });
+  const told = new Set<string>();
+  for (const id of ids) if (await terminated(hub.backend, id, reason)) told.add(id);
+  const patience = new AbortController();
+  const timer = hub.clock.setTimer(END_WITHIN_MS, () => patience.abort());
+  const signal = AbortSignal.any([call.signal, patience.signal]);
+  const ends = [...told].map(async (id) => {
+    if ((await hub.backend.waitForCompletion(id, signal)) === undefined && (await isOpen(hub.backend, id))) told.delete(id);
+  });
+  await Promise.all(ends).finally(() => timer.cancel());
+  return replyWith("SkipGracefulOrchestrationTerminations", { unterminatedInstanceIds: ids.filter((id) => !told.has(id)) });
 };
 
 /** A batch that clients of the family send has at most 500 ids. @throws InvalidArgumentError */
@@ -43,10 +55,14 @@ export function refuseLongBatch(ids: readonly string[]): void {
 
 /** False when there is nothing to terminate. */
 async function terminated(backend: Backend, instanceId: string, reason: string | undefined): Promise<boolean> {
-  const found = await backend.get(instanceId);
-  if (found === undefined || isTerminal(found.record.status)) return false;
+  if (!(await isOpen(backend, instanceId))) return false;
   // The reason is a text, and an output is JSON.
   return tellEnd(backend, instanceId, reason === undefined || reason === "" ? undefined : JSON.stringify(reason));
+}
+
+async function isOpen(backend: Backend, instanceId: string): Promise<boolean> {
+  const found = await backend.get(instanceId);
+  return found !== undefined && !isTerminal(found.record.status);
 }
 
 /** False when it has gone meanwhile. */

@@ -1,8 +1,10 @@
 // trace-contexts: what workers said last of the span of an execution, to be said to them again with its next turn.
 //
-// Always:  TC1 bounded: the one that was not heard of for longest goes first. A span that is forgotten is begun anew by the worker.
+// Always:  TC1 bounded, in number and in length: the one that was not heard of for longest goes first. A span that is forgotten is begun anew by
+//             the worker.
 
 import type { OrchestrationTraceContext } from "../generated/task_hub_sidecar_pb.js";
+import { weightOf } from "./weight.ts";
 
 /** An execution of an instance. */
 export interface ExecutionName {
@@ -18,6 +20,8 @@ export interface TraceContexts {
 }
 
 const REMEMBERED = 10_000;
+/** A span and its trace have some hundred bytes. */
+const LONGEST_WEIGHT = 8_192;
 
 /** Remembers the spans of executions. */
 export function createTraceContexts(): TraceContexts {
@@ -28,6 +32,7 @@ export function createTraceContexts(): TraceContexts {
       if (context === undefined) return;
       const key = keyOf(execution);
       contexts.delete(key);
+      if (weightOf(context) > LONGEST_WEIGHT) return;
       contexts.set(key, context);
       if (contexts.size <= REMEMBERED) return;
       const [oldest] = contexts.keys();

@@ -37,6 +37,7 @@ export const getWorkItems: StreamAnswer<"GetWorkItems"> = async (request, contex
     streamsHistory,
     activityVersions: new Map(Object.entries(activityVersions ?? {})),
     itemBytes: itemBytesOf(call.metadata, context),
+    reconnectGraceMs: world.reconnectGraceMs,
     pasts: createKeptPasts(world.pasts),
     writer,
     counts: world.counts,

@@ -62,13 +62,16 @@ export type Found<K extends ItemOut["kind"]> =
   /** The token stands for something else than the answer says. */
   | { readonly kind: "mismatch" };
 
+/** At least so many answered tokens are remembered, at most twice as many. */
 const REMEMBERED = 10_000;
 
 /** What is out with the workers of one task hub. */
 export class WorkOut {
   readonly #byToken = new Map<string, ItemOut>();
   readonly #byName = new Map<string, Set<ItemOut>>();
-  readonly #answered = new Map<string, Promise<void>>();
+  /** The answered tokens of the last while, in two halves: a map that loses its oldest entry at every step is dear to walk. */
+  #answered = new Map<string, Promise<void>>();
+  #answeredBefore = new Map<string, Promise<void>>();
 
   get size(): number {
     return this.#byToken.size;
@@ -93,7 +96,7 @@ export class WorkOut {
     if (echo.token === "") return this.#findByName(echo);
     const out = this.#byToken.get(echo.token);
     if (out === undefined) {
-      const done = this.#answered.get(echo.token);
+      const done = this.#answered.get(echo.token) ?? this.#answeredBefore.get(echo.token);
       return done === undefined ? { kind: "unknown" } : { kind: "answered", done };
     }
     return isOf(echo.kind, out) && says(echo, out) ? { kind: "out", out } : { kind: "mismatch" };
@@ -119,12 +122,12 @@ export class WorkOut {
   take(out: ItemOut, done: () => Promise<void>): Promise<void> | undefined {
     if (!this.#remove(out)) return undefined;
     const doing = done();
+    if (this.#answered.size >= REMEMBERED) {
+      this.#answeredBefore = this.#answered;
+      this.#answered = new Map();
+    }
     this.#answered.set(out.token, doing);
     doing.catch(() => undefined);
-    if (this.#answered.size > REMEMBERED) {
-      const [oldest] = this.#answered.keys();
-      this.#answered.delete(oldest!);
-    }
     return doing;
   }
 

@@ -7,12 +7,14 @@
 //          WS2 when the stream has gone, what is out may still be answered for a while; then everything goes back, and later answers are refused.
 //          WS3 a stream on which nothing was said for 30 seconds says that it is alive.
 //          WS4 what the worker cannot take is not sent: a turn waits for an operator, an activity fails, each with the reason.
+//          WS5 a worker that reads nothing for two minutes while there is something to read is seen off: others may do its work.
 
 import {
   asRewindRequest,
   type ActivityOutcome,
   type ActivityWorkItem,
   type CancelNotice,
+  type ClockTimer,
   type ForgetNotice,
   type OrchestrationOutcome,
   type OrchestrationWorkItem,
@@ -42,6 +44,8 @@ export interface WorkStreamParts extends ItemReader {
   readonly keepsPrograms: boolean;
   /** Of these activities the worker takes these versions alone (`""`: without one). */
   readonly activityVersions: ReadonlyMap<string, readonly string[]>;
+  /** How long what is out may still be answered when the stream is ended. */
+  readonly reconnectGraceMs: number;
   readonly pasts: KeptPasts;
   readonly writer: StreamWriter;
   readonly counts: Counts;
@@ -62,6 +66,8 @@ export interface WorkStream {
 
 /** An activity of a version that the worker does not take is left to others for so long. */
 const OTHERS_TURN_MS = 30_000;
+/** As long as the family's workers take a silent server for alive. */
+const UNREAD_MS = 120_000;
 const NEVER_SENT = "The worker's stream ended before the turn was sent to it.";
 
 /** Opens a stream: connects it with the backend. */
@@ -78,6 +84,7 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
   const turnRoom = keepsPrograms ? Number.POSITIVE_INFINITY : interest.maxConcurrentOrchestrations;
   let connection: WorkerConnection | undefined;
   let isBlocked = false;
+  let patience: ClockTimer | undefined;
   let isRetiring = false;
 
   // ---- sending
@@ -86,12 +93,22 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     signs.said();
     if (writer.write(bytes)) return;
     isBlocked = true;
+    patience = clock.setTimer(UNREAD_MS, seeOff);
     const go = (): void => {
+      patience?.cancel();
       isBlocked = false;
       pump();
     };
     // Whoever has gone reads nothing any more; its end is told by the call's signal.
     writer.drained().then(go, () => undefined);
+  };
+  const seeOff = (): void => {
+    counts.add("streamsStuck");
+    hub.log.warn("a worker has not read its stream for long, which is ended: its work goes to others", {
+      hub: hub.name,
+      caller: parts.caller,
+    });
+    void stream.retire(parts.reconnectGraceMs).catch(notTaken);
   };
   const signs = createSignsOfLife(clock, () => {
     if (isBlocked) return false;
@@ -142,7 +159,7 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     send(bytes);
   };
   const sendActivity = (item: ActivityWorkItem): void => {
-    if (!takes(item)) return backendActivity({ kind: "abandoned", token: item.token, delayMs: OTHERS_TURN_MS });
+    if (!takes(item)) return backendActivity({ kind: "abandoned", token: item.token, delayMs: OTHERS_TURN_MS, undone: true });
     const token = random.id();
     const bytes = activityMessage(item, token, parts);
     if (bytes.length > parts.itemBytes) {
@@ -200,10 +217,12 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     signs.stop();
     // A stream that ends without a word looks like a broken connection to some workers.
     if (!signs.hasSaid) write(encodePing());
+    patience?.cancel();
     hub.out.drop(stream);
     turnsOut.clear();
     activitiesOut.clear();
     pasts.clear();
+    await Promise.allSettled(committing);
     await connection?.close();
     hub.streams.delete(stream);
   });
@@ -212,11 +231,22 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
   const answered = (): void => {
     if (isRetiring && turnsOut.size + activitiesOut.size === 0) finish();
   };
+  /** Outcomes on their way into the store. The line to the backend stays open for them. */
+  const committing = new Set<Promise<void>>();
+  const committed = async (commit: Promise<void>): Promise<void> => {
+    committing.add(commit);
+    try {
+      await commit;
+    } finally {
+      committing.delete(commit);
+      answered();
+    }
+  };
   /** What was never sent is given back at once: nobody can be working on it. */
   const giveBackUnsent = (): void => {
     if (connection === undefined) return;
     for (const { token } of turns.splice(0)) backendTurn({ kind: "abandoned", token, reason: NEVER_SENT });
-    for (const { token } of activities.splice(0)) backendActivity({ kind: "abandoned", token, delayMs: 0 });
+    for (const { token } of activities.splice(0)) backendActivity({ kind: "abandoned", token, delayMs: 0, undone: true });
   };
   const retire = (graceMs?: number): Promise<void> => {
     isRetiring = true;
@@ -239,20 +269,12 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
       pump();
       const keptBytes = past && pasts.advance(past, out.item.newEvents, outcome);
       const whole = keptBytes === undefined || outcome.kind !== "turn" ? outcome : { ...outcome, keptBytes };
-      try {
-        await line().completeOrchestration(whole);
-      } finally {
-        answered();
-      }
+      await committed(line().completeOrchestration(whole));
     },
     async answerActivity(out, outcome) {
       activitiesOut.delete(out.item.token);
       pump();
-      try {
-        await line().completeActivity(outcome);
-      } finally {
-        answered();
-      }
+      await committed(line().completeActivity(outcome));
     },
     retire,
     retired,

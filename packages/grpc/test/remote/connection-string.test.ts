@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "../../src/remote/connect.ts";
-import { hostAndPort, isLoopback, parseRemoteAddress } from "../../src/remote/connection-string.ts";
+import { isLoopback } from "../../src/loopback.ts";
+import { hostAndPort, parseRemoteAddress } from "../../src/remote/connection-string.ts";
 
 test("a URL names a server, and perhaps a task hub", () => {
   const none = { authentication: { kind: "none" } };
@@ -77,4 +78,5 @@ test("a token goes over encrypted connections, or to this machine", async () => 
   await assert.rejects(connect("grpc://localhost", { tls: {} }), /means nothing/);
   await assert.rejects(connect("grpc://localhost?taskhub=a", { taskHub: "b" }), /name one/);
   await assert.rejects(connect("grpc://localhost", { taskHub: "ä" }), /cannot be sent/);
+  await assert.rejects(connect("grpc://localhost", { tokens: "x" } as object), /no option 'tokens'; it has taskHub, token/);
 });

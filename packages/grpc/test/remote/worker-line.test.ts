@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { activity, orchestrator } from "ostinato";
+import type { WorkItem } from "ostinato/contract";
 import { decodeEvents } from "../../src/codec/events.ts";
 import { PROTOCOL_METADATA } from "../../src/codec/peer.ts";
 import type { HistoryEvent, OrchestratorResponse } from "../../src/generated/task_hub_sidecar_pb.js";
@@ -369,4 +370,22 @@ test("one of ours is told more: what the worker keeps, how the line is called; w
   const stopped = worker.stop();
   await world.pass(20_000);
   await stopped;
+});
+
+test("WL1 an outcome that is ready when its stream has gone keeps no program: no server would know of it", async (t) => {
+  const world = foreignWorld(t, PROTOCOL_METADATA);
+  const delivered: WorkItem[] = [];
+  const interest = { orchestrators: ["order"], activities: [], maxConcurrentOrchestrations: 1, maxConcurrentActivities: 1 };
+  const line = await world.backend.connectWorker({ ...interest, warmBytes: 1_000, warmIdleMs: 1_000 }, (items) => delivered.push(...items));
+  await sendTurn(world, [], [turnStarted(T0), started("21", "e1")], "t", { executionId: "e1", own: { name: "order" } });
+  const [turn] = delivered;
+  assert.ok(turn?.kind === "orchestration");
+  world.channel.cutStreams();
+  await world.settle();
+  await line.completeOrchestration({ kind: "turn", token: turn.token, actions: [], keptBytes: 10 });
+  assert.equal(lastTurn(world).own?.keptBytes, undefined);
+  assert.deepEqual(delivered.slice(1), [{ kind: "forget", instanceId: "one", executionId: "e1" }]);
+  const closed = line.close();
+  await world.pass(20_000);
+  await closed;
 });

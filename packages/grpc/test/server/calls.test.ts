@@ -1,10 +1,13 @@
 // The calls of clients, one by one: what each does to a hub, and the status with which it is refused.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { METHODS, type MethodName } from "../../src/codec/messages.ts";
+import { partsOf } from "ostinato/contract";
+import { METHODS, requestWith, type MethodName } from "../../src/codec/messages.ts";
+import type { CallContext } from "../../src/server/call-context.ts";
 import { CALLS, STREAMS } from "../../src/server/calls.ts";
+import { skipGracefulTerminations } from "../../src/server/operations-on-hubs.ts";
 import { OrchestrationStatus } from "../../src/generated/task_hub_sidecar_pb.js";
-import { complete, kinds, schedule, serveInMemory, statusOf, timer, type World } from "./family.ts";
+import { complete, familyHub, kinds, schedule, serveInMemory, settled, statusOf, timer, type World } from "./family.ts";
 
 const ENTITY_CALLS: readonly MethodName[] = [
   "SignalEntity",
@@ -353,8 +356,27 @@ test("SkipGracefulOrchestrationTerminations ends what runs, and names what it co
     reason: "enough",
   });
   assert.deepEqual(unterminatedInstanceIds, ["done", "nobody", "@counter@one"]);
-  const { orchestrationState } = await call("WaitForInstanceCompletion", { instanceId: "open", getInputsAndOutputs: true });
+  const { orchestrationState } = await call("GetInstance", { instanceId: "open", getInputsAndOutputs: true });
   assert.deepEqual([orchestrationState?.orchestrationStatus, orchestrationState?.output], [OrchestrationStatus.TERMINATED, '"enough"']);
+});
+
+test("SkipGracefulOrchestrationTerminations does not wait for ever: what has not ended by then is named", async () => {
+  const hub = await familyHub();
+  const { backend, clock } = partsOf(hub);
+  await backend.start({ instanceId: "held", executionId: "e", name: "greet" });
+  const never: typeof backend.waitForCompletion = (_, signal) =>
+    new Promise((resolve) => signal!.addEventListener("abort", () => resolve(undefined), { once: true }));
+  const served = {
+    backend: { ...backend, get: backend.get.bind(backend), waitForCompletion: never, terminate: async () => undefined },
+    clock,
+  };
+  const context = { hub: served, call: { signal: new AbortController().signal } } as unknown as CallContext;
+  const batch = requestWith("SkipGracefulOrchestrationTerminations", { instanceBatch: { instanceIds: ["held"] } });
+  const asked = skipGracefulTerminations(batch, context);
+  await settled();
+  await hub.clock.advance(30_000);
+  assert.deepEqual((await asked).unterminatedInstanceIds, ["held"]);
+  await hub.close();
 });
 
 test("CreateTaskHub leaves a hub as it is unless it is to be recreated; DeleteTaskHub empties it", async (t) => {

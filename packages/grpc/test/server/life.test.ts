@@ -1,10 +1,22 @@
 // The life of streams and of the server: signs of life, workers that go and come back, slow readers, closing.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { partsOf, type HistoryEvent, type OrchestrationWorkItem } from "ostinato/contract";
+import { create } from "@bufbuild/protobuf";
+import {
+  partsOf,
+  type Backend,
+  type HistoryEvent,
+  type OrchestrationWorkItem,
+  type WorkerConnection,
+  type WorkItem,
+} from "ostinato/contract";
+import { OrchestrationTraceContextSchema } from "../../src/generated/task_hub_sidecar_pb.js";
+import { createCounts } from "../../src/server/counts.ts";
 import { createKeptPasts } from "../../src/server/kept-pasts.ts";
 import { WorkOut, type ActivityOut } from "../../src/server/work-out.ts";
-import type { WorkStream } from "../../src/server/work-stream.ts";
+import type { ServedHub } from "../../src/server/task-hubs.ts";
+import { createTraceContexts } from "../../src/server/trace-contexts.ts";
+import { openWorkStream, type WorkStream } from "../../src/server/work-stream.ts";
 import { createTaskHubService } from "../../src/server/task-hub-service.ts";
 import { complete, familyHub, kinds, schedule, serveInMemory, settled, statusOf, worldOf } from "./family.ts";
 
@@ -135,6 +147,77 @@ test("to a slow reader little is written, and the rest is sent when it reads aga
   assert.ok(sent <= 17, `${sent} were written to somebody who does not read`);
   world.channel.setSlow(false);
   for (let count = 0; count < 100; count++) await worker.turn();
+});
+
+test("WS5 a worker that never reads again is seen off after a while: what it was to have is done by another one", async (t) => {
+  const world = await serveInMemory(t);
+  const stuck = world.worker();
+  await settled();
+  world.channel.setSlow(true);
+  for (let count = 0; count < 100; count++) await world.call("StartInstance", { instanceId: `one-${count}`, name: "greet" });
+  await world.hub.clock.advance(100_000);
+  assert.equal(world.service.counters()["streams"], 1, "it may be busy for a while");
+  await world.hub.clock.advance(40_000);
+  await settled();
+  assert.equal(world.service.counters()["streams"], 0);
+  assert.equal(world.service.counters()["streamsStuck"], 1);
+  assert.match(world.hub.logged.map(({ message }) => message).join(), /has not read/);
+  const other = worldOf(world.hub, world.service).worker();
+  await world.hub.clock.advance(2_000);
+  const ids = new Set<string>();
+  for (let count = 0; count < 100; count++) ids.add((await other.turn()).request.instanceId);
+  assert.equal(ids.size, 100);
+  world.channel.setSlow(false);
+  assert.equal(await stuck.ended, undefined, "whoever reads after all sees a stream that ended well, and opens another one");
+});
+
+test("WS2 the end of a stream does not overtake the commit of an answer that has come", async () => {
+  const { clock, random, log } = partsOf(await familyHub());
+  const commit = Promise.withResolvers<void>();
+  let deliver!: (items: readonly WorkItem[]) => void;
+  let isClosed = false;
+  const line: WorkerConnection = {
+    completeOrchestration: () => commit.promise,
+    completeActivity: () => Promise.resolve(),
+    stopTaking: () => undefined,
+    close: async () => void (isClosed = true),
+  };
+  const connectWorker: Backend["connectWorker"] = async (_, to) => ((deliver = to), line);
+  const backend = { connectWorker } as Backend;
+  const out = new WorkOut();
+  const hub: ServedHub = { backend, clock, random, log, name: "default", out, streams: new Set(), traces: createTraceContexts() };
+  const stream = await openWorkStream({
+    hub,
+    caller: "somebody",
+    peer: "family",
+    interest: {
+      orchestrators: "any",
+      activities: "any",
+      maxConcurrentOrchestrations: 1,
+      maxConcurrentActivities: 1,
+      warmBytes: 0,
+      warmIdleMs: 0,
+    },
+    keepsPrograms: false,
+    streamsHistory: false,
+    itemBytes: 1_000_000,
+    activityVersions: new Map(),
+    reconnectGraceMs: 0,
+    pasts: createKeptPasts({ bytes: 0, used: 0 }),
+    writer: { write: () => true, drained: () => Promise.resolve() },
+    counts: createCounts(),
+  });
+  deliver([turnOf("one", { events: [] })]);
+  const found = out.find({ kind: "orchestration", token: "", instanceId: "one", caller: "somebody" });
+  assert.ok(found.kind === "out");
+  const answered = out.take(found.out, () => stream.answerTurn(found.out, { kind: "turn", token: 1, actions: [] }));
+  const retired = stream.retire(0);
+  await settled();
+  assert.equal(isClosed, false, "its outcome is not in the store yet");
+  commit.resolve();
+  await retired;
+  await answered;
+  assert.equal(isClosed, true);
 });
 
 test("closing: streams end well, what is out may be answered until the grace is over, new calls are UNAVAILABLE", async (t) => {
@@ -287,4 +370,14 @@ test("WO2 without a token two items of one name are nobody's; with the other one
   );
   out.drop(stream);
   assert.deepEqual([out.size, out.find({ ...echo, token: "t2" }).kind], [0, "unknown"]);
+});
+
+test("TC1 a span that is longer than any span is not remembered", () => {
+  const contexts = createTraceContexts();
+  const execution = { instanceId: "one", executionId: "e1" };
+  const context = create(OrchestrationTraceContextSchema, { spanID: "00f067aa0ba902b7" });
+  contexts.remember(execution, context);
+  assert.equal(contexts.of(execution), context);
+  contexts.remember(execution, create(OrchestrationTraceContextSchema, { spanID: "0".repeat(10_000) }));
+  assert.equal(contexts.of(execution), undefined, "the one before is over");
 });

@@ -601,7 +601,10 @@ test("PC 9 a rewind is shown as the family has it: the whole history with its en
   const newHistory = [...request.pastEvents, ...request.newEvents].filter(({ eventType }) => !dropped.has(eventType.case ?? ""));
   for (const { eventType } of newHistory)
     if (eventType.case === "executionStarted") eventType.value.orchestrationInstance!.executionId = "the-second-life";
-  const rewind = create(OrchestratorActionSchema, { id: -1, orchestratorActionType: { case: "rewindOrchestration", value: { newHistory } } });
+  const rewind = create(OrchestratorActionSchema, {
+    id: -1,
+    orchestratorActionType: { case: "rewindOrchestration", value: { newHistory } },
+  });
   await world.call("CompleteOrchestratorTask", { instanceId: "one", completionToken: token, actions: [rewind] });
 
   const again = await worker.turn();
