@@ -29,7 +29,10 @@ export function isServerStore(store: string): store is ServerStore {
 export async function startServer(store: ServerStore, folder: string): Promise<Server> {
   const port = await freePort();
   const { file, args, env, readyLine } = await commandOf(store, port, folder);
-  const child = spawn(file, [...args], { stdio: ["pipe", "pipe", store === "wire" ? "inherit" : "ignore"], env: { ...process.env, ...env } });
+  const child = spawn(file, [...args], {
+    stdio: ["pipe", "pipe", store === "wire" ? "inherit" : "ignore"],
+    env: { ...process.env, ...env },
+  });
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   await ready(child, readyLine, store);
   return {

@@ -88,7 +88,7 @@ function graceOf({ grace: given }: ServeCommandOptions): Duration {
     durationMs(grace, "--grace");
     return grace;
   } catch {
-    throw usageError(`--grace ${plain(grace)} is no time; write for example 30s.`);
+    throw usageError(`--grace ${plain(given)} is no time; write for example 30s.`);
   }
 }
 

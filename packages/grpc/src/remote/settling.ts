@@ -62,13 +62,12 @@ export function createSettling(
 
   const abandonTurn = async (work: TurnInHand, outcome: OrchestrationOutcome): Promise<Settled> => {
     const posted = await send("AbandonTaskOrchestratorWorkItem", encodeOrchestrationAbandon(outcome, work.wireToken, work.peer));
-    return posted.kind === "refused" ? unabandoned(work, posted.error) : settled(work, posted);
+    return posted.kind === "refused" ? unabandoned(posted.error) : settled(work, posted);
   };
   /** Some servers have no call for it: they see for themselves when a worker does not answer. */
-  const unabandoned = (work: InHand, error: WireError): Settled => {
+  const unabandoned = (error: WireError): Settled => {
     if (!saysNothing) log.warn(`${link.where} does not take work back (${error.message}): what is not done waits until it sees for itself`);
     saysNothing = true;
-    void work;
     return "not-taken";
   };
 
@@ -102,7 +101,7 @@ export function createSettling(
       const { item, wireToken, peer } = work;
       if (outcome.kind === "abandoned") {
         const posted = await send("AbandonTaskActivityWorkItem", encodeActivityAbandon(outcome, wireToken, peer));
-        return posted.kind === "refused" ? unabandoned(work, posted.error) : settled(work, posted);
+        return posted.kind === "refused" ? unabandoned(posted.error) : settled(work, posted);
       }
       const answered = { instanceId: item.instanceId, taskId: item.taskId, token: wireToken };
       const response = encodeActivityOutcome(outcome, answered, peer);

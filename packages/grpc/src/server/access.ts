@@ -96,6 +96,11 @@ export function mayCall(caller: Caller, method: MethodName): boolean {
   return hasOneOf(caller, CALL_RIGHTS[method]);
 }
 
+/** Whether the caller may start an instance in place of one that runs, which ends that one. */
+export function mayReplaceRunning(caller: Caller): boolean {
+  return hasOneOf(caller, CONTROL);
+}
+
 /** The first kind of action that the caller may not ask for. */
 export function refusedAction(caller: Caller, actions: readonly Action[]): ActionKind | undefined {
   return actions.find((action) => !hasOneOf(caller, ACTION_RIGHTS[action.kind]))?.kind;

@@ -6,7 +6,14 @@
 //          CA3 to one of ours an error goes as it is. To the others an operation on an instance that has ended is done, and changes nothing.
 
 import { InvalidArgumentError, InvalidStateError } from "ostinato";
-import type { InstanceSnapshot, StoredInstance } from "ostinato/contract";
+import {
+  INSTANCE_STATUSES,
+  isTerminal,
+  refusesStart,
+  type InstanceSnapshot,
+  type StartRequest,
+  type StoredInstance,
+} from "ostinato/contract";
 import { encodeGetReply } from "../codec/instances.ts";
 import { replyWith, type MethodName, type ReplyOf, type RequestOf } from "../codec/messages.ts";
 import { RETIRE_METADATA } from "../codec/peer.ts";
@@ -27,7 +34,7 @@ import {
   encodeQueryReply,
 } from "../codec/requests.ts";
 import { WireError } from "../transport/wire-error.ts";
-import { shownTo } from "./access.ts";
+import { mayReplaceRunning, shownTo } from "./access.ts";
 import { abandonActivity, abandonOrchestration, completeActivityTask, completeOrchestratorTask } from "./answers.ts";
 import type { Answer, CallContext, StreamAnswer } from "./call-context.ts";
 import { raiseOnce } from "./events-raised.ts";
@@ -48,13 +55,19 @@ async function hello(_request: RequestOf<"Hello">, { hub, caller, call, peer }: 
   return replyWith("Hello");
 }
 
-const startInstance: Answer<"StartInstance"> = async (message, { hub, peer }) => {
+const startInstance: Answer<"StartInstance"> = async (message, { hub, peer, caller }) => {
   const newInstanceId = (): string => hub.random.id();
   const { request, ignoredWhen } = decodeStart(message, peer, { newInstanceId, newExecutionId: () => hub.random.id() });
+  if (replacesRunning(request) && !mayReplaceRunning(caller))
+    throw new WireError("PERMISSION_DENIED", "The token does not allow a start that replaces an instance which runs: that ends it.");
   const there = ignoredWhen === undefined ? undefined : await hub.backend.get(request.instanceId);
   if (there === undefined || !ignoredWhen!.includes(there.record.status)) await hub.backend.start(request);
   return replyWith("StartInstance", { instanceId: request.instanceId });
 };
+
+function replacesRunning({ dedupeStatuses }: StartRequest): boolean {
+  return INSTANCE_STATUSES.some((status) => !isTerminal(status) && !refusesStart(status, dedupeStatuses));
+}
 
 const getInstance: Answer<"GetInstance"> = async (message, context) => {
   const { instanceId, payloads } = decodeGet(message);

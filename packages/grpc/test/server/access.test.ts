@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import type { Action, ActionKind } from "ostinato/contract";
+import { OrchestrationStatus } from "../../src/generated/task_hub_sidecar_pb.js";
 import { METHODS, type MethodName } from "../../src/codec/messages.ts";
 import { ACTION_RIGHTS, CALL_RIGHTS, refusedAction, RIGHTS, type Right } from "../../src/server/access.ts";
 import { createTaskHubService } from "../../src/server/task-hub-service.ts";
@@ -173,6 +174,23 @@ test("who may only view sees no payloads, wherever an instance is shown", async 
         ["greet", ...Array.from({ length: 3 }, () => (right === "view" ? undefined : '"secret"'))],
       );
   }
+});
+
+test("a start that replaces what runs asks for the right to end it", async (t) => {
+  const tokens = [
+    { token: "the-token-of-a-client", rights: ["client" as const] },
+    { token: "the-token-in-control", rights: ["client" as const, "control" as const] },
+  ];
+  const { call, hub } = await serveInMemory(t, { tokens });
+  const start = (token: string, replaceableStatus: OrchestrationStatus[]) =>
+    call("StartInstance", { instanceId: "one", name: "greet", orchestrationIdReusePolicy: { replaceableStatus } }, bearer(token));
+  const { COMPLETED, RUNNING, PENDING, TERMINATED } = OrchestrationStatus;
+  await start("the-token-of-a-client", [COMPLETED, TERMINATED]);
+  const first = (await hub.instance("one").status())?.executionId;
+  assert.equal(await statusOf(start("the-token-of-a-client", [PENDING, RUNNING, TERMINATED])), "PERMISSION_DENIED");
+  assert.equal((await hub.instance("one").status())?.executionId, first);
+  await start("the-token-in-control", [PENDING, RUNNING, TERMINATED]);
+  assert.notEqual((await hub.instance("one").status())?.executionId, first);
 });
 
 test("a worker may read the past of the turn it was handed, and no other history", async (t) => {
