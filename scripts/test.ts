@@ -47,6 +47,7 @@ process.exitCode = await run(
     "--test",
     ...reporting,
     "--test-timeout=240000",
+    "--test-concurrency=2",
     ...options,
     ...(patterns.length > 0 ? patterns : weather === undefined ? everything : through[weather]!),
   ],

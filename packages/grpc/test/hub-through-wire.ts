@@ -16,7 +16,7 @@ import { createVirtualClock } from "../../ostinato/src/testing/virtual-clock.ts"
 import { remoteBackend } from "../src/remote/remote-backend.ts";
 import { createTaskHubService, type TaskHubService } from "../src/server/task-hub-service.ts";
 import { inMemoryChannel, type InMemoryChannel, type InMemoryOptions } from "../src/transport/in-memory.ts";
-import type { CallOptions, Channel, Metadata } from "../src/transport/transport.ts";
+import type { CallOptions, Channel, Metadata, Served } from "../src/transport/transport.ts";
 
 /** How the wire behaves. */
 export interface WireRequest extends HubRequest {
@@ -52,7 +52,11 @@ export async function hubThroughWire({ defaultVersion, fault, asFamily }: WireRe
       worker: common,
     });
     service = createTaskHubService(createHub({ ...common, backend: life.backend, clock }));
-    channel = inMemoryChannel(service, fault === undefined ? { timers: clock } : { fault });
+    // A bad wire is one for single calls: each of them can be lost alone.
+    channel = inMemoryChannel(
+      fault === undefined ? service : withoutStreamOfCalls(service),
+      fault === undefined ? { timers: clock } : { fault },
+    );
     const remote = remoteBackend(asFamily === true ? unrecognised(channel) : channel, {
       where: "a server in memory",
       // What is lost is sent again after a pause, and virtual time stands still while it is under way.
@@ -93,6 +97,16 @@ export async function hubThroughWire({ defaultVersion, fault, asFamily }: WireRe
       await service.close({ graceMs: 0 });
       await life.backend.close();
     },
+  };
+}
+
+/** A server of ours that knows no stream on which calls travel together, so that each of them goes alone. */
+function withoutStreamOfCalls(service: TaskHubService): Served {
+  return {
+    kindOf: (method) => (service.kindOf(method) === "duplex" ? undefined : service.kindOf(method)),
+    unary: (call, message) => service.unary(call, message),
+    stream: (call, message, writer) => service.stream(call, message, writer),
+    duplex: (call, incoming, writer) => service.duplex(call, incoming, writer),
   };
 }
 

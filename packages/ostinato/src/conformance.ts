@@ -2,7 +2,7 @@
 
 export { storeConformance } from "./conformance/store/conformance.ts";
 export type { StoreUnderTest } from "./conformance/store/store-under-test.ts";
-export { backendConformance } from "./conformance/backend/index.ts";
+export { backendConformance, type ChapterName } from "./conformance/backend/index.ts";
 export type { HubRequest, HubUnderTest, MakeHub } from "./conformance/backend/world.ts";
 
 // What a store has to implement, and the values that it is handed.

@@ -27,7 +27,7 @@ import { validation } from "./validation.ts";
 import { versions } from "./versions.ts";
 import { tellStory, type Chapter, type MakeHub } from "./world.ts";
 
-const CHAPTERS: Readonly<Record<string, Chapter>> = {
+const CHAPTERS = {
   orchestrations,
   validation,
   composition,
@@ -46,7 +46,10 @@ const CHAPTERS: Readonly<Record<string, Chapter>> = {
   determinism,
   limits,
   crashes,
-};
+} satisfies Readonly<Record<string, Chapter>>;
+
+/** The name of a chapter of the kit. */
+export type ChapterName = keyof typeof CHAPTERS;
 
 const STORY_LIMIT_MS = 30_000;
 
@@ -55,14 +58,16 @@ const STORY_LIMIT_MS = 30_000;
  *
  * @param name how the tests call the backend.
  * @param make a hub with an empty store, for each story anew.
+ * @param chapters those that are told; all of them by default.
  * @example
  * backendConformance("sqlite", async ({ defaultVersion }) => {
  *   const hub = await openTaskHub(`sqlite:${freshFile()}`, { defaultVersion });
  *   return { hub, dispose: () => hub.close() };
  * });
  */
-export function backendConformance(name: string, make: MakeHub): void {
-  for (const [title, chapter] of Object.entries(CHAPTERS)) {
+export function backendConformance(name: string, make: MakeHub, chapters?: readonly ChapterName[]): void {
+  for (const [title, chapter] of Object.entries<Chapter>(CHAPTERS)) {
+    if (chapters?.some((each) => each === title) === false) continue;
     describe(`${name}: ${title}`, { concurrency: 6 }, () => {
       chapter((promise, tell, request = {}) => {
         test(promise, { timeout: STORY_LIMIT_MS }, (context) => tellStory(make, request, context, tell));
