@@ -16,17 +16,15 @@ import { createVirtualClock } from "../../ostinato/src/testing/virtual-clock.ts"
 import { remoteBackend } from "../src/remote/remote-backend.ts";
 import { createTaskHubService, type TaskHubService } from "../src/server/task-hub-service.ts";
 import { inMemoryChannel, type InMemoryChannel, type InMemoryOptions } from "../src/transport/in-memory.ts";
-import type { CallOptions, Channel, Metadata, Served } from "../src/transport/transport.ts";
+import type { Served } from "../src/transport/transport.ts";
 
 /** How the wire behaves. */
 export interface WireRequest extends HubRequest {
   readonly fault?: InMemoryOptions["fault"];
-  /** Neither end hears that the other one is ours, so that they speak as ends of other SDKs do. */
-  readonly asFamily?: boolean;
 }
 
 /** Makes a hub behind a wire. */
-export async function hubThroughWire({ defaultVersion, fault, asFamily }: WireRequest): Promise<HubUnderTest> {
+export async function hubThroughWire({ defaultVersion, fault }: WireRequest): Promise<HubUnderTest> {
   const quiet = createQuiet();
   const clock = createVirtualClock(Date.UTC(2025, 0, 1), quiet);
   const memory = createMemoryHub({ clock });
@@ -57,7 +55,7 @@ export async function hubThroughWire({ defaultVersion, fault, asFamily }: WireRe
       fault === undefined ? service : withoutStreamOfCalls(service),
       fault === undefined ? { timers: clock } : { fault },
     );
-    const remote = remoteBackend(asFamily === true ? unrecognised(channel) : channel, {
+    const remote = remoteBackend(channel, {
       where: "a server in memory",
       // What is lost is sent again after a pause, and virtual time stands still while it is under way.
       clock: fault === undefined ? clock : systemClock,
@@ -107,22 +105,5 @@ function withoutStreamOfCalls(service: TaskHubService): Served {
     unary: (call, message) => service.unary(call, message),
     stream: (call, message, writer) => service.stream(call, message, writer),
     duplex: (call, incoming, writer) => service.duplex(call, incoming, writer),
-  };
-}
-
-/** A channel that takes away the word by which two ends of ours know each other. */
-function unrecognised(channel: Channel): Channel {
-  const plain = (metadata: Metadata = {}): Metadata =>
-    Object.fromEntries(Object.entries(metadata).filter(([name]) => !name.startsWith("ostinato-")));
-  const masked = (options: CallOptions = {}): CallOptions => ({ ...options, metadata: plain(options.metadata) });
-  return {
-    async unary(method, message, options) {
-      const reply = await channel.unary(method, message, masked(options));
-      return { ...reply, metadata: plain(reply.metadata) };
-    },
-    stream: (method, message, listener, options) => channel.stream(method, message, listener, masked(options)),
-    duplex: (method, listener, options) => channel.duplex(method, listener, masked(options)),
-    reset: () => channel.reset(),
-    close: () => channel.close(),
   };
 }

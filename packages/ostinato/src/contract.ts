@@ -93,7 +93,7 @@ export {
 export { jittered, seededRandom, systemRandom, type Random } from "./platform/random.ts";
 export type { Outstanding, OutstandingActivity } from "./contract/outstanding.ts";
 export type { InstanceFilter, Page, PageRequest } from "./contract/queries.ts";
-export { recordedAs } from "./contract/recorded-as.ts";
+export { given, recordedAs } from "./contract/recorded-as.ts";
 export { INSTANCE_STATUSES, refusesItself, refusesStart } from "./contract/reuse.ts";
 export { asRewindRequest } from "./contract/rewound-item.ts";
 export { servedNames, takes, type Served } from "./contract/served.ts";

@@ -6,6 +6,7 @@
 //          A3 what we cannot do is refused as a whole, with a failure in words: an action left out would be waited for, for ever.
 
 import {
+  given,
   checkInstanceId,
   childInstanceId,
   type Action,
@@ -18,7 +19,6 @@ import {
 import type { OrchestratorAction as Message } from "../generated/task_hub_sidecar_pb.js";
 import { decodeEvents, encodeEvents, isRaised } from "./events.ts";
 import { decodeOptionalFailure, encodeFailure, unexplained } from "./failures.ts";
-import { given } from "./given.ts";
 import { decodeInt64, encodeCount, encodeInt64 } from "./numbers.ts";
 import { decodePayload, decodeTags, decodeTrace, encodeTags, encodeTrace } from "./payloads.ts";
 import type { Peer } from "./peer.ts";

@@ -5,11 +5,11 @@
 //          E2 to the family nothing goes that its workers do not know; what is left out changes nothing for them.
 //          E3 from the family kinds that we do not have are left out: they tell an orchestration of ours nothing.
 
+import { given } from "ostinato/contract";
 import type { EventKind, EventRaised, ExecutionStarted, HistoryEvent, Instant, ParentLink } from "ostinato/contract";
 
 import type { HistoryEvent as Message, ParentInstanceInfo } from "../generated/task_hub_sidecar_pb.js";
 import { decodeOptionalFailure, encodeFailure, unexplained } from "./failures.ts";
-import { given } from "./given.ts";
 import { decodePayload, decodeTags, decodeTrace, encodeTags, encodeTrace } from "./payloads.ts";
 import type { Peer } from "./peer.ts";
 import { decodeEnding, encodeStatus } from "./statuses.ts";

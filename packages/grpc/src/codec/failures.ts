@@ -6,11 +6,11 @@
 //          F2 to the family type and message are never empty: some SDKs take a failure without either for none.
 //          F3 between ours a failure comes out as it went in: where the fields cannot say it (an empty message, empty properties), JSON does.
 
+import { given } from "ostinato/contract";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import type { Failure } from "ostinato/contract";
 
 import type { TaskFailureDetails } from "../generated/task_hub_sidecar_pb.js";
-import { given } from "./given.ts";
 import { anything, byName, fields, flag, readOwnJson, text, type Shape } from "./own-json.ts";
 import type { Peer } from "./peer.ts";
 

@@ -6,6 +6,7 @@
 //          I3 whatever a server sends, a snapshot is made of it: an unknown status is no reason to stop (S1).
 
 import {
+  given,
   INSTANCE_STATUSES,
   isTerminal,
   type InstancePayloads,
@@ -16,7 +17,6 @@ import {
 
 import type { GetInstanceResponse, OrchestrationState } from "../generated/task_hub_sidecar_pb.js";
 import { decodeOptionalFailure, encodeFailure, unexplained } from "./failures.ts";
-import { given } from "./given.ts";
 import { anything, byName, fields, flag, listOf, readOwnJson, text, whole, word, type Shape } from "./own-json.ts";
 import { decodePayload, decodeTags, encodeTags } from "./payloads.ts";
 import type { Peer } from "./peer.ts";

@@ -4,6 +4,7 @@
 // Always:  O1 between ours every outcome comes out as it went in, but for its token.
 //          O2 a turn with an action that cannot be done becomes a turn that fails the instance, in words (A3).
 
+import { given } from "ostinato/contract";
 import type { ActivityOutcome, InstanceId, OrchestrationOutcome, Stall, WorkToken } from "ostinato/contract";
 
 import type {
@@ -17,7 +18,6 @@ import type {
 } from "../generated/task_hub_sidecar_pb.js";
 import { decodeActions, encodeActions, type ActionsContext } from "./actions.ts";
 import { decodeFailure, encodeFailure } from "./failures.ts";
-import { given } from "./given.ts";
 import { decodeInt64, encodeInt64 } from "./numbers.ts";
 import { decodePayload } from "./payloads.ts";
 import type { Peer } from "./peer.ts";

@@ -6,6 +6,7 @@
 
 import { InvalidArgumentError, UnsupportedError } from "ostinato";
 import {
+  given,
   checkInstanceId,
   checkName,
   isTerminal,
@@ -48,7 +49,6 @@ import type {
 } from "../generated/task_hub_sidecar_pb.js";
 import { decodeEvents, encodeEvents } from "./events.ts";
 import { cursorOf, encodeStatuses, isFilter, nextOf, notForFamily, tokenOf } from "./filters.ts";
-import { given } from "./given.ts";
 import { decodeStored, encodeInstance, type Told } from "./instances.ts";
 import { encodeCount } from "./numbers.ts";
 import { either, fields, flag, listOf, readOwnJson, text, whole, word, type Shape } from "./own-json.ts";

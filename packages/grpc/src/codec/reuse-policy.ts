@@ -6,10 +6,9 @@
 
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { InvalidArgumentError } from "ostinato";
-import { INSTANCE_STATUSES, refusesItself, type InstanceStatus } from "ostinato/contract";
+import { given, INSTANCE_STATUSES, refusesItself, type InstanceStatus } from "ostinato/contract";
 
 import type { OrchestrationIdReusePolicy } from "../generated/task_hub_sidecar_pb.js";
-import { given } from "./given.ts";
 import type { Peer } from "./peer.ts";
 import { decodeStatuses, encodeStatus } from "./statuses.ts";
 

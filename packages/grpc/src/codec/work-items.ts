@@ -5,6 +5,7 @@
 //          W2 what is made up for an item of the family is made from its history alone, so that every replay makes the same.
 //          W3 an item that is not for us is told apart from one that is, and can be given back.
 
+import { given } from "ostinato/contract";
 import type {
   ActivityWorkItem,
   CancelNotice,
@@ -24,7 +25,6 @@ import type {
   WorkItem as Message,
 } from "../generated/task_hub_sidecar_pb.js";
 import { decodeEvents, encodeEvents } from "./events.ts";
-import { given } from "./given.ts";
 import { decodeInt64, encodeInt64 } from "./numbers.ts";
 import { decodePayload, decodeTags, decodeTrace, encodeTags, encodeTrace } from "./payloads.ts";
 import type { Peer } from "./peer.ts";

@@ -5,6 +5,7 @@
 //          K2 a list of filters is a list of what is taken: a kind without an entry takes nothing, no list at all takes everything.
 //          K3 a limit of 0 is none; capabilities that nobody knows are left alone.
 
+import { given } from "ostinato/contract";
 import type { WorkerInterest } from "ostinato/contract";
 
 import {
@@ -13,7 +14,6 @@ import {
   type GetWorkItemsRequest,
   type OrchestrationFilter,
 } from "../generated/task_hub_sidecar_pb.js";
-import { given } from "./given.ts";
 import { encodeCount, encodeInt64 } from "./numbers.ts";
 import type { Peer } from "./peer.ts";
 

@@ -7,8 +7,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { InvalidArgumentError } from "ostinato";
-import { silentLogger, systemClock, systemRandom, type Backend, type Clock, type Logger, type Random } from "ostinato/contract";
-import { given } from "../codec/given.ts";
+import { given, silentLogger, systemClock, systemRandom, type Backend, type Clock, type Logger, type Random } from "ostinato/contract";
 import { isLoopback } from "../loopback.ts";
 import { openChannel, type ChannelTls } from "../transport/open-channel.ts";
 import type { Metadata } from "../transport/transport.ts";

@@ -6,8 +6,8 @@
 //              and its task, and without a time-out. Nobody but the worker ends a call that takes too long on such servers, so one that no
 //              worker has taken is not ended at all.
 
+import { given } from "ostinato/contract";
 import type { Action, ActivityWorkItem, HistoryEvent, Instant, ScheduleTask, Tags } from "ostinato/contract";
-import { given } from "../codec/given.ts";
 
 const KEY = "ostinato.key";
 const ATTEMPT = "ostinato.attempt";

@@ -7,8 +7,8 @@
 //          FT2 a turn begins with OrchestratorStarted, and its time never goes back.
 //          FT3 an input is checked at every replay: no such server records that it was.
 
+import { given } from "ostinato/contract";
 import type { ExecutionStarted, HistoryEvent, OrchestrationWorkItem } from "ostinato/contract";
-import { given } from "../codec/given.ts";
 import { callOf, lineageOf, lineageTags, unreserved } from "./foreign-calls.ts";
 
 /** What is to be done with a turn of another server's. */

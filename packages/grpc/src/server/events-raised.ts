@@ -5,16 +5,17 @@
 //          ER2 what failed is forgotten: it may be told again.
 
 import type { Backend, RaiseEventRequest } from "ostinato/contract";
+import { createLately, type Lately } from "./lately.ts";
 
 /** So many are remembered for each task hub; a repetition comes within seconds. */
 const REMEMBERED = 20_000;
 
-const lately = new WeakMap<Backend, Map<string, Promise<void>>>();
+const raisedLately = new WeakMap<Backend, Lately<Promise<void>>>();
 
 /** Raises an event, once. */
 export function raiseOnce(backend: Backend, request: RaiseEventRequest): Promise<void> {
-  let known = lately.get(backend);
-  if (known === undefined) lately.set(backend, (known = new Map<string, Promise<void>>()));
+  let known = raisedLately.get(backend);
+  if (known === undefined) raisedLately.set(backend, (known = createLately(REMEMBERED)));
   // No id has a control character.
   const key = `${request.instanceId}\n${request.messageId}`;
   const before = known.get(key);
@@ -22,9 +23,5 @@ export function raiseOnce(backend: Backend, request: RaiseEventRequest): Promise
   const raised = backend.raiseEvent(request);
   known.set(key, raised);
   raised.catch(() => known.delete(key));
-  if (known.size > REMEMBERED) {
-    const [oldest] = known.keys();
-    known.delete(oldest!);
-  }
   return raised;
 }

@@ -6,8 +6,7 @@
 //          SE3 closing twice is closing once. What was out is answered or given back before the door is shut.
 
 import { InvalidArgumentError } from "ostinato";
-import { durationMs, partsOf, type Duration } from "ostinato/contract";
-import { given } from "../codec/given.ts";
+import { given, durationMs, partsOf, type Duration } from "ostinato/contract";
 import { listen, type ListenOptions } from "../transport/listen.ts";
 import { refuseExposure } from "./exposure.ts";
 import { createTaskHubService, type ServiceOptions } from "./task-hub-service.ts";

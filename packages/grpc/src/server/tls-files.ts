@@ -2,9 +2,9 @@
 //
 // Always:  TL1 what cannot be read or is not there is said by its option and its path; nothing of a key is ever in a message.
 
+import { given } from "ostinato/contract";
 import { readFile } from "node:fs/promises";
 import { InvalidArgumentError } from "ostinato";
-import { given } from "../codec/given.ts";
 import type { TlsIdentity } from "../transport/listen.ts";
 
 /**

@@ -9,6 +9,7 @@
 import type { ActivityWorkItem, HistoryEvent, OrchestrationWorkItem } from "ostinato/contract";
 import type { OrchestratorResponse } from "../generated/task_hub_sidecar_pb.js";
 import type { WorkStream } from "./work-stream.ts";
+import { createLately } from "./lately.ts";
 
 interface Sent {
   /** What the worker echoes. */
@@ -62,16 +63,14 @@ export type Found<K extends ItemOut["kind"]> =
   /** The token stands for something else than the answer says. */
   | { readonly kind: "mismatch" };
 
-/** At least so many answered tokens are remembered, at most twice as many. */
+/** Answered tokens. */
 const REMEMBERED = 10_000;
 
 /** What is out with the workers of one task hub. */
 export class WorkOut {
   readonly #byToken = new Map<string, ItemOut>();
   readonly #byName = new Map<string, Set<ItemOut>>();
-  /** The answered tokens of the last while, in two halves: a map that loses its oldest entry at every step is dear to walk. */
-  #answered = new Map<string, Promise<void>>();
-  #answeredBefore = new Map<string, Promise<void>>();
+  readonly #answered = createLately<Promise<void>>(REMEMBERED);
 
   get size(): number {
     return this.#byToken.size;
@@ -96,7 +95,7 @@ export class WorkOut {
     if (echo.token === "") return this.#findByName(echo);
     const out = this.#byToken.get(echo.token);
     if (out === undefined) {
-      const done = this.#answered.get(echo.token) ?? this.#answeredBefore.get(echo.token);
+      const done = this.#answered.get(echo.token);
       return done === undefined ? { kind: "unknown" } : { kind: "answered", done };
     }
     return isOf(echo.kind, out) && says(echo, out) ? { kind: "out", out } : { kind: "mismatch" };
@@ -122,10 +121,6 @@ export class WorkOut {
   take(out: ItemOut, done: () => Promise<void>): Promise<void> | undefined {
     if (!this.#remove(out)) return undefined;
     const doing = done();
-    if (this.#answered.size >= REMEMBERED) {
-      this.#answeredBefore = this.#answered;
-      this.#answered = new Map();
-    }
     this.#answered.set(out.token, doing);
     doing.catch(() => undefined);
     return doing;

@@ -48,7 +48,12 @@ export function recordedAs(action: Action, timestamp: Instant): HistoryEvent | u
 /** A value in the making: its fields can still be set. */
 export type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The fields that have a value: with `exactOptionalPropertyTypes` an absent field is left out, never set to `undefined`. */
+/**
+ * The fields that have a value: with `exactOptionalPropertyTypes` an absent field is left out, never set to `undefined`.
+ *
+ * @example
+ * given({ version: undefined, input: "1" }); // { input: "1" }
+ */
 export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const kept: Partial<Record<keyof T, unknown>> = {};
   for (const key in fields) if (fields[key] !== undefined) kept[key] = fields[key];
