@@ -1,4 +1,4 @@
-// main: `npm run bench [-- sqlite | memory | wire | replay | coldstart | soak] [--quick] [--markdown] [--write] [--minutes N]`
+// main: `npm run bench [-- sqlite | memory | wire | entity | replay | coldstart | soak] [--quick] [--markdown] [--write] [--minutes N]`
 //
 // Every figure is one JSON line; on a terminal, or with --markdown, a table follows; --write puts it into docs/performance.md. Machines are shared and noisy: floor and engine alternate
 // within one run, each workload in a process of its own, and the median of the rounds counts. A ratio (`.of_floor`, `.growth`) is made from the medians.
@@ -38,6 +38,9 @@ const SUITES: Readonly<Record<string, readonly (readonly [store: string, workloa
     ...[...CHAINS.map((k) => `chain10.${k}`), ...WIRE].map((each) => ["wire", each] as const),
     ...Object.entries(OTHERS).flatMap(([peer, workloads]) => workloads.map((each) => [peer, each] as const)),
   ],
+  entity: ["sqlite", "memory"].flatMap((store) =>
+    ["signals.n1", "signals.n1000", "calls", "transfer"].map((each) => [store, each] as const),
+  ),
   replay: [
     ["sqlite", "replay.async"],
     ["sqlite", "replay.generator"],
@@ -74,6 +77,7 @@ function unitOf(name: string): string {
   if (name.includes("memory.heap")) return "MiB";
   if (name.endsWith("memory.steps")) return "steps";
   if (name.endsWith(".cpu")) return "us/step";
+  if (name.includes("entity.")) return "1/s";
   if (name.includes("longchain")) return "us/step";
   if (/fanout|latency|loop_delay|wake|coldstart/.test(name)) return "ms";
   if (name.endsWith(".bytes")) return "bytes";

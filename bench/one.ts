@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chainsInFlight, chainsOnSlowDisk, memoryGrowth } from "./chains.ts";
 import { coldStart } from "./coldstart.ts";
+import { entityCalls, signals, transfers } from "./entity.ts";
 import { sqliteFloor } from "./floor.ts";
 import { parked } from "./parked.ts";
 import type { Figures, Place } from "./place.ts";
@@ -29,6 +30,9 @@ const WORKLOADS: Readonly<Record<string, () => Promise<Figures>>> = {
   latency: () => latency(place, number),
   starts: () => starts(place, number),
   parked: () => parked(place, number),
+  signals: () => signals(place, number),
+  calls: () => entityCalls(place),
+  transfer: () => transfers(place),
   replay: () => replay(place, argument === "generator" ? "generator" : "async"),
   coldstart: () => coldStart(place),
 };

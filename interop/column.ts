@@ -15,6 +15,7 @@ import { ourEnvoy, ourPrefix } from "./peers/ostinato.ts";
 import { ourServer, startServer } from "./server.ts";
 import type { RunningServer } from "./server.ts";
 import { crossingStories } from "./stories/crossing.ts";
+import { entityCrossings, entityStories } from "./stories/entities.ts";
 import { eventStories } from "./stories/events.ts";
 import { failureStories } from "./stories/failures.ts";
 import { listingStories } from "./stories/listing.ts";
@@ -45,11 +46,12 @@ export type Outcome =
   /** Somebody has no word for it, so it was not told. */
   | { readonly state: "lacks"; readonly why: string };
 
-const all = [...orchestrationStories, ...eventStories, ...failureStories, ...listingStories, ...survivalStories];
+const all = [...orchestrationStories, ...eventStories, ...failureStories, ...entityStories, ...listingStories, ...survivalStories];
+const crossings = [...crossingStories, ...entityCrossings];
 
 /** The stories of a column, in the order of the page. */
 export function storiesOf(column: Column): readonly Story[] {
-  return column.other === undefined ? all : crossingStories;
+  return column.other === undefined ? all : crossings;
 }
 
 /** The columns that there are, those on their server only where they have one. */

@@ -34,6 +34,14 @@ export interface InstanceSeen {
   readonly waitingFor?: readonly string[] | undefined;
 }
 
+/** An entity, as the client at hand shows it. */
+export interface EntitySeen {
+  readonly id: string;
+  readonly state?: unknown;
+  /** The id of the orchestration that has it to itself. */
+  readonly lockedBy?: string | undefined;
+}
+
 /** What every envoy can be asked for, as far as its SDK has it. */
 export interface Operations {
   /** With a version the worker runs instances of exactly this one and hands others back. */
@@ -64,6 +72,12 @@ export interface Operations {
   listIds(given: { pageSize: number }): Promise<string[]>;
   /** The kinds of the events, as the protocol names them. */
   history(given: { instanceId: string }): Promise<string[]>;
+  signalEntity(given: { entity: string; operation: string; input?: unknown; delayMs?: number }): Promise<void>;
+  getEntity(given: { entity: string }): Promise<EntitySeen | undefined>;
+  /** With their states; how many pages there were, too. */
+  queryEntities(given: { prefix: string; pageSize: number }): Promise<{ found: readonly EntitySeen[]; pages: number }>;
+  /** How many empty entities were removed. */
+  cleanEntities(given: object): Promise<number>;
   close(given: object): Promise<void>;
 }
 
@@ -122,6 +136,10 @@ const OPERATIONS: { readonly [K in keyof Operations]: true } = {
   query: true,
   listIds: true,
   history: true,
+  signalEntity: true,
+  getEntity: true,
+  queryEntities: true,
+  cleanEntities: true,
   close: true,
 };
 

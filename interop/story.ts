@@ -29,9 +29,11 @@ export type ClientWord =
   | "failure"
   | "stack"
   | "innerFailure"
-  | "customStatus";
+  | "customStatus"
+  | "entities";
 /** What a worker may lack. */
-export type WorkerWord = "sendEvent" | "stack" | "version" | "versionFilter" | "parent" | "nonRetriable" | "rewind" | "innerFailure";
+export type WorkerWord =
+  "sendEvent" | "stack" | "version" | "versionFilter" | "parent" | "nonRetriable" | "rewind" | "innerFailure" | "entities";
 /** What a server may lack. */
 export type ServerWord =
   | "query"
@@ -43,6 +45,7 @@ export type ServerWord =
   | "tags"
   | "version"
   | "sendEvent"
+  | "entities"
   | "restartOfServer"
   | "deathOfWorker";
 

@@ -8,7 +8,15 @@ import { createInterface } from "node:readline";
 
 const [address, folder] = process.argv.slice(2);
 const sdk = createRequire(join(folder, "package.json"))("@microsoft/durabletask-js");
-const { OrchestrationStatus, RetryPolicy, TaskHubGrpcClient, TaskHubGrpcWorker, VersionFailureStrategy, VersionMatchStrategy } = sdk;
+const {
+  EntityInstanceId,
+  OrchestrationStatus,
+  RetryPolicy,
+  TaskHubGrpcClient,
+  TaskHubGrpcWorker,
+  VersionFailureStrategy,
+  VersionMatchStrategy,
+} = sdk;
 
 /** The SDK logs to standard output, which belongs to the answers here. */
 const quiet = () => undefined;
@@ -152,8 +160,84 @@ const orchestrators = {
   },
 };
 
+// ---- entities
+
+const entityIn = (id) => EntityInstanceId.fromString(id);
+
+/** An entity of functions of its state and an input. */
+const entityOf = (operations) => () => ({ run: (operation) => operations[operation.name](operation, operation.getInput()) });
+const kept = (operation, state) => {
+  operation.state.setState(state);
+  return state;
+};
+
+const entities = {
+  account: entityOf({
+    add: (operation, amount) => kept(operation, (operation.state.getState() ?? 0) + amount),
+    set: (operation, state) => void kept(operation, state),
+    get: (operation) => operation.state.getState() ?? null,
+    delete: (operation) => void operation.state.setState(null),
+    fail(operation, message) {
+      kept(operation, "spoilt");
+      throw new Error(message);
+    },
+    tell: (operation, asked) => operation.context.signalEntity(entityIn(asked.entity), asked.operation, asked.input),
+    start: (operation, asked) =>
+      operation.context.scheduleNewOrchestration(asked.orchestrator, asked.input, { instanceId: asked.instanceId }),
+  }),
+  log: entityOf({
+    append: (operation, entry) => void kept(operation, [...(operation.state.getState() ?? []), entry]),
+    get: (operation) => operation.state.getState() ?? [],
+  }),
+};
+
+Object.assign(orchestrators, {
+  entityCall: async function* (ctx, asked) {
+    return yield ctx.entities.callEntity(entityIn(asked.entity), asked.operation, asked.input);
+  },
+  entityCatch: async function* (ctx, asked) {
+    try {
+      return yield ctx.entities.callEntity(entityIn(asked.entity), asked.operation, asked.input);
+    } catch (error) {
+      return { message: error.message };
+    }
+  },
+  entitySignals: async function* (ctx, asked) {
+    for (const input of asked.inputs) ctx.entities.signalEntity(entityIn(asked.entity), asked.operation, input);
+    return yield ctx.entities.callEntity(entityIn(asked.entity), "get");
+  },
+  transfer: async function* (ctx, asked) {
+    const [from, to] = [entityIn(asked.from), entityIn(asked.to)];
+    const lock = yield ctx.entities.lockEntities(from, to);
+    const has = yield ctx.entities.callEntity(from, "get");
+    const other = yield ctx.entities.callEntity(to, "get");
+    yield ctx.createTimer(new Date(ctx.currentUtcDateTime.getTime() + asked.pauseMs));
+    yield ctx.entities.callEntity(from, "set", has - asked.amount);
+    yield ctx.entities.callEntity(to, "set", other + asked.amount);
+    lock.release();
+    return has;
+  },
+  lockAndFail: async function* (ctx, asked) {
+    yield ctx.entities.lockEntities(...asked.entities.map(entityIn));
+    throw new Error(asked.message);
+  },
+  lockAndEnd: async function* (ctx, asked) {
+    yield ctx.entities.lockEntities(...asked.entities.map(entityIn));
+    return ctx.entities.isInCriticalSection().inSection;
+  },
+  lockAndWait: async function* (ctx, asked) {
+    const lock = yield ctx.entities.lockEntities(...asked.entities.map(entityIn));
+    ctx.setCustomStatus("locked");
+    const data = yield ctx.waitForExternalEvent(asked.event);
+    lock.release();
+    return data;
+  },
+});
+
 // ---- what is asked for
 
+const entitySeen = (entity) =>
+  entity === undefined ? undefined : { id: entity.id.toString(), state: entity.state, lockedBy: entity.lockedBy };
 const read = (text) => (text === undefined || text === "" ? undefined : JSON.parse(text));
 const failureSeen = (failure) =>
   failure === undefined ? undefined : { type: failure.errorType, message: failure.message, stack: failure.stackTrace };
@@ -186,6 +270,7 @@ const operations = {
     });
     for (const [name, run] of Object.entries(orchestrators)) worker.addNamedOrchestrator(`js.${name}`, run);
     for (const [name, run] of Object.entries(activities)) worker.addNamedActivity(`js.${name}`, run);
+    for (const [name, factory] of Object.entries(entities)) worker.addNamedEntity(`js.${name}`, factory);
     await worker.start();
   },
   stopWorker: () => worker?.stop(),
@@ -236,6 +321,20 @@ const operations = {
     return found;
   },
   history: async ({ instanceId }) => (await client.getOrchestrationHistory(instanceId)).map((event) => event.type),
+  signalEntity: ({ entity, operation, input, delayMs }) =>
+    client.signalEntity(entityIn(entity), operation, input, delayMs === undefined ? {} : { signalTime: new Date(Date.now() + delayMs) }),
+  getEntity: async ({ entity }) => entitySeen(await client.getEntity(entityIn(entity), true)),
+  async queryEntities({ prefix, pageSize }) {
+    const found = [];
+    let pages = 0;
+    for await (const page of client.getEntities({ instanceIdStartsWith: prefix, includeState: true, pageSize }).asPages()) {
+      if (page.values.length > 0) pages += 1;
+      found.push(...page.values.map(entitySeen));
+    }
+    return { found, pages };
+  },
+  cleanEntities: async () =>
+    (await client.cleanEntityStorage({ removeEmptyEntities: true, releaseOrphanedLocks: true }, true)).emptyEntitiesRemoved,
   async close() {
     await worker?.stop();
     await client.stop();

@@ -7,9 +7,9 @@
 // Tells:   answers, one a line, on standard output; nothing else is ever written there.
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { activity, NonRetriableError, openTaskHub, orchestrator, OrchestrationFailedError } from "ostinato";
-import type { Failure, InstanceStatus, OrchestrationStatus, Worker } from "ostinato";
-import type { FailureSeen, InstanceSeen, Operations } from "../envoy.ts";
+import { activity, entity, NonRetriableError, openTaskHub, orchestrator, OrchestrationFailedError } from "ostinato";
+import type { EntityMetadata, Failure, InstanceStatus, OrchestrationStatus, Worker } from "ostinato";
+import type { EntitySeen, FailureSeen, InstanceSeen, Operations } from "../envoy.ts";
 
 const url = process.argv[2] ?? "memory:";
 const hub = await openTaskHub(url);
@@ -151,6 +151,82 @@ const orchestrators = [
   }),
 ];
 
+// ---- entities
+
+interface EntityAsked {
+  readonly entity: string;
+  readonly operation: string;
+  readonly input?: unknown;
+}
+
+/** Name and key of an id: the name ends at the second "@". */
+const partsOf = (id: string): [name: string, key: string] => [id.slice(1, id.indexOf("@", 1)), id.slice(id.indexOf("@", 1) + 1)];
+
+const entities = [
+  entity("own.account", { initial: (): unknown => null }).operations({
+    add: (state, amount: number) => state.set(((state.value as number | null) ?? 0) + amount),
+    set(state, next: unknown) {
+      state.set(next);
+    },
+    get: (state) => state.value,
+    fail(state, message: string) {
+      state.set("spoilt");
+      throw new Error(message);
+    },
+    tell: (state, asked: EntityAsked) => state.entity(...partsOf(asked.entity)).signal[asked.operation]!(asked.input),
+    start: (state, asked: { orchestrator: string; input: unknown; instanceId: string }) =>
+      state.startOrchestrator(asked.orchestrator, asked.input, { instanceId: asked.instanceId }),
+  }),
+  entity("own.log", { initial: (): unknown[] => [] }).operations({
+    append: (state, entry: unknown) => void state.value.push(entry),
+    get: (state) => state.value,
+  }),
+];
+
+const entityOrchestrators = [
+  orchestrator("own.entityCall", async (ctx, asked: EntityAsked) =>
+    ctx.entity(...partsOf(asked.entity)).call(asked.operation, asked.input),
+  ),
+  orchestrator("own.entityCatch", async (ctx, asked: EntityAsked) => {
+    try {
+      return await ctx.entity(...partsOf(asked.entity)).call(asked.operation, asked.input);
+    } catch (error) {
+      return { message: (error as Error).message };
+    }
+  }),
+  orchestrator("own.entitySignals", async (ctx, asked: { entity: string; operation: string; inputs: readonly unknown[] }) => {
+    const it = ctx.entity(...partsOf(asked.entity));
+    for (const input of asked.inputs) it.signal[asked.operation]!(input);
+    return it.call("get");
+  }),
+  orchestrator("own.transfer", async (ctx, asked: { from: string; to: string; amount: number; pauseMs: number }) => {
+    const [from, to] = [ctx.entity(...partsOf(asked.from)), ctx.entity(...partsOf(asked.to))];
+    return ctx.lockEntities([from, to], async () => {
+      const has = await from.call<undefined, number>("get");
+      const other = await to.call<undefined, number>("get");
+      await ctx.createTimer({ milliseconds: asked.pauseMs });
+      await from.call("set", has - asked.amount);
+      await to.call("set", other + asked.amount);
+      return has;
+    });
+  }),
+  orchestrator("own.lockAndFail", async (ctx, asked: { entities: readonly string[]; message: string }) => {
+    await ctx.lockEntities(asked.entities.map((each) => ctx.entity(...partsOf(each))));
+    throw new Error(asked.message);
+  }),
+  orchestrator("own.lockAndEnd", async (ctx, asked: { entities: readonly string[] }) => {
+    await ctx.lockEntities(asked.entities.map((each) => ctx.entity(...partsOf(each))));
+    return ctx.isInCriticalSection;
+  }),
+  orchestrator("own.lockAndWait", async (ctx, asked: { entities: readonly string[]; event: string }) => {
+    const section = await ctx.lockEntities(asked.entities.map((each) => ctx.entity(...partsOf(each))));
+    ctx.setCustomStatus("locked");
+    const data = await ctx.waitForExternalEvent(asked.event);
+    section.release();
+    return data;
+  }),
+];
+
 // ---- what is asked for
 
 let worker: Worker | undefined;
@@ -177,11 +253,16 @@ function seen(status: OrchestrationStatus): InstanceSeen {
   };
 }
 
+function entitySeen({ id, state, lockedBy }: EntityMetadata): EntitySeen {
+  return { id, state, lockedBy };
+}
+
 const operations: Operations = {
   async startWorker({ version }) {
     worker = await hub.startWorker({
-      orchestrators,
+      orchestrators: [...orchestrators, ...entityOrchestrators],
       activities,
+      entities,
       ...(version === undefined ? {} : { versioning: { version, matchStrategy: "strict", failureStrategy: "reject" } }),
     });
   },
@@ -251,6 +332,25 @@ const operations: Operations = {
     for await (const event of hub.instance(instanceId).history()) kinds.push(`${event.kind[0]!.toUpperCase()}${event.kind.slice(1)}`);
     return kinds;
   },
+  async signalEntity({ entity: id, operation, input, delayMs }) {
+    const at = delayMs === undefined ? undefined : new Date(Date.now() + delayMs);
+    await hub.entity(...partsOf(id)).signal[operation]!(input, at === undefined ? {} : { at });
+  },
+  async getEntity({ entity: id }) {
+    const found = await hub.entity(...partsOf(id)).metadata();
+    // Our client shows what has no state, too.
+    return found?.state === undefined ? undefined : entitySeen(found);
+  },
+  async queryEntities({ prefix, pageSize }) {
+    const found: EntitySeen[] = [];
+    let pages = 0;
+    for await (const page of hub.entities({ idPrefix: prefix }).pages({ size: pageSize })) {
+      if (page.items.length > 0) pages += 1;
+      found.push(...page.items.map(entitySeen));
+    }
+    return { found, pages };
+  },
+  cleanEntities: async () => (await hub.cleanEntityStorage()).emptyEntitiesRemoved,
   async close() {
     await worker?.stop({ graceMs: 0 });
     await hub.close();

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 from durabletask import client as dt_client
+from durabletask import entities as dt_entities
 from durabletask import task, worker as dt_worker
 
 address = sys.argv[1]
@@ -223,6 +224,91 @@ def work(ctx, steps_to_do):
     return len(echoes) + steps_to_do
 
 
+# ---- entities
+
+
+def entity_in(entity_id):
+    return dt_entities.EntityInstanceId.parse(entity_id)
+
+
+def account(ctx, given):
+    state = ctx.get_state()
+    match ctx.operation:
+        case "add":
+            ctx.set_state((state or 0) + given)
+            return ctx.get_state()
+        case "set":
+            ctx.set_state(given)
+        case "get":
+            return state
+        case "delete":
+            ctx.set_state(None)
+        case "fail":
+            ctx.set_state("spoilt")
+            raise RuntimeError(given)
+        case "tell":
+            ctx.signal_entity(entity_in(given["entity"]), given["operation"], given.get("input"))
+        case "start":
+            return ctx.schedule_new_orchestration(given["orchestrator"], given.get("input"), instance_id=given["instanceId"])
+        case other:
+            raise ValueError(f"there is no operation {other}")
+
+
+def log(ctx, entry):
+    entries = ctx.get_state() or []
+    if ctx.operation == "get":
+        return entries
+    ctx.set_state(entries + [entry])
+
+
+def entity_call(ctx, asked):
+    result = yield ctx.call_entity(entity_in(asked["entity"]), asked["operation"], asked.get("input"))
+    return result
+
+
+def entity_catch(ctx, asked):
+    try:
+        result = yield ctx.call_entity(entity_in(asked["entity"]), asked["operation"], asked.get("input"))
+        return result
+    except Exception as error:
+        return {"message": str(error)}
+
+
+def entity_signals(ctx, asked):
+    for given in asked["inputs"]:
+        ctx.signal_entity(entity_in(asked["entity"]), asked["operation"], given)
+    result = yield ctx.call_entity(entity_in(asked["entity"]), "get")
+    return result
+
+
+def transfer(ctx, asked):
+    source, target = entity_in(asked["from"]), entity_in(asked["to"])
+    with (yield ctx.lock_entities([source, target])):
+        has = yield ctx.call_entity(source, "get")
+        other = yield ctx.call_entity(target, "get")
+        yield ctx.create_timer(timedelta(milliseconds=asked["pauseMs"]))
+        yield ctx.call_entity(source, "set", has - asked["amount"])
+        yield ctx.call_entity(target, "set", other + asked["amount"])
+    return has
+
+
+def lock_and_fail(ctx, asked):
+    yield ctx.lock_entities([entity_in(each) for each in asked["entities"]])
+    raise RuntimeError(asked["message"])
+
+
+def lock_and_end(ctx, asked):
+    yield ctx.lock_entities([entity_in(each) for each in asked["entities"]])
+    return True
+
+
+def lock_and_wait(ctx, asked):
+    with (yield ctx.lock_entities([entity_in(each) for each in asked["entities"]])):
+        ctx.set_custom_status("locked")
+        data = yield ctx.wait_for_external_event(asked["event"])
+    return data
+
+
 ACTIVITIES = {
     "greet": greet, "square": square, "echo": echo, "nothing": nothing, "describe": describe,
     "fail": fail, "flaky": flaky, "tries": tries, "slow": slow,
@@ -231,8 +317,11 @@ ORCHESTRATORS = {
     "chain": chain, "fanOut": fan_out, "call": call, "callChild": call_child, "timer": timer, "waitFor": wait_for,
     "approval": approval, "late": late, "steps": steps, "countdown": countdown, "collect": collect, "retried": retried,
     "retriedChild": retried_child, "catching": catching, "nest": nest, "version": version, "parent": parent,
-    "sender": sender, "twelve": twelve, "work": work,
+    "sender": sender, "twelve": twelve, "work": work, "entityCall": entity_call, "entityCatch": entity_catch,
+    "entitySignals": entity_signals, "transfer": transfer, "lockAndFail": lock_and_fail, "lockAndEnd": lock_and_end,
+    "lockAndWait": lock_and_wait,
 }  # fmt: skip
+ENTITIES = {"account": account, "log": log}
 
 # ---- what is asked for
 
@@ -281,6 +370,8 @@ def start_worker(given):
         for name, run in programs.items():
             run.__name__ = prefix + name
             add(run)
+    for name, run in ENTITIES.items():
+        worker.add_entity(run, f"py.{name}")
     worker.use_work_item_filters()
     if given.get("version") is not None:
         worker.use_versioning(dt_worker.VersioningOptions(
@@ -328,6 +419,24 @@ def list_ids(given):
             return found
 
 
+def signal_entity(given):
+    delay = given.get("delayMs")
+    later = None if delay is None else datetime.now(timezone.utc) + timedelta(milliseconds=delay)
+    client.signal_entity(entity_in(given["entity"]), given["operation"], given.get("input"), later)
+
+
+def entity_seen(entity):
+    # The SDK's own way to the name of who has the lock takes it for an entity's id, which it is not.
+    return None if entity is None else {"id": str(entity.id), "state": read(entity.get_state()), "lockedBy": entity._locked_by or None}
+
+
+def query_entities(given):
+    found = client.get_all_entities(dt_client.EntityQuery(
+        instance_id_starts_with=given["prefix"], include_state=True, page_size=given["pageSize"]
+    ))  # fmt: skip
+    return {"found": [entity_seen(entity) for entity in found], "pages": -(-len(found) // given["pageSize"])}
+
+
 OPERATIONS = {
     "startWorker": start_worker,
     "stopWorker": stop_worker,
@@ -358,6 +467,10 @@ OPERATIONS = {
     "history": lambda given: [
         type(event).__name__.removesuffix("Event") for event in client.get_orchestration_history(given["instanceId"])
     ],
+    "signalEntity": signal_entity,
+    "getEntity": lambda given: entity_seen(client.get_entity(entity_in(given["entity"]))),
+    "queryEntities": query_entities,
+    "cleanEntities": lambda _: client.clean_entity_storage().empty_entities_removed,
     "close": lambda _: client.close(),
 }
 

@@ -12,6 +12,7 @@ export const go: Peer = {
   prefix: "go",
   lacks: {
     client: {
+      entities: "their SDK has no entities",
       failure: "their client over gRPC shows no failures",
       stack: "their client over gRPC shows no failures",
       innerFailure: "their client over gRPC shows no failures",
@@ -26,6 +27,7 @@ export const go: Peer = {
       history: "their client has no histories",
     },
     worker: {
+      entities: "their SDK has no entities",
       sendEvent: "an orchestrator cannot raise events",
       version: "an orchestrator does not know its version",
       versionFilter: "their worker knows no versions",
@@ -36,6 +38,7 @@ export const go: Peer = {
       innerFailure: "their worker sends no causes",
     },
     server: {
+      entities: "their server has no entities",
       query: "their server answers no queries",
       listIds: "their server answers no queries",
       purgeWhere: "their server purges one at a time",

@@ -12,6 +12,7 @@ export const java: Peer = {
   prefix: "java",
   lacks: {
     client: {
+      entities: "their SDK has no entities",
       innerFailure: "their client shows no inner failures",
       tags: "their client has no tags",
       listIds: "their client does not list ids",
@@ -21,6 +22,7 @@ export const java: Peer = {
       history: "their client has no histories",
     },
     worker: {
+      entities: "their SDK has no entities",
       version: "an orchestrator does not know its version",
       versionFilter: "their worker knows no versions",
       parent: "a child does not know its parent",

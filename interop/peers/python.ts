@@ -24,6 +24,9 @@ export const python: Peer = {
       "a child knows its parent": "their server does not tell a child who its parent is",
       "the history of an instance": "their server records the end of each turn as well",
       tags: "their server shows no tags",
+      "a locked entity names its orchestration, and takes signals when it is let go":
+        "their server names the critical section in place of the orchestration",
+      "an entity is deleted, cleaned up, and begins anew": "their server goes on showing an entity that has no state any more",
     },
   },
   atOnce: 4,

@@ -1,5 +1,6 @@
 // broken-worlds: for each invariant that the checker claims, worlds in which it is broken by hand.
 import type { HistoryEvent } from "../../packages/ostinato/src/contract/events.ts";
+import { brokenEntities } from "./broken-entities.ts";
 import type { Evidence } from "./check.ts";
 import {
   begins,
@@ -505,4 +506,5 @@ export const broken: { readonly [K in Invariant]: readonly (readonly [what: stri
     ["places in queues are left", () => ({ dump: dump([]), emptied: { ...dump([]), others: { waiting: 1 } } })],
     ["an ended instance has messages", () => ({ dump: dump([ended()], [eventMessage('"x"', 4)]), atRest: true })],
   ],
+  ...brokenEntities,
 };

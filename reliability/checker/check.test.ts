@@ -1,6 +1,7 @@
 // Every invariant that the checker claims: a hand-made violation of it that must be found, beside a clean world in which nothing is.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { soundEntities } from "./broken-entities.ts";
 import { broken } from "./broken-worlds.ts";
 import { check, type Evidence } from "./check.ts";
 import {
@@ -81,7 +82,7 @@ describe("the checker finds nothing where nothing is broken", () => {
       () => ({ dump: dump([]), journal: [invoke("1", "start", { token: "e1" }), invoke("2", "raise", { input: '"x"' })] }),
     ],
   ];
-  for (const [what, evidence] of clean)
+  for (const [what, evidence] of [...clean, ...soundEntities])
     test(what, () => {
       assert.deepEqual(check(evidence()).map(violationText), []);
     });

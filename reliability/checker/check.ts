@@ -5,6 +5,7 @@
 //          K2 what was not told proves nothing: a rule without its evidence says nothing.
 import { checkBodies, type ActivityPolicy } from "./body-rules.ts";
 import { checkCalls } from "./call-rules.ts";
+import { checkEntities, type Lists } from "./entity-rules.ts";
 import { askedAgain, checkEvents, generationsOf, type Taken } from "./event-rules.ts";
 import { readHistory } from "./history-rules.ts";
 import { callsOf, mayHaveHappened, type Entry } from "./journal.ts";
@@ -25,6 +26,8 @@ export interface Evidence {
   readonly policies?: Readonly<Record<string, ActivityPolicy>>;
   /** The payloads that a program says it has taken from external events, read out of its state or its output. */
   readonly taken?: Taken;
+  /** The entities whose state is a list of what was done to them. */
+  readonly lists?: Lists;
   /** The journal shows every state that was ever committed. */
   readonly complete?: boolean;
   /** Faults have stopped, and the time that recovery may take has passed. */
@@ -65,6 +68,8 @@ export function check(evidence: Evidence): Violation[] {
       if (moment !== undefined) checkRows(moment, readHistory(moment.instance, report), report);
   }
   checkWrites(journal, report);
+  const { lists } = evidence;
+  checkEntities({ journal, calls, lives, dump, atRest, complete, ...(lists === undefined ? {} : { lists }) }, report);
 
   // ---- what clients were told, and what bodies did
   checkCalls({ calls, lives, dump, complete, atRest }, report);

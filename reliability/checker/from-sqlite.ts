@@ -65,6 +65,7 @@ function instanceOf(row: Row, payloads: readonly Row[], history: readonly Row[])
       output: slot(1),
       customStatus: slot(2),
       failure: failure === undefined ? undefined : (JSON.parse(failure) as Failure),
+      state: slot(4),
     }),
     history: history.flatMap((each): HistoryEvent[] => decodeEvents(each["body"] as string, each["format"] as number)),
     rows: history.map((each) => ({ turn: each["turn"] as number, first: each["first"] as number, count: each["count"] as number })),
@@ -114,6 +115,8 @@ function recordOf(row: Row): InstanceRecord {
     awaitedEvents: data("awaited_events"),
     dropped: number("dropped"),
     retainUntil: number("retain_until"),
+    sections: data("sections"),
+    lockedBy: data("locked_by"),
   }) as unknown as InstanceRecord;
 }
 

@@ -201,7 +201,9 @@ function fold(
     if (row.first !== next) report("H1", record.id, `A row of the history begins at ${row.first} where ${next} comes next.`, { ...row });
     next = row.first + row.count;
   }
-  if (record.held !== (record.status === "SUSPENDED")) wrong(`The record is ${record.status} and ${record.held ? "held" : "not held"}.`);
+  // An entity is held for as long as somebody has it to himself; it has no history, and is never over.
+  const isHeld = record.kind === "entity" ? record.lockedBy !== undefined : record.status === "SUSPENDED";
+  if (record.held !== isHeld) wrong(`The record is ${record.status} and ${record.held ? "held" : "not held"}.`);
   if (history.length === 0) {
     if (terminal) wrong(`The record is ${record.status}, and there is no history.`);
     return;

@@ -65,6 +65,10 @@ export interface Request {
   readonly recursive?: boolean;
   /** start: what stands under the id may be replaced. */
   readonly replaces?: boolean;
+  /** signal: the id of the request, and what the entity is to do, not before when. */
+  readonly requestId?: string;
+  readonly operation?: string;
+  readonly notBefore?: number;
 }
 
 /** A call from its invocation to its answer. */

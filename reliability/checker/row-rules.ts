@@ -36,7 +36,7 @@ export function checkRows({ instance, messages, activities }: Standing, { asked 
       report("A1", record.id, `The activity ${id} has no answer, and nobody will run it.`);
     if (kind === "timer" && !answers.has(`timer ${id}`)) report("T2", record.id, `The timer ${id} has not fired, and never will.`);
   }
-  if (record.historyLength > 0) return;
+  if (record.historyLength > 0 || record.kind === "entity") return;
   const start = messages.find(({ event }) => event.kind === "ExecutionStarted" && event.executionId === record.executionId);
   if (start === undefined) report(record.generation === 1 ? "I1" : "C4", record.id, "It has not begun, and no start will begin it.");
 }

@@ -35,7 +35,10 @@ export function leftoversOf(db: DatabaseSync): string[] {
     const rows = db.prepare(`select * from ${table} limit 3`).all();
     if (rows.length > 0) wrong.push(`R3 ${table} is not empty: ${JSON.stringify(rows)}`);
   }
-  const open = db.prepare(`select id, name, status, stall from instances where status < ${FIRST_TERMINAL} limit 5`).all();
+  const locked = db.prepare("select id, locked_by from instances where locked_by is not null limit 5").all();
+  if (locked.length > 0) wrong.push(`E4 entities are locked: ${JSON.stringify(locked)}`);
+  // An entity is never over.
+  const open = db.prepare(`select id, name, status, stall from instances where status < ${FIRST_TERMINAL} and kind = 0 limit 5`).all();
   if (open.length > 0) wrong.push(`R3 instances have not ended: ${JSON.stringify(open)}`);
   return wrong;
 }

@@ -6,9 +6,11 @@
 //                    [--shallow] [--only deaths|faults]      not of the recovery; crashes alone, or failing COMMITs alone
 //   npm run crash -- syscalls                                kill -9 at the n-th write or sync to the file
 //   npm run crash -- disk [--fault "full tmpfs"]             full, failing, slow and damaged disks
+//   npm run crash -- bank [--transfers 10000] [--accounts 50]   transfers under locks, the process killed at random: the sum never changes
 //
 // Exit code 1: something was violated, or a fault class met nothing. 2: it was not asked for properly.
 import { parseArgs } from "node:util";
+import { bankCampaign } from "./bank.ts";
 import { diskCampaign, faultNames } from "./disk.ts";
 import { killCampaign } from "./kills.ts";
 import { pointCampaign } from "./points.ts";
@@ -26,12 +28,16 @@ const { values, positionals } = parseArgs({
     fault: { type: "string" },
     only: { type: "string" },
     shallow: { type: "boolean" },
+    transfers: { type: "string" },
+    accounts: { type: "string" },
   },
 });
 /** When a campaign is asked for by its name, it is asked for in full. */
 const inFull = positionals.length > 0;
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1e9));
 const rounds = Number(values.rounds ?? (inFull ? 500 : 200));
+const transfers = Number(values.transfers ?? (inFull ? 10_000 : 2_000));
+const accounts = Number(values.accounts ?? 50);
 const tell = (line: string): void => console.log(line);
 
 const campaigns: Readonly<Record<string, () => Promise<Report>>> = {
@@ -44,6 +50,7 @@ const campaigns: Readonly<Record<string, () => Promise<Report>>> = {
       tell,
     }),
   syscalls: () => syscallCampaign({ seed, ...(inFull ? {} : { places: 10 }), tell }),
+  bank: () => bankCampaign({ transfers, accounts, seed, tell }),
   disk: () => diskCampaign({ seed, faults: named(faultNames, values.fault), tell }),
 };
 
@@ -60,6 +67,8 @@ function refuse(why: string): never {
 }
 
 if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds) || rounds < 1) refuse("--seed is a whole number, --rounds one from 1.");
+if (!Number.isSafeInteger(transfers) || transfers < 1) refuse("--transfers is a whole number from 1.");
+if (!Number.isSafeInteger(accounts) || accounts < 2) refuse("--accounts is a whole number from 2.");
 let well = true;
 for (const name of inFull ? positionals : Object.keys(campaigns)) {
   const campaign =

@@ -88,6 +88,7 @@ export async function beginRun(
     converter: defaultConverter,
     limits: limitsOf(),
     log,
+    random,
     processors: 1,
     hold: () => () => undefined,
   };

@@ -6,6 +6,7 @@ import { activity, externalEvent, orchestrator } from "ostinato";
 import type { ActivityContext, WorkerOptions } from "ostinato";
 import type { Sight } from "../checker/journal.ts";
 import type { Retention } from "../../packages/ostinato/src/contract/retention.ts";
+import { entityScenarios } from "./entity-scenarios.ts";
 import type { MortalHub } from "./mortal-hub.ts";
 
 /** A story. */
@@ -391,6 +392,7 @@ export const scenarios = {
       assert.deepEqual(await Promise.all([one.result(), two.result(), three.result()]), [8, 8, 2]);
     },
   },
+  ...entityScenarios,
 } satisfies Record<string, Scenario>;
 
 /** The names of the scenarios. */

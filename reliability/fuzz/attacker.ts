@@ -25,9 +25,11 @@ export const MOVES = [
   /** A request that the honest one made, with another caller and damage. */
   "echo of the honest",
   "start",
+  "signal",
   "open stream",
   "answer turn",
   "answer activity",
+  "answer batch",
   "abandon",
   "part of an answer",
   "answer again",
@@ -72,6 +74,11 @@ const SLOW: ReadonlySet<string> = new Set(["WaitForInstanceStart", "WaitForInsta
 /** Calls that reach what others have made. */
 const WIDE: ReadonlySet<string> = new Set(["PurgeInstances", "CreateTaskHub", "DeleteTaskHub"]);
 const OF_THE_HONEST: ReadonlySet<string> = new Set([...HONEST_NAMES, ...HONEST_ACTIVITIES]);
+const ABANDONS = {
+  turn: "AbandonTaskOrchestratorWorkItem",
+  activity: "AbandonTaskActivityWorkItem",
+  batch: "AbandonTaskEntityWorkItem",
+} as const;
 const encoder = new TextEncoder();
 
 /** Decides what is sent. */
@@ -122,14 +129,16 @@ export class Attacker {
     if (roll < 21) return "call";
     if (roll < 24) return "calls together";
     if (roll < 28) return "echo of the honest";
-    if (roll < 42) return "start";
+    if (roll < 38) return "start";
+    if (roll < 42) return "signal";
     if (roll < 44) return "open stream";
-    if (roll < 64) return "answer turn";
-    if (roll < 74) return "answer activity";
+    if (roll < 61) return "answer turn";
+    if (roll < 69) return "answer activity";
+    if (roll < 74) return "answer batch";
     if (roll < 76) return "abandon";
     if (roll < 80) return "part of an answer";
     if (roll < 83) return "answer again";
-    if (roll < 97) return this.#chance.pick(MOVES.slice(10, 18));
+    if (roll < 97) return this.#chance.pick(MOVES.slice(MOVES.indexOf("forged token"), MOVES.indexOf("unknown method")));
     return roll < 99 ? "unknown method" : "no message at all";
   }
 
@@ -138,6 +147,8 @@ export class Attacker {
     switch (move) {
       case "call":
         return this.#grown(move, chance.pick(METHOD_NAMES));
+      case "signal":
+        return this.#signal();
       case "calls together":
         return this.#together();
       case "echo of the honest":
@@ -149,6 +160,8 @@ export class Attacker {
       case "answer turn":
       case "answer activity":
         return this.#answer(move, chance.pick(this.#ofKind(move === "answer turn" ? "turn" : "activity")));
+      case "answer batch":
+        return this.#answer(move, chance.pick(this.#ofKind("batch")));
       case "abandon":
         return this.#abandon(chance.pick(this.#held));
       case "part of an answer":
@@ -195,6 +208,13 @@ export class Attacker {
     return {
       now: this.#now(),
       likely: {
+        targetinstanceid: words.FUZZ_ENTITY_IDS,
+        lockset: words.FUZZ_ENTITY_IDS,
+        operation: ["add", "get", ...words.TRAPS],
+        requestid: ["r1", "r2", "", ...words.TRAPS],
+        criticalsectionid: ["s1", "s2", ...words.TRAPS],
+        instanceidstartswith: ["Fuzz", "@fuzz-e", "@FUZZ-E@", "", "@"],
+        entitystate: ["1", "0", '""', "", "null"],
         instanceid: ids,
         instanceids: ids,
         executionid: this.#executions,
@@ -211,7 +231,20 @@ export class Attacker {
   }
 
   #grown(move: Move, method: MethodName): Shot {
-    return this.#shot(move, method, grow(METHODS[method].request, this.#chance, this.#lore()));
+    const fields = grow(METHODS[method].request, this.#chance, this.#lore());
+    const isOfEntity = method === "SignalEntity" || method === "GetEntity";
+    if (!isOfEntity || this.#chance.happens(0.2)) return this.#shot(move, method, fields);
+    const id = text(1, this.#chance.pick(words.FUZZ_ENTITY_IDS));
+    return this.#shot(move, method, [id, ...fields.filter(({ number }) => number !== 1)]);
+  }
+
+  /** A signal that means well, or nearly. */
+  #signal(): Shot {
+    const chance = this.#chance;
+    const fields = grow(METHODS.SignalEntity.request, chance, this.#lore());
+    const rest = fields.filter(({ number }) => number > 5 || (number > 2 && chance.happens(0.7)));
+    const own = [text(1, chance.pick(words.FUZZ_ENTITY_IDS)), text(2, chance.pick(["add", "get", "delete"]))];
+    return this.#shot("signal", "SignalEntity", [...own, ...rest], { damaged: 0.2 });
   }
 
   #shot(
@@ -244,7 +277,18 @@ export class Attacker {
   /** To the hub `wild` alone: what they may do they do where their stream is (AT1). */
   #together(): Shot {
     const chance = this.#chance;
-    const moves = ["call", "call", "start", "answer turn", "answer activity", "abandon", "unknown method", "history"] as const;
+    const moves = [
+      "call",
+      "call",
+      "start",
+      "signal",
+      "answer turn",
+      "answer activity",
+      "answer batch",
+      "abandon",
+      "unknown method",
+      "history",
+    ] as const;
     const calls = Array.from({ length: chance.between(1, 5) }, (_, n) => {
       const { method, bytes } = this.#of(chance.pick(moves));
       return { number: chance.happens(0.9) ? n : chance.pick([0, 4_294_967_295]), method, message: bytes };
@@ -286,7 +330,11 @@ export class Attacker {
     const chance = this.#chance;
     if (chance.happens(0.2)) return this.#grown("open stream", "GetWorkItems");
     const entry = (name: string): Field => message(1, [text(1, name)]);
-    const filters = message(11, [...words.FUZZ_NAMES.map(entry), ...words.FUZZ_NAMES.map((name) => ({ ...entry(name), number: 2 }))]);
+    const filters = message(11, [
+      ...words.FUZZ_NAMES.map(entry),
+      ...words.FUZZ_NAMES.map((name) => ({ ...entry(name), number: 2 })),
+      ...words.FUZZ_ENTITIES.map((name) => ({ ...entry(name), number: 3 })),
+    ]);
     const rest = grow(METHODS.GetWorkItems.request, chance, this.#lore()).filter((each) => each.number < 11);
     return this.#shot("open stream", "GetWorkItems", [...rest, filters], { damaged: 0.1 });
   }
@@ -311,10 +359,35 @@ export class Attacker {
         return this.#shot(move, "CompleteOrchestratorTask", [...own, ...this.#plainActions(), ...more], { ...where, damaged: 0.1 });
       return this.#shot(move, "CompleteOrchestratorTask", [...own, ...kept, ...more], where);
     }
+    if (item.kind === "batch") {
+      const grownFields = grow(METHODS.CompleteEntityTask.request, chance, this.#lore());
+      const own = [text(5, item.token)];
+      if (chance.happens(0.6)) {
+        const results = Array.from({ length: chance.happens(0.8) ? item.taskId : chance.below(item.taskId + 2) }, () => this.#result());
+        const state = chance.happens(0.8) ? [message(3, [text(1, chance.pick(["1", "[]", '""']))])] : [];
+        const actions = chance.happens(0.5) ? [this.#operationAction()] : [];
+        return this.#shot(move, "CompleteEntityTask", [...results, ...actions, ...state, ...own], { ...where, damaged: 0.1 });
+      }
+      return this.#shot(move, "CompleteEntityTask", [...grownFields.filter(({ number }) => number !== 5), ...own], where);
+    }
     const grownFields = grow(METHODS.CompleteActivityTask.request, chance, this.#lore());
     const kept = grownFields.filter(({ number }) => number === 3 || number === 4);
     const own = [...(names ? [text(1, item.instanceId), whole(2, item.taskId)] : []), text(5, item.token)];
     return this.#shot(move, "CompleteActivityTask", [...own, ...kept, ...more], where);
+  }
+
+  #result(): Field {
+    return this.#chance.happens(0.8)
+      ? message(1, [message(1, [message(1, [text(1, "1")])])])
+      : message(1, [message(2, [message(1, [text(1, "Error"), text(2, "no")])])]);
+  }
+
+  #operationAction(): Field {
+    const chance = this.#chance;
+    const input = message(3, [text(1, "1")]);
+    return chance.happens(0.5)
+      ? message(2, [message(2, [text(1, chance.pick(words.FUZZ_ENTITY_IDS)), text(2, "add"), input])])
+      : message(2, [message(3, [text(1, chance.pick([...words.FUZZ_IDS, ""])), text(2, chance.pick(words.FUZZ_NAMES))])]);
   }
 
   /** What a worker asks for that means well: so that there is more than first turns. */
@@ -322,6 +395,8 @@ export class Attacker {
     const chance = this.#chance;
     const soon = message(1, [whole(1, Math.floor(this.#now() / 1_000) + chance.below(20))]);
     const input = message(3, [text(1, "1")]);
+    const entity = (number: number): Field => message(number, [text(1, chance.pick(words.FUZZ_ENTITY_IDS))]);
+    const locked = (): Field => text(2, chance.pick(words.FUZZ_ENTITY_IDS));
     const known: readonly (() => Field)[] = [
       () => message(2, [text(1, chance.pick(words.FUZZ_NAMES)), input]),
       () => message(2, [text(1, chance.pick(words.FUZZ_NAMES)), input]),
@@ -330,6 +405,10 @@ export class Attacker {
       () => message(5, [message(1, [text(1, chance.pick(words.FUZZ_IDS))]), text(2, "go"), input]),
       () => message(6, [whole(1, chance.pick([1, 1, 2, 3, 5])), { ...input, number: 2 }]),
       () => message(7, [text(1, chance.pick(words.FUZZ_IDS)), whole(3, chance.below(2))]),
+      () => message(8, [message(1, [text(1, `r${chance.below(50)}`), text(2, "add"), entity(5)])]),
+      () => message(8, [message(2, [text(1, `r${chance.below(50)}`), text(2, "get"), entity(7)])]),
+      () => message(8, [message(3, [text(1, `s${chance.below(3)}`), locked(), locked()])]),
+      () => message(8, [message(4, [text(1, `s${chance.below(3)}`), entity(3)])]),
     ];
     const count = chance.pick([0, 1, 1, 2, 3, 6]);
     return Array.from({ length: count }, (_, id) =>
@@ -347,7 +426,7 @@ export class Attacker {
 
   #abandon(item: Held | undefined): Shot {
     if (item === undefined) return this.#start();
-    const method = item.kind === "turn" ? "AbandonTaskOrchestratorWorkItem" : "AbandonTaskActivityWorkItem";
+    const method = ABANDONS[item.kind];
     return this.#shot("abandon", method, [text(1, item.token)], { hub: item.hub, damaged: 0.2 });
   }
 
@@ -397,6 +476,10 @@ export class Attacker {
     }: { hub?: string; instanceId?: string; token?: string; wrongKind?: boolean },
     demand: Demand,
   ): Shot {
+    if (wrongKind && this.#chance.happens(0.4)) {
+      const fields = [this.#result(), message(3, [text(1, '"bogus"')]), text(5, token)];
+      return this.#shot(move, "CompleteEntityTask", fields, { hub, demand, token: item.token, damaged: 0 });
+    }
     const asTurn = (item.kind === "turn") !== wrongKind;
     const bogus = text(3, '"bogus"');
     const completed = message(2, [whole(1, 1), message(6, [whole(1, 1), message(2, [text(1, '"bogus"')])])]);
@@ -420,8 +503,8 @@ export class Attacker {
 function takesFromTheHonest(bytes: Uint8Array): boolean {
   try {
     const { workItemFilters: filters, own } = readRequest("GetWorkItems", bytes);
-    if (filters === undefined || own?.anyOrchestrator === true || own?.anyActivity === true) return true;
-    return [...filters.orchestrations, ...filters.activities].some(({ name }) => OF_THE_HONEST.has(name));
+    if (filters === undefined || own?.anyOrchestrator === true || own?.anyActivity === true || own?.anyEntity === true) return true;
+    return [...filters.orchestrations, ...filters.activities, ...filters.entities].some(({ name }) => OF_THE_HONEST.has(name));
   } catch {
     return false;
   }

@@ -9,10 +9,11 @@ import { read, type Field } from "./tree.ts";
 
 /** A work item of somebody, as its message says it. */
 export interface SeenItem {
-  readonly kind: "turn" | "activity";
+  readonly kind: "turn" | "activity" | "batch";
   readonly token: string;
   readonly instanceId: string;
   readonly executionId: string;
+  /** Of a batch: how many operations it has. */
   readonly taskId: number;
 }
 
@@ -24,6 +25,10 @@ export function itemOf(bytes: Uint8Array): SeenItem | undefined {
   if (request.case === "orchestratorRequest") {
     const { instanceId, executionId } = request.value;
     return { kind: "turn", token, instanceId, executionId: executionId ?? "", taskId: 0 };
+  }
+  if (request.case === "entityRequestV2") {
+    const { instanceId, operationRequests } = request.value;
+    return { kind: "batch", token, instanceId, executionId: "", taskId: operationRequests.length };
   }
   if (request.case !== "activityRequest") return undefined;
   const { orchestrationInstance, taskId } = request.value;

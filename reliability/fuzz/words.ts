@@ -21,6 +21,15 @@ export const FUZZ_NAMES = ["fuzz-a", "fuzz-b", "fuzz-c", ...TRAPS];
 /** Ids of instances that attackers start. */
 export const FUZZ_IDS = [...Array.from({ length: 60 }, (_, n) => `f${n}`), "F1", "ünïcödé", "a b", "a/b:c", ...TRAPS];
 
+/** Names of entities that attackers signal, and take. */
+export const FUZZ_ENTITIES = ["fuzz-e", "fuzz-f", "__proto__"];
+/** Ids of their entities. */
+export const FUZZ_ENTITY_IDS = [
+  ...FUZZ_ENTITIES.flatMap((name) => ["a", "b", "c@d"].map((key) => `@${name}@${key}`)),
+  "@Fuzz-E@a",
+  "@fuzz-e@A",
+];
+
 const ODD_TEXTS = [
   "",
   " ",
@@ -28,6 +37,8 @@ const ODD_TEXTS = [
   "\r\n",
   "\u001b[31mred",
   "@counter@1",
+  "@fuzz-e",
+  "@@a",
   "@@",
   "0",
   "-1",

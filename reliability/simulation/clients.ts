@@ -6,8 +6,9 @@ import type { ClientOperations } from "../../packages/ostinato/src/contract/back
 import type { Agenda } from "./agenda.ts";
 import type { Chance } from "./chance.ts";
 import type { Host, Life } from "./host.ts";
+import { entityFor, inputOf } from "./lists.ts";
 import type { State } from "./programs.ts";
-import type { AnyFaultClass, Order, Planned, Setup } from "./setup.ts";
+import type { AnyFaultClass, Order, Planned, Setup, Teller } from "./setup.ts";
 import { count, type Tally } from "./tally.ts";
 import type { Witness } from "./witness.ts";
 
@@ -41,6 +42,7 @@ export class Clients {
   readonly #world: ClientWorld;
   #calls = 0;
   #tokens = 0;
+  #requests = 0;
   /** What a start by token was answered with. */
   readonly #purged = new Set<string>();
   readonly #accepted = new Set<string>();
@@ -160,6 +162,20 @@ export class Clients {
     return this.until({ by, op: "restart", id, what: { token }, ask });
   }
 
+  /** Lets an entity do something. The request has an id of its own, and the same one when it is asked for again. */
+  signal(by: string, entityId: string, operation: string, value: unknown, notBefore?: number): Promise<Answer> {
+    const requestId = `q-${by}-${++this.#requests}`;
+    const input = value === undefined ? {} : { input: JSON.stringify(value) };
+    const what = { requestId, operation, ...input, ...(notBefore === undefined ? {} : { notBefore }) };
+    const request = { entityId, operation, requestId, ...input, ...(notBefore === undefined ? {} : { scheduledAt: notBefore }) };
+    return this.until({ by, op: "signal", id: entityId, what, ask: (backend) => backend.signalEntity(request) });
+  }
+
+  clean(by: string): Promise<Answer> {
+    const request = { removeEmptyEntities: true, releaseOrphanedLocks: true };
+    return this.until({ by, op: "clean", id: "@", ask: (backend) => backend.cleanEntityStorage(request) });
+  }
+
   get(by: string, id: string): Promise<Answer> {
     const ask = async (backend: ClientOperations): Promise<unknown> => {
       const found = await backend.get(id);
@@ -181,6 +197,21 @@ export class Clients {
     for (const [n, at] of planned.events.entries()) {
       if (START + at > agenda.now) await agenda.after(START + at - agenda.now);
       await this.raise(by, planned.id, `${planned.id}#${n}`);
+    }
+  }
+
+  /** Signals what a teller signals. */
+  async tell({ by, signals }: Teller): Promise<void> {
+    const { agenda } = this.#world;
+    for (const [n, { at, key, deed, to, later }] of signals.entries()) {
+      if (START + at > agenda.now) await agenda.after(START + at - agenda.now);
+      await this.signal(
+        by,
+        entityFor(deed, key).id,
+        deed,
+        inputOf(deed, `${by}.${n}`, to),
+        later === undefined ? undefined : agenda.now + later,
+      );
     }
   }
 
@@ -207,6 +238,8 @@ export class Clients {
         return void (await this.restart(by, id, `${id}~${this.#tokens + 1}`));
       case "get":
         return void (await this.get(by, id));
+      case "clean":
+        return void (await this.clean(by));
       case "again": {
         // The id is used again: what stands under it goes first.
         await this.terminate(by, id, false);

@@ -22,6 +22,7 @@ import { createTaskHubService, type TaskHubService } from "../../packages/grpc/s
 import type { Agenda } from "./agenda.ts";
 import type { Chance } from "./chance.ts";
 import { RunAgain } from "./run-again.ts";
+import { listsOf } from "./lists.ts";
 import { activitiesOf, orchestratorsOf } from "./programs.ts";
 import type { AnyFaultClass, HostPlan, WireSetup } from "./setup.ts";
 import { storeLine } from "./store-line.ts";
@@ -184,12 +185,13 @@ export class Host {
       const orchestrators = orchestratorsOf(this.#code);
       again?.knows(orchestrators);
       worker = await startWorker(
-        { backend, clock, log, converter: defaultConverter, limits: limitsOf(), processors: 1, hold: () => () => undefined },
+        { backend, clock, log, converter: defaultConverter, limits: limitsOf(), processors: 1, hold: () => () => undefined, random },
         {
           orchestrators,
           activities: activitiesOf(name, sleep, takes),
+          entities: listsOf(sleep, () => (chance.happens(0.1) ? takes() : 0)),
           versioning: { matchStrategy: "strict" },
-          concurrency: { orchestrations: slots, activities: slots },
+          concurrency: { orchestrations: slots, activities: slots, entities: slots },
           warm: { bytes: warmBytes, idle: { milliseconds: warmIdleMs } },
         },
       );
@@ -341,6 +343,7 @@ function watched(backend: Backend, name: string, witness: Witness, isDead: () =>
           again?.ended(outcome);
           return line.completeOrchestration(outcome);
         },
+        completeEntity: (outcome) => (isDead() ? never : line.completeEntity(outcome)),
         completeActivity(outcome) {
           if (isDead()) return never;
           const item = bodies.get(outcome.token);

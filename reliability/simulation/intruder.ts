@@ -50,8 +50,9 @@ function attempt(world: IntruderWorld, door: Door, isForged: boolean): void {
   if (isForged) {
     count(tally.faults, "forged-token");
     const token = Array.from({ length: 32 }, () => chance.below(16).toString(16)).join("");
-    const kind = chance.happens(0.5) ? "turn" : "activity";
-    return void answer(world, door, { token, kind, instanceId: chance.pick(ids), taskId: chance.between(1, 4), server: "" }, true);
+    const kind = chance.pick(["turn", "activity", "batch"] as const);
+    const instanceId = kind === "batch" ? "@list@a" : chance.pick(ids);
+    return void answer(world, door, { token, kind, instanceId, taskId: chance.between(1, 4), server: "" }, true);
   }
   if (stale.length === 0) return;
   count(tally.faults, "stale-token");
@@ -64,7 +65,7 @@ function attempt(world: IntruderWorld, door: Door, isForged: boolean): void {
 
 /** Answers an item that is not the intruder's. `never`: nothing but a refusal is right. */
 async function answer({ violations, tally }: IntruderWorld, door: Door, item: SentToken, never: boolean): Promise<void> {
-  const [method, message] = item.kind === "turn" ? completedTurn(item) : completedActivity(item);
+  const [method, message] = STOLEN_WORK[item.kind](item);
   try {
     await inMemoryChannel(door.served, { peer: "intruder" }).unary(method, message, { metadata: { "ostinato-protocol": "1" } });
     count(tally.goals, "a stale token was accepted, as an answer given before");
@@ -97,6 +98,13 @@ function completedTurn({ token, instanceId }: SentToken) {
     completionToken: token,
     actions: [{ id: 1_000, orchestratorActionType: { case: "completeOrchestration", value: completeOrchestration } }],
   });
+}
+
+const STOLEN_WORK = { turn: completedTurn, activity: completedActivity, batch: completedBatch } as const;
+
+function completedBatch({ token }: SentToken) {
+  const success = { case: "success", value: { result: STOLEN } } as const;
+  return bytesOf("CompleteEntityTask", { completionToken: token, results: [{ resultType: success }], entityState: `[${STOLEN}]` });
 }
 
 function completedActivity({ token, instanceId, taskId }: SentToken) {

@@ -9,7 +9,7 @@
 // `--until-found` ends at the first violation and tells it as JSON (what --planted asks of a copy of the tree).
 import { parseArgs } from "node:util";
 import { violationText } from "../checker/violation.ts";
-import { corpusSeeds } from "./corpus.ts";
+import { corpusDraws, type Draw } from "./corpus.ts";
 import { findPlanted } from "./planted.ts";
 import { FAULT_CLASSES, setupOf, WIRE_FAULT_CLASSES, type DrawOptions } from "./setup.ts";
 import { shrink } from "./shrink.ts";
@@ -42,8 +42,8 @@ const again = values.through === undefined ? "" : ` --through ${values.through}`
 
 const isBroken = ({ violations, broken }: Outcome): boolean => violations.length + broken.length > 0;
 
-function* range(from: number, count: number): Generator<number> {
-  for (let seed = from; seed < from + count; seed++) yield seed;
+function* range(from: number, count: number): Generator<Draw> {
+  for (let seed = from; seed < from + count; seed++) yield { seed, options: draw };
 }
 
 async function one(seed: number): Promise<boolean> {
@@ -60,14 +60,14 @@ function tell({ violations, broken, setup }: Outcome): void {
   for (const message of new Set(broken)) console.log(`  found by the product itself: ${message}`);
 }
 
-async function many(seeds: Iterable<number>): Promise<boolean> {
+async function many(draws: Iterable<Draw>): Promise<boolean> {
   const total = newTally();
   const began = Date.now();
   let count = 0;
   let steps = 0;
   const failed: Outcome[] = [];
-  for (const seed of seeds) {
-    const outcome = await simulate(setupOf(seed, draw));
+  for (const { seed, options } of draws) {
+    const outcome = await simulate(setupOf(seed, options));
     count++;
     steps += outcome.steps;
     addTally(total, outcome.tally);
@@ -123,8 +123,8 @@ function tellTally(total: Tally, count: number): string[] {
 
 /** For a planted bug: the first seed that finds it. */
 async function untilFound(from: number, count: number): Promise<boolean> {
-  for (const seed of range(from, count)) {
-    const { violations } = await simulate(setupOf(seed, draw));
+  for (const { seed, options } of range(from, count)) {
+    const { violations } = await simulate(setupOf(seed, options));
     if (violations.length === 0) continue;
     const invariants = [...new Set(violations.map((violation) => violation.invariant))];
     console.log(JSON.stringify({ seed, seeds: seed - from + 1, invariants, first: violationText(violations[0]!) }));
@@ -141,5 +141,5 @@ const done = values.planted
     ? await untilFound(from, Number(values.seeds ?? 200))
     : values.seed !== undefined
       ? await one(Number(values.seed))
-      : await many(values.corpus ? corpusSeeds(draw.through) : range(from, Number(values.seeds ?? 200)));
+      : await many(values.corpus ? corpusDraws(draw.through) : range(from, Number(values.seeds ?? 200)));
 process.exitCode = done ? 0 : 1;

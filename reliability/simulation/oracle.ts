@@ -1,6 +1,7 @@
 // oracle: what a program comes to, computed without the product.
 //
 // Owns:    the meaning of each instruction, written down a second time; where two things race, both outcomes.
+import { isListStep, listEntriesOf } from "./lists.ts";
 import { NEW_CODE, squared, type Program, type Step } from "./programs.ts";
 
 /** What may have been done to the instances of a program from outside. */
@@ -22,7 +23,7 @@ export function predict(program: Program, id: string, version: string, outside: 
     if (step.do === "throw") return { kind: "fails", message: `thrown at ${at}` };
     const entries = entriesOf(step, id, at, version, outside);
     // Restarted from one that had continued as new, it begins with what that one had come to before.
-    const source = program.slice(at).some((later) => later.do === "again") ? sourceOf(id) : undefined;
+    const source = program.slice(at).some((later) => later.do === "again" || later.do === "section-again") ? sourceOf(id) : undefined;
     log.push(source === undefined ? entries : [...entries, ...entriesOf(step, source, at, version, outside)]);
   }
   return { kind: "ends", log };
@@ -35,6 +36,7 @@ function sourceOf(id: string): string | undefined {
 }
 
 function entriesOf(step: Exclude<Step, { do: "throw" }>, id: string, at: number, version: string, outside: Outside): readonly string[] {
+  if (isListStep(step)) return listEntriesOf(step);
   switch (step.do) {
     case "call":
       return [`call:${squared(step.n)}`];

@@ -5,6 +5,7 @@
 import { activity, NonRetriableError, orchestrator, TaskFailedError } from "ostinato";
 import type { ActivityDefinition, OrchestratorContext, OrchestratorDefinition, Task } from "ostinato";
 import type { Chance } from "./chance.ts";
+import { isListStep, playList, type ListStep } from "./lists.ts";
 
 /** One instruction. */
 export type Step =
@@ -21,7 +22,8 @@ export type Step =
   | { readonly do: "again" }
   | { readonly do: "gate" }
   | { readonly do: "send"; readonly to: string; readonly text: string }
-  | { readonly do: "throw" };
+  | { readonly do: "throw" }
+  | ListStep;
 
 export type Program = readonly Step[];
 
@@ -125,6 +127,16 @@ async function play(ctx: Context, state: State, fresh: boolean): Promise<Result 
   const took = [...state.took];
   for (let at = state.at; at < state.program.length; at++) {
     const step = state.program[at]!;
+    if (isListStep(step)) {
+      let isOver = false;
+      const anew = (): void => {
+        isOver = true;
+        ctx.continueAsNew({ program: state.program, at: at + 1, log: [...log, step.do], took } satisfies State);
+      };
+      log.push(await playList(ctx, step, at, (n) => square(ctx, n), anew));
+      if (isOver) return undefined;
+      continue;
+    }
     switch (step.do) {
       case "call":
         log.push(`call:${(await square(ctx, step.n)).v}`);

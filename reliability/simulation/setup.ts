@@ -1,6 +1,7 @@
 // setup: a world as a value: what a seed draws, what a shrinker makes smaller, what the corpus keeps.
 import { chanceOf, type Chance } from "./chance.ts";
-import { NEW_CODE, OLD_CODE, programOf, type Program } from "./programs.ts";
+import { deedOf, keyOf, listStepOf, type Deed } from "./lists.ts";
+import { NEW_CODE, OLD_CODE, programOf, type Program, type Step } from "./programs.ts";
 
 /** Kinds of faults; each is in force or not, by seed. */
 export const FAULT_CLASSES = [
@@ -91,9 +92,21 @@ export interface Blow {
 
 /** Something that an operator asks for. */
 export interface Order {
-  readonly op: "suspend" | "resume" | "terminate" | "terminate-all" | "purge" | "again" | "restart" | "restart-as" | "get";
+  readonly op: "suspend" | "resume" | "terminate" | "terminate-all" | "purge" | "again" | "restart" | "restart-as" | "get" | "clean";
   readonly at: number;
   readonly id: string;
+}
+
+/** A client that signals entities, one after the other. */
+export interface Teller {
+  readonly by: string;
+  readonly signals: readonly {
+    readonly at: number;
+    readonly key: string;
+    readonly deed: Deed;
+    readonly to: string;
+    readonly later?: number;
+  }[];
 }
 
 /** A host. */
@@ -127,6 +140,7 @@ export interface Setup {
   readonly instances: readonly Planned[];
   readonly blows: readonly Blow[];
   readonly orders: readonly Order[];
+  readonly tellers: readonly Teller[];
   readonly leaseMs: number;
   /** How long faults last. */
   readonly unrestMs: number;
@@ -138,11 +152,15 @@ export interface Setup {
 export interface DrawOptions {
   /** `"grpc"`: every world has a wire; without it one of many has. */
   readonly through?: "grpc";
+  /** `false`: no world has entities; without it more than half of them have. */
+  readonly entities?: false;
 }
 
 /** The world of a seed. */
 export function setupOf(seed: number, options: DrawOptions = {}): Setup {
-  const setup = directSetupOf(seed);
+  const direct = directSetupOf(seed);
+  const entities = chanceOf(seed, "entities");
+  const setup = options.entities !== false && entities.happens(0.6) ? withEntities(direct, entities) : direct;
   // Streams of their own: what a seed means without a wire stays what it was.
   const hasWire = options.through === "grpc" || chanceOf(seed, "beyond").happens(0.06);
   return hasWire ? throughWire(setup, chanceOf(seed, "wire")) : setup;
@@ -161,6 +179,36 @@ function throughWire(setup: Setup, chance: Chance): Setup {
   return { ...setup, faults, wire, blows: blows.sort((a, b) => a.at - b.at) };
 }
 
+function withEntities(setup: Setup, chance: Chance): Setup {
+  const instances = setup.instances.map((planned) => ({ ...planned, program: strewn(chance, planned.program, true) }));
+  const tellers = Array.from({ length: chance.below(4) }, (_, n) => tellerOf(chance, `s${n}`, setup.unrestMs));
+  const cleanings = Array.from({ length: chance.below(8) }, (): Order => ({ op: "clean", at: chance.below(setup.unrestMs), id: "@" }));
+  return { ...setup, instances, tellers, orders: [...setup.orders, ...cleanings].sort((a, b) => a.at - b.at) };
+}
+
+/** A program, and those of its children, with instructions about entities strewn in. */
+function strewn(chance: Chance, program: Program, isTop: boolean): Program {
+  const steps: Step[] = program.map((step) => (step.do === "child" ? { ...step, program: strewn(chance, step.program, false) } : step));
+  for (let left = chance.between(0, isTop ? 5 : 2); left > 0; left--) {
+    const last = steps.at(-1)?.do === "throw" ? steps.length - 1 : steps.length;
+    steps.splice(chance.between(0, last), 0, listStepOf(chance));
+  }
+  if (chance.happens(0.12))
+    steps.splice(steps.at(-1)?.do === "throw" ? -1 : steps.length, 0, { do: "hold", keys: [keyOf(chance), keyOf(chance)] });
+  return steps;
+}
+
+function tellerOf(chance: Chance, by: string, unrestMs: number): Teller {
+  const signals = Array.from({ length: chance.between(1, 8) }, () => ({
+    at: chance.below(unrestMs),
+    key: keyOf(chance),
+    deed: deedOf(chance),
+    to: keyOf(chance),
+    ...(chance.happens(0.2) ? { later: chance.between(1, 30_000) } : {}),
+  }));
+  return { by, signals: signals.sort((a, b) => a.at - b.at) };
+}
+
 function directSetupOf(seed: number): Setup {
   const chance = chanceOf(seed, "setup");
   const faults = FAULT_CLASSES.filter(() => chance.happens(0.55));
@@ -175,6 +223,7 @@ function directSetupOf(seed: number): Setup {
     instances,
     blows: blowsOf(chanceOf(seed, "blows"), faults, hosts.length, unrestMs),
     orders: ordersOf(chanceOf(seed, "orders"), instances, unrestMs),
+    tellers: [],
     leaseMs: chance.pick([3_000, 10_000, 20_000]),
     unrestMs,
     again: chance.happens(0.2),

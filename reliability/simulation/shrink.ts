@@ -36,6 +36,9 @@ export async function shrink(outcome: Outcome, budget = 150, run: (setup: Setup)
 function* candidates(setup: Setup): Generator<Setup> {
   for (const half of halves(setup.instances)) yield { ...setup, instances: half };
   for (const half of halves(setup.orders)) yield { ...setup, orders: half };
+  for (const half of halves(setup.tellers)) yield { ...setup, tellers: half };
+  for (const [at, teller] of setup.tellers.entries())
+    for (const signals of halves(teller.signals)) yield { ...setup, tellers: setup.tellers.with(at, { ...teller, signals }) };
   for (const half of halves(setup.blows)) yield { ...setup, blows: half };
   if (setup.hosts.length > 1) for (const half of halves(setup.hosts)) if (half.length > 0) yield { ...setup, hosts: half };
   if (setup.wire !== undefined) {

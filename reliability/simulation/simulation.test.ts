@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { violationText } from "../checker/violation.ts";
-import { corpusSeeds } from "./corpus.ts";
+import { corpusDraws, type Draw } from "./corpus.ts";
 import { allPatches, applyHunk } from "./planted.ts";
 import { FAULT_CLASSES, setupOf, WIRE_FAULT_CLASSES, type Setup } from "./setup.ts";
 import { shrink } from "./shrink.ts";
@@ -14,12 +14,13 @@ import { simulate, type Outcome } from "./world.ts";
 
 const SEEDS = 200;
 const WIRE_SEEDS = 40;
+const first = (count: number, options: Draw["options"]): Draw[] => Array.from({ length: count }, (_, n) => ({ seed: n + 1, options }));
 
 test("nothing is broken in two hundred worlds, and in none that ever broke something", async () => {
   const total = newTally();
   const broken: string[] = [];
-  for (const seed of new Set([...Array.from({ length: SEEDS }, (_, i) => i + 1), ...corpusSeeds()])) {
-    const outcome = await simulate(setupOf(seed));
+  for (const { seed, options } of [...first(SEEDS, {}), ...corpusDraws()]) {
+    const outcome = await simulate(setupOf(seed, options));
     addTally(total, outcome.tally);
     for (const violation of outcome.violations) broken.push(`seed ${seed}: ${violationText(violation)}`);
     for (const message of outcome.broken) broken.push(`seed ${seed}: ${message}`);
@@ -32,8 +33,8 @@ test("nothing is broken in two hundred worlds, and in none that ever broke somet
 test("L2 A3 nothing is broken where processes reach the store through a server alone, and every bad token is refused", async () => {
   const total = newTally();
   const broken: string[] = [];
-  for (const seed of new Set([...Array.from({ length: WIRE_SEEDS }, (_, i) => i + 1), ...corpusSeeds("grpc")])) {
-    const outcome = await simulate(setupOf(seed, { through: "grpc" }));
+  for (const { seed, options } of [...first(WIRE_SEEDS, { through: "grpc" }), ...corpusDraws("grpc")]) {
+    const outcome = await simulate(setupOf(seed, options));
     addTally(total, outcome.tally);
     for (const violation of outcome.violations) broken.push(`seed ${seed} through grpc: ${violationText(violation)}`);
     for (const message of outcome.broken) broken.push(`seed ${seed} through grpc: ${message}`);
@@ -72,7 +73,7 @@ test("a world that breaks something shrinks to the least that breaks the same", 
 test("every planted bug still fits the tree, and names the invariants that it breaks", () => {
   const root = join(import.meta.dirname, "..", "..");
   const patches = allPatches();
-  assert.equal(patches.length, 13);
+  assert.equal(patches.length, 22);
   for (const patch of patches) {
     assert.ok(patch.finds.length > 0 && patch.about !== "" && patch.hunks.length > 0, patch.name);
     const texts = new Map<string, string>();

@@ -24,6 +24,15 @@ export const GOALS = [
   "an event was dropped and counted",
   "a commit was doubled and refused",
   "a cold history was read",
+  "a lock was granted",
+  "a request for a lock was taken back",
+  "a section ended with its execution",
+  "a section went with a terminated owner",
+  "something waited while an entity was locked",
+  "an operation of an entity failed",
+  "a signal for later was done",
+  "an empty entity was cleaned up",
+  "an entity started an orchestration",
 ] as const;
 
 /** What should happen besides in some seed of many that have a wire. */

@@ -7,7 +7,7 @@ import { readReply } from "../../packages/grpc/src/codec/messages.ts";
 /** A token that was sent once. */
 export interface SentToken {
   readonly token: string;
-  readonly kind: "turn" | "activity";
+  readonly kind: "turn" | "activity" | "batch";
   readonly instanceId: string;
   readonly taskId: number;
   /** The life of the server that sent it. */
@@ -31,6 +31,7 @@ export class Tokens {
     const { request, completionToken: token } = readReply("GetWorkItems", bytes);
     const common = { token, server };
     if (request.case === "orchestratorRequest") this.#note({ ...common, kind: "turn", instanceId: request.value.instanceId, taskId: 0 });
+    if (request.case === "entityRequestV2") this.#note({ ...common, kind: "batch", instanceId: request.value.instanceId, taskId: 0 });
     if (request.case !== "activityRequest") return;
     const { orchestrationInstance, taskId } = request.value;
     this.#note({ ...common, kind: "activity", instanceId: orchestrationInstance?.instanceId ?? "", taskId });

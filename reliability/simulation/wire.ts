@@ -212,6 +212,14 @@ export class Wire {
     this.#world.witness.see(name, { kind: "lease", until: 0 });
   }
 
+  /** A signal that is brought once more is asked for once more, as an event is. */
+  #signalled(message: Uint8Array): void {
+    const { instanceId, name: operation, input, requestId } = readRequest("SignalEntity", message);
+    if (!this.#raised.has(requestId)) return void this.#raised.add(requestId);
+    const what = { requestId, operation, ...(input === undefined ? {} : { input }) };
+    this.#world.witness.see("wire", { kind: "invoke", call: `wire:${++this.#repetitions}`, op: "signal", instanceId, what });
+  }
+
   /** An event that the wire, or a client's backend, brings once more is asked for once more: the product knows its id as long as it is unread. */
   #brought(message: Uint8Array): void {
     const { instanceId, name: event, input, ownMessageId: messageId } = readRequest("RaiseEvent", message);
@@ -227,6 +235,7 @@ export class Wire {
       ...served,
       unary: (call, message) => {
         if (call.method === "RaiseEvent") this.#brought(message);
+        if (call.method === "SignalEntity") this.#signalled(message);
         return served.unary(call, message);
       },
       stream: (call, message, writer) =>
@@ -243,6 +252,7 @@ export class Wire {
           for (const each of readCalls(bytes)) {
             asked.set(each.number, each);
             if (each.method === "RaiseEvent") this.#brought(each.message);
+            if (each.method === "SignalEntity") this.#signalled(each.message);
           }
         };
         return served.duplex(call, seen(incoming, come), {

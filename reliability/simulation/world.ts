@@ -9,12 +9,14 @@ import type { Entry } from "../checker/journal.ts";
 import type { Expectation } from "../checker/rest-rules.ts";
 import type { Dump, DumpedInstance } from "../checker/stored.ts";
 import type { Violation } from "../checker/violation.ts";
+import type { InstanceRecord } from "../../packages/ostinato/src/contract/instance.ts";
 import { createMemoryHub, type MemoryHub } from "../../packages/ostinato/src/stores/memory/memory-store.ts";
 import { Agenda } from "./agenda.ts";
 import { chanceOf } from "./chance.ts";
 import { Clients, START } from "./clients.ts";
 import { goalsOf } from "./goals.ts";
 import { Host } from "./host.ts";
+import { lists } from "./lists.ts";
 import { predict, type Outside } from "./oracle.ts";
 import { FIRST_RETRY_MS, type State } from "./programs.ts";
 import type { AnyFaultClass, Setup } from "./setup.ts";
@@ -86,10 +88,11 @@ async function run(setup: Setup): Promise<Outcome> {
 
   // ---- unrest
   for (const host of hosts) host.begin();
-  let asking = setup.instances.length + setup.orders.length;
+  let asking = setup.instances.length + setup.orders.length + setup.tellers.length;
   const done = (): void => void asking--;
   for (const planned of setup.instances) void clients.follow(planned).then(done);
   for (const order of setup.orders) void clients.obey(order, setup).then(done);
+  for (const teller of setup.tellers) void clients.tell(teller).then(done);
   if (wire !== undefined) {
     const ids = setup.instances.map(({ id }) => id);
     intrude({ agenda, chance: chanceFor("intruder"), wire, tally, has, violations: intrusions, ids });
@@ -144,6 +147,7 @@ async function run(setup: Setup): Promise<Outcome> {
     expectations: expectationsOf(setup, journal),
     policies: policiesOf(faults),
     taken: { atStart: tookBefore, inTheEnd: tookInTheEnd },
+    lists,
     complete: true,
     atRest: true,
     ...(emptied === undefined ? {} : { emptied }),
@@ -157,8 +161,13 @@ async function run(setup: Setup): Promise<Outcome> {
 const ENDED = new Set(["COMPLETED", "FAILED", "TERMINATED"]);
 
 function isOver(hub: MemoryHub): boolean {
-  for (const { record, inbox } of hub.contents().instances) if (!ENDED.has(record.status) || inbox.size > 0) return false;
+  for (const { record, inbox } of hub.contents().instances) if (!isAtItsEnd(record) || inbox.size > 0) return false;
   return true;
+}
+
+/** An entity is never over; it rests when nobody has it to himself. */
+function isAtItsEnd({ kind, status, lockedBy }: InstanceRecord): boolean {
+  return kind === "entity" ? lockedBy === undefined : ENDED.has(status);
 }
 
 /** Resumes what is suspended, and raises what is waited for. Returns how often it has raised. */
@@ -175,9 +184,13 @@ function help(hub: MemoryHub, clients: Clients, before: number): number {
 async function purgeAll(hub: MemoryHub, clients: Clients, agenda: Agenda, leaseMs: number): Promise<Dump | undefined> {
   for (let tries = 0; tries < 10; tries++) {
     const left = [...hub.contents().instances].map(({ record }) => record);
-    if (left.some((record) => !ENDED.has(record.status))) return undefined;
+    if (left.some((record) => !isAtItsEnd(record))) return undefined;
     if (left.length === 0) break;
-    for (const { id } of left) void clients.purge("cleaner", id);
+    for (const { id, kind } of left)
+      if (kind === "entity") void clients.signal("cleaner", id, "delete", undefined);
+      else void clients.purge("cleaner", id);
+    await agenda.runUntil(agenda.now + 10_000);
+    void clients.clean("cleaner");
     await agenda.runUntil(agenda.now + 10_000);
   }
   await agenda.runUntil(agenda.now + leaseMs * 2);
@@ -246,7 +259,7 @@ function expectationsOf(setup: Setup, journal: readonly Entry[]): Expectation[] 
   const outside: Outside = { endedFromOutside: ended, mayBeTaken: usedAgain };
   return [...begun.values()].flatMap(({ record, payloads }): Expectation[] => {
     // One that came to be without an input was begun by nobody: that is for other rules.
-    if (payloads.input === undefined) return [];
+    if (payloads.input === undefined || record.kind === "entity") return [];
     const { program } = JSON.parse(payloads.input) as State;
     const predicted = predict(program, record.id, record.version ?? "", outside);
     const mayEnd = ended(record.id) ? (["TERMINATED"] as const) : [];

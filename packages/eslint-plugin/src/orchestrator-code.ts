@@ -31,17 +31,37 @@ export interface OrchestratorCode {
   contextAt(node: Node): string | undefined;
   /** Whether an expression is the context. */
   isContext(node: Node): boolean;
+  /** Whether an expression is an entity as the context gives it, whose functions are calls. */
+  isEntity(node: Node): boolean;
   /** Whether an expression is an activity's definition, or the function that is its body. */
   isActivity(node: Node): boolean;
 }
 
 /** Calls that give a task. */
 const TASK_METHODS = new Set([
-  ...["callActivity", "callSubOrchestrator", "createTimer", "waitForExternalEvent", "whenAll", "whenAny", "first", "map", "try"],
+  ...[
+    "callActivity",
+    "callSubOrchestrator",
+    "createTimer",
+    "waitForExternalEvent",
+    "whenAll",
+    "whenAny",
+    "first",
+    "map",
+    "try",
+    "lockEntities",
+  ],
   ...["callActivityWithRetry", "callSubOrchestratorWithRetry", "callHttp"],
 ]);
 /** Methods that nothing but an orchestrator's context has: a parameter on which they are called is one. */
-const TELLING_METHODS = new Set(["callActivity", "callSubOrchestrator", "waitForExternalEvent", "continueAsNew", "callActivityWithRetry"]);
+const TELLING_METHODS = new Set([
+  "callActivity",
+  "callSubOrchestrator",
+  "waitForExternalEvent",
+  "lockEntities",
+  "continueAsNew",
+  "callActivityWithRetry",
+]);
 const CONTEXT_TYPES = new Set(["OrchestratorContext", "OrchestrationContext"]);
 const BODY_TYPES = new Set(["OrchestratorBody", "TOrchestrator", "OrchestrationHandler"]);
 /** Methods that call what they are given, at once or in a later turn of the same program. */
@@ -70,6 +90,7 @@ export function taskMethod(code: OrchestratorCode, node: Node): string | undefin
   const name = propertyName(callee);
   if (name === undefined) return undefined;
   if (TASK_METHODS.has(name) && code.isContext(callee.object)) return name;
+  if (code.isEntity(callee.object)) return `entity ${name}`;
   // Other SDKs of the family: context.df.Task.all([...])
   const owner = unwrap(callee.object);
   const isTaskClass = owner.type === "MemberExpression" && propertyName(owner) === "Task" && code.isContext(owner.object);
@@ -151,6 +172,17 @@ class Reading implements OrchestratorCode {
     if (this.#contexts.has(variable)) return true;
     const init = initOf(variable);
     return init !== undefined && unwrap(init).type === "Identifier" && this.isContext(init);
+  }
+
+  isEntity(node: Node): boolean {
+    const inner = unwrap(node);
+    if (inner.type === "CallExpression") {
+      const callee = unwrap(inner.callee);
+      return callee.type === "MemberExpression" && propertyName(callee) === "entity" && this.isContext(callee.object);
+    }
+    const variable = ownVariableOf(this.#sourceCode, inner);
+    const init = variable === undefined ? undefined : initOf(variable);
+    return init !== undefined && unwrap(init).type === "CallExpression" && this.isEntity(init);
   }
 
   isActivity(node: Node): boolean {

@@ -18,10 +18,31 @@ export type {
   OrchestratorSpec,
   OutputOf,
 } from "./authoring/define.ts";
+export { entity } from "./authoring/entity.ts";
+export type {
+  Entity,
+  EntityBuilder,
+  EntityClass,
+  EntityClassOptions,
+  EntityDefinition,
+  EntityOperation,
+  EntityOptions,
+  EntityRef,
+  OperationSpec,
+  OperationsFrom,
+  OperationsOf,
+  OperationsOfClass,
+  StateOf,
+} from "./authoring/entity.ts";
+export type { EntityContext, EntitySignaller, EntityStartOptions } from "./authoring/entity-context.ts";
+export type { EntityProxy, EntitySignals, NamedOperations, SignalOptions } from "./authoring/entity-proxy.ts";
 export type { ActivityContext, ProgramLogger } from "./authoring/activity-context.ts";
 export type {
   CallOptions,
   ContinueAsNewOptions,
+  CriticalSection,
+  LockableEntity,
+  LockTask,
   MapOptions,
   OrchestratorContext,
   ParentInfo,
@@ -39,7 +60,8 @@ export type { RemoteOptions, RemoteTls } from "./hub/remote-hub.ts";
 export type { Hub } from "./hub/hub.ts";
 export type { PayloadCodec } from "./hub/codec.ts";
 export type { Client, FinishedQuery, InstanceQuery, PurgeManyOptions, StartArgs, StartOptions } from "./client/client.ts";
-export type { PurgeResult } from "./contract/backend.ts";
+export type { CleanEntityStorageOptions, EntityClient, EntityHandle, EntityMetadata, EntityQuery } from "./client/entity-handle.ts";
+export type { CleanEntityStorageResult, PurgeResult } from "./contract/backend.ts";
 export type {
   EventArgs,
   OrchestrationHandle,
@@ -71,6 +93,8 @@ export { compareVersions, type VersionFailureStrategy, type VersionMatchStrategy
 export {
   AccessDeniedError,
   ActivityTimeoutError,
+  CriticalSectionError,
+  EntityOperationFailedError,
   FileLockedError,
   HistoryFormatError,
   HubClosedError,

@@ -179,6 +179,7 @@ export const room = (more: Partial<Room> = {}): Room => ({
   activitySlots: 2,
   orchestrators: new Set(["o"]),
   orchestrationSlots: 2,
+  entities: new Set(["@counter"]),
   failUnregistered: false,
   ...more,
 });

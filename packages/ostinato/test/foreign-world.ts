@@ -57,8 +57,10 @@ export interface World {
 const ANY: WorkerInterest = {
   orchestrators: "any",
   activities: "any",
+  entities: [],
   maxConcurrentOrchestrations: 10,
   maxConcurrentActivities: 10,
+  maxConcurrentEntities: 10,
   warmBytes: 0,
   warmIdleMs: 0,
 };

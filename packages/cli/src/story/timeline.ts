@@ -79,6 +79,16 @@ const TELLERS: Tellers = {
   TimerCancelled: (event) => ({ text: `takes timer #${event.timerId} back`, tone: "plain" }),
   EventSent: (event) => ({ text: `sends event ${quoted(event.name)} to instance ${quoted(event.instanceId)}`, tone: "plain" }),
   EventRaised: (event) => ({ text: `event ${quoted(event.name)} arrives`, tone: "good" }),
+  EntityOperationSignaled: (event) => ({ text: `signals ${quoted(event.operation)} to ${quoted(event.entityId)}`, tone: "plain" }),
+  EntityOperationCalled: (event) => ({ text: `calls ${quoted(event.operation)} of ${quoted(event.entityId)} (#${event.eventId})`, tone: "plain" }),
+  EntityOperationCompleted: (event, telling) => ({ text: `${operationOf(event.requestId, telling)} answers`, tone: "good" }),
+  EntityOperationFailed: (event, telling) => ({
+    text: `${operationOf(event.requestId, telling)} fails: ${failureLine(event.failure)}`,
+    tone: "bad",
+  }),
+  EntityLockRequested: (event) => ({ text: `asks for the lock of ${event.lockSet.map(quoted).join(", ")} (#${event.eventId})`, tone: "waiting" }),
+  EntityLockGranted: () => ({ text: "has the lock", tone: "good" }),
+  EntityUnlockSent: (event) => ({ text: `lets ${quoted(event.entityId)} go`, tone: "plain" }),
 };
 
 /** The lines of a history. */

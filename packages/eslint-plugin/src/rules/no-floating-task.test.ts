@@ -23,6 +23,13 @@ testRule("no-floating-task", noFloatingTask, {
       name: "a helper that is awaited, one that is not async",
       code: body("await step(ctx);\nnote(ctx);", "const step = async (c) => c;\nconst note = (c) => { c.setCustomStatus(1); };"),
     },
+    {
+      name: "entities: signals, and calls that are awaited",
+      code: body(
+        "const a = ctx.entity(counter, 'a');\na.signal.add(1);\nctx.entity(counter, 'b').signal.add(1);\nawait a.add(1);\nconst got = a.call('add', 1);\nreturn got;",
+        "import { counter } from './counter.js';",
+      ),
+    },
     { name: "pushed", code: body("const all = [];\nfor (const x of input) all.push(ctx.callActivity('a', x));\nawait ctx.whenAll(all);") },
   ],
   invalid: [
@@ -41,6 +48,21 @@ testRule("no-floating-task", noFloatingTask, {
       name: "of several",
       code: body("ctx.whenAll([ctx.callActivity('a')]);"),
       errors: [task(body("await ctx.whenAll([ctx.callActivity('a')]);")) as never],
+    },
+    {
+      name: "a call of an entity",
+      code: body("const a = ctx.entity('counter', 'a');\na.add(1);"),
+      errors: [task(body("const a = ctx.entity('counter', 'a');\nawait a.add(1);")) as never],
+    },
+    {
+      name: "a call of an entity that is kept nowhere",
+      code: body("ctx.entity('counter', 'a').add(1);"),
+      errors: [task(body("await ctx.entity('counter', 'a').add(1);")) as never],
+    },
+    {
+      name: "a critical section",
+      code: body("ctx.lockEntities([input], () => 1);"),
+      errors: [task(body("await ctx.lockEntities([input], () => 1);")) as never],
     },
     { name: "only sometimes", code: body("input && ctx.callActivity('a');"), errors: [{ messageId: "task" }] },
     { name: "forEach drops it", code: body("input.forEach((x) => ctx.callActivity('a', x));"), errors: [{ messageId: "task" }] },

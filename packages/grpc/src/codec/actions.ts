@@ -8,18 +8,24 @@
 import {
   given,
   checkInstanceId,
+  checkName,
   childInstanceId,
   type Action,
   type ActionKind,
+  type EntityCaller,
+  type EntityId,
   type Failure,
   type Instant,
   type InstanceId,
 } from "ostinato/contract";
 
 import type { OrchestratorAction as Message } from "../generated/task_hub_sidecar_pb.js";
+import { encodeCalled, encodeLockRequest, encodeSignaled, encodeUnlock, decodeOperation } from "./entity-events.ts";
+import { checkOperation, meansEntity, readEntityId } from "./entity-ids.ts";
 import { decodeEvents, encodeEvents, isRaised } from "./events.ts";
 import { decodeOptionalFailure, encodeFailure, unexplained } from "./failures.ts";
 import { decodeInt64, encodeCount, encodeInt64 } from "./numbers.ts";
+import { readOlderForm } from "./older-entity-form.ts";
 import { decodePayload, decodeTags, decodeTrace, encodeTags, encodeTrace } from "./payloads.ts";
 import type { Peer } from "./peer.ts";
 import { decodeEnding, encodeStatus } from "./statuses.ts";
@@ -39,12 +45,16 @@ export interface ActionsContext {
 export type DecodedActions =
   { readonly kind: "actions"; readonly actions: readonly Action[] } | { readonly kind: "refused"; readonly failure: Failure };
 
-/** Actions as messages, in their order. To the family our own kinds are left out. */
-export function encodeActions(actions: readonly Action[], peer: Peer): Message[] {
+/**
+ * Actions as messages, in their order. To the family our own kinds are left out.
+ *
+ * @param owner whose turn asks for them: servers of the family are told it with what goes to entities.
+ */
+export function encodeActions(actions: readonly Action[], peer: Peer, owner?: EntityCaller): Message[] {
   const messages: Message[] = [];
   for (const action of actions) {
-    const write = WRITERS[action.kind] as (action: Action, peer: Peer) => Written | undefined;
-    const orchestratorActionType = write(action, peer);
+    const write = WRITERS[action.kind] as (action: Action, peer: Peer, owner?: EntityCaller) => Written | undefined;
+    const orchestratorActionType = write(action, peer, owner);
     if (orchestratorActionType !== undefined) messages.push({ $typeName: "OrchestratorAction", id: action.id, orchestratorActionType });
   }
   return messages;
@@ -74,7 +84,7 @@ type ValueOf<C extends Written["case"]> = Extract<Written, { readonly case: C }>
 /** The action, or in words why there is none. */
 type Reader<V> = (value: V, id: number, peer: Peer, context: ActionsContext) => Action | string;
 
-const WRITERS: { readonly [K in ActionKind]: (action: ActionOf<K>, peer: Peer) => Written | undefined } = {
+const WRITERS: { readonly [K in ActionKind]: (action: ActionOf<K>, peer: Peer, owner?: EntityCaller) => Written | undefined } = {
   scheduleTask: (action, peer) => ({
     case: "scheduleTask",
     value: {
@@ -107,13 +117,19 @@ const WRITERS: { readonly [K in ActionKind]: (action: ActionOf<K>, peer: Peer) =
     case: "sendEvent",
     value: { $typeName: "SendEventAction", instance: { $typeName: "OrchestrationInstance", instanceId }, name, data: input },
   }),
+  signalEntity: (action, peer) => entityMessage({ case: "entityOperationSignaled", value: encodeSignaled(action, peer) }),
+  callEntity: (action, peer, owner) =>
+    entityMessage({ case: "entityOperationCalled", value: encodeCalled(action, peer, toldTo(peer, owner)) }),
+  lockEntities: (action, peer, owner) =>
+    entityMessage({ case: "entityLockRequested", value: encodeLockRequest({ ...action, position: 0 }, toldTo(peer, owner)) }),
+  unlockEntity: (action, peer, owner) => entityMessage({ case: "entityUnlockSent", value: encodeUnlock(action, toldTo(peer, owner)) }),
   terminateOrchestration: ({ instanceId, reason, recursive }) => ({
     case: "terminateOrchestration",
     value: { $typeName: "TerminateOrchestrationAction", instanceId, reason, recurse: recursive },
   }),
-  rewindOrchestration: ({ newHistory }, peer) => ({
+  rewindOrchestration: ({ newHistory }, peer, owner) => ({
     case: "rewindOrchestration",
-    value: { $typeName: "RewindOrchestrationAction", newHistory: encodeEvents(newHistory, peer) },
+    value: { $typeName: "RewindOrchestrationAction", newHistory: encodeEvents(newHistory, peer, owner) },
   }),
   completeOrchestration: (action, peer) => ({ case: "completeOrchestration", value: encodeCompletion(action, peer) }),
 };
@@ -135,7 +151,7 @@ const READERS: { readonly [C in Written["case"]]: Reader<ValueOf<C>> } = {
     const { name, version, input, tags, parentTraceContext } = value;
     const own = peer === "ours" ? value.own : undefined;
     const instanceId = value.instanceId || childInstanceId(context.instanceId, id >>> 0);
-    const wrong = complaint(instanceId);
+    const wrong = complaint(() => checkInstanceId(instanceId));
     if (wrong !== undefined) return `which starts a child under an id that cannot be: ${wrong}`;
     return {
       kind: "createSubOrchestration",
@@ -156,11 +172,40 @@ const READERS: { readonly [C in Written["case"]]: Reader<ValueOf<C>> } = {
   ownCancelTimer: (_, id, peer) => (peer === "ours" ? { kind: "cancelTimer", id } : "which names nothing that this task hub knows"),
   sendEvent({ instance, name, data }, id, peer) {
     const instanceId = instance?.instanceId ?? "";
-    // Entity messages in the older form.
-    if (instanceId.startsWith("@")) return NO_ENTITIES;
+    if (meansEntity(instanceId)) return readOlder(instanceId, name, data, id);
     return { kind: "sendEvent", id, instanceId, name, ...given({ input: decodePayload(data, peer) }) };
   },
-  sendEntityMessage: () => NO_ENTITIES,
+  sendEntityMessage({ EntityMessageType: message }, id, peer) {
+    switch (message.case) {
+      case "entityOperationSignaled":
+      case "entityOperationCalled": {
+        const entityId = readTarget(message.value.targetInstanceId);
+        if (typeof entityId !== "string") return entityId.complaint;
+        const operation = decodeOperation(message.value, peer);
+        const wrong = complaint(() => checkOperation(operation));
+        if (wrong !== undefined) return `which asks an entity for what cannot be asked: ${wrong}`;
+        return { kind: message.case === "entityOperationCalled" ? "callEntity" : "signalEntity", id, entityId, ...operation };
+      }
+      case "entityLockRequested": {
+        const { criticalSectionId, lockSet } = message.value;
+        const ids = lockSet.map(readTarget);
+        const wrong = ids.find((each) => typeof each !== "string");
+        if (wrong !== undefined) return wrong.complaint;
+        if (ids.length === 0) return "which locks no entity";
+        const improper = complaint(() => checkName(criticalSectionId, "critical section's id"));
+        if (improper !== undefined) return `which locks entities under an id that cannot be: ${improper}`;
+        // Everybody locks in one order, whatever the order of their SDK: so nobody waits in a circle.
+        return { kind: "lockEntities", id, criticalSectionId, lockSet: [...new Set(ids as EntityId[])].sort(byUnits) };
+      }
+      case "entityUnlockSent": {
+        const entityId = readTarget(message.value.targetInstanceId);
+        if (typeof entityId !== "string") return entityId.complaint;
+        return { kind: "unlockEntity", id, criticalSectionId: message.value.criticalSectionId, entityId };
+      }
+      case undefined:
+        return "which is for an entity, and says nothing that this task hub knows";
+    }
+  },
   terminateOrchestration: ({ instanceId, reason, recurse }, id, peer) => ({
     kind: "terminateOrchestration",
     id,
@@ -200,7 +245,36 @@ const READERS: { readonly [C in Written["case"]]: Reader<ValueOf<C>> } = {
   },
 };
 
-const NO_ENTITIES = "which is for an entity, and this task hub has none";
+/** The action, or in words why there is none. */
+function readOlder(...event: Parameters<typeof readOlderForm>): Action | string {
+  try {
+    return readOlderForm(...event);
+  } catch (error) {
+    return `which is for an entity, and cannot be understood: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function entityMessage(message: Exclude<ValueOf<"sendEntityMessage">["EntityMessageType"], { readonly case: undefined }>): Written {
+  return { case: "sendEntityMessage", value: { $typeName: "SendEntityMessageAction", EntityMessageType: message } };
+}
+
+/** To ours it is not said: what is asked is asked by the turn's own instance. */
+function toldTo(peer: Peer, owner: EntityCaller | undefined): EntityCaller | undefined {
+  return peer === "family" ? owner : undefined;
+}
+
+/** The entity that is meant, or what is wrong with its id. */
+function readTarget(text: string | undefined): EntityId | { readonly complaint: string } {
+  try {
+    return readEntityId(text ?? "");
+  } catch (error) {
+    return { complaint: `which is for an entity that cannot be: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+function byUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
 function encodeCall(action: ActionOf<"scheduleTask">): ValueOf<"scheduleTask">["own"] {
   const { attempt, firstId, attemptTimeoutMs, expiresAt } = action;
@@ -271,9 +345,9 @@ function refused(id: number, why: string): DecodedActions {
   return { kind: "refused", failure: { errorType: "UnsupportedAction", message, nonRetriable: true } };
 }
 
-function complaint(id: InstanceId): string | undefined {
+function complaint(check: () => void): string | undefined {
   try {
-    checkInstanceId(id);
+    check();
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -7,6 +7,14 @@ import type {
   ActionKind,
   ActivityOutcome,
   ActivityWorkItem,
+  CleanEntityStorageRequest,
+  EntityAction,
+  EntityCaller,
+  EntityFilter,
+  EntityOperationEvent,
+  EntityOutcome,
+  EntitySnapshot,
+  EntityWorkItem,
   EventKind,
   Failure,
   HistoryEvent,
@@ -18,6 +26,7 @@ import type {
   OrchestrationWorkItem,
   Outstanding,
   ParentLink,
+  SignalEntityRequest,
   StartRequest,
   WorkerInterest,
 } from "ostinato/contract";
@@ -76,6 +85,12 @@ function event<K extends EventKind>(
   return of<EventOf<K>>(["kind", "eventId", "timestamp", ...needed] as never, { kind: fc.constant(kind), ...head, ...model } as never);
 }
 
+const entityName = word.filter((each) => !each.includes("@") && each.toLowerCase() === each && each.toLowerCase().toLowerCase() === each);
+const entityIdOf = fc.tuple(entityName, word).map(([name, key]) => `@${name}@${key}`);
+const lockSet = fc.uniqueArray(entityIdOf, { minLength: 1, maxLength: 3 }).map((ids) => ids.sort());
+const caller = of<EntityCaller>(["instanceId", "executionId"], { instanceId: id, executionId: word });
+const operation = { requestId: word, operation: word, input: payload, scheduledAt: instant, traceContext: trace };
+
 const raised = event("EventRaised", ["name"], { name: word, input: payload });
 const called = { name: word, version: text, input: payload, tags, traceContext: trace };
 const started = event("ExecutionStarted", ["instanceId", "executionId", "name"], {
@@ -119,6 +134,27 @@ export const EVENTS: { readonly [K in EventKind]: fc.Arbitrary<EventOf<K>> } = {
   }),
   EventSent: event("EventSent", ["instanceId", "name"], { instanceId: id, name: word, input: payload }),
   EventRaised: raised,
+  EntityOperationSignaled: event("EntityOperationSignaled", ["entityId", "requestId", "operation"], { entityId: entityIdOf, ...operation }),
+  EntityOperationCalled: event("EntityOperationCalled", ["entityId", "requestId", "operation"], {
+    entityId: entityIdOf,
+    ...operation,
+    caller,
+  }),
+  EntityOperationCompleted: event("EntityOperationCompleted", ["requestId"], { requestId: word, result: payload }),
+  EntityOperationFailed: event("EntityOperationFailed", ["requestId", "failure"], { requestId: word, failure }),
+  EntityLockRequested: event("EntityLockRequested", ["criticalSectionId", "lockSet", "position"], {
+    criticalSectionId: word,
+    lockSet,
+    position: fc.nat(3),
+    caller,
+  }),
+  EntityLockGranted: event("EntityLockGranted", ["criticalSectionId"], { criticalSectionId: word }),
+  EntityUnlockSent: event("EntityUnlockSent", ["criticalSectionId", "entityId"], {
+    criticalSectionId: word,
+    entityId: entityIdOf,
+    caller,
+    withdraws: fc.record({ lockSet, position: fc.nat(3) }, { noNullPrototype: true }),
+  }),
 };
 
 const events = fc.array(fc.oneof(...(Object.values(EVENTS) as fc.Arbitrary<HistoryEvent>[])), { maxLength: 4 });
@@ -151,6 +187,10 @@ export const ACTIONS: { readonly [K in ActionKind]: fc.Arbitrary<ActionOf<K>> } 
   createTimer: action("createTimer", ["fireAt"], { fireAt: instant }),
   cancelTimer: action("cancelTimer", [], {}),
   sendEvent: action("sendEvent", ["instanceId", "name"], { instanceId: id, name: word, input: payload }),
+  signalEntity: action("signalEntity", ["entityId", "requestId", "operation"], { entityId: entityIdOf, ...operation }),
+  callEntity: action("callEntity", ["entityId", "requestId", "operation"], { entityId: entityIdOf, ...operation }),
+  lockEntities: action("lockEntities", ["criticalSectionId", "lockSet"], { criticalSectionId: word, lockSet }),
+  unlockEntity: action("unlockEntity", ["criticalSectionId", "entityId"], { criticalSectionId: word, entityId: entityIdOf }),
   terminateOrchestration: action("terminateOrchestration", ["instanceId", "recursive"], {
     instanceId: id,
     reason: payload,
@@ -206,6 +246,72 @@ export const activityItem: fc.Arbitrary<ActivityWorkItem> = of<ActivityWorkItem>
     delivery: whole,
     idempotencyKey: word,
     timeoutMs: ms,
+  },
+);
+
+/** A batch of an entity. */
+export const entityItem: fc.Arbitrary<EntityWorkItem> = entityIdOf.chain((entityId) =>
+  of<EntityWorkItem>(["kind", "token", "entityId", "operations"], {
+    kind: fc.constant("entity"),
+    token: word,
+    entityId: fc.constant(entityId),
+    at: instant,
+    state: payload,
+    operations: fc.array(
+      fc
+        .oneof(EVENTS.EntityOperationSignaled as fc.Arbitrary<EntityOperationEvent>, EVENTS.EntityOperationCalled)
+        .map((each): EntityOperationEvent => ({ ...each, entityId })),
+      { minLength: 1, maxLength: 3 },
+    ),
+  }),
+);
+
+const entityAction: fc.Arbitrary<EntityAction> = fc.oneof(
+  of<Extract<EntityAction, { readonly kind: "signalEntity" }>>(["kind", "entityId", "operation"], {
+    kind: fc.constant("signalEntity"),
+    entityId: entityIdOf,
+    operation: word,
+    input: payload,
+    scheduledAt: instant,
+    traceContext: trace,
+  }),
+  of<Extract<EntityAction, { readonly kind: "startOrchestration" }>>(["kind", "instanceId", "executionId", "name"], {
+    kind: fc.constant("startOrchestration"),
+    instanceId: id,
+    executionId: word,
+    ...called,
+    scheduledAt: instant,
+    validated: fc.boolean(),
+  }),
+);
+
+/** What became of a batch, whatever it is. */
+export const entityOutcome: fc.Arbitrary<EntityOutcome> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: of<Extract<EntityOutcome, { readonly kind: "batch" }>>(["kind", "token", "results", "actions"], {
+      kind: fc.constant("batch"),
+      token: word,
+      results: fc.array(
+        fc.oneof(
+          of<{ readonly kind: "succeeded"; readonly result?: string }>(["kind"], { kind: fc.constant("succeeded"), result: payload }),
+          failure.map((each) => ({ kind: "failed" as const, failure: each })),
+        ),
+        { maxLength: 3 },
+      ),
+      actions: fc.array(entityAction, { maxLength: 3 }),
+      state: payload,
+    }),
+  },
+  { weight: 1, arbitrary: fc.tuple(word, failure).map(([token, each]) => ({ kind: "failed" as const, token, failure: each })) },
+  {
+    weight: 1,
+    arbitrary: of<Extract<EntityOutcome, { readonly kind: "abandoned" }>>(["kind", "token"], {
+      kind: fc.constant("abandoned"),
+      token: word,
+      delayMs: ms,
+      reason: payload,
+    }),
   },
 );
 
@@ -308,10 +414,12 @@ const record = of<InstanceRecord>(
       { noNullPrototype: true },
     ),
     awaitedEvents: fc.array(word, { maxLength: 2 }),
+    sections: fc.array(fc.record({ id: word, lockSet, granted: fc.boolean() }, { noNullPrototype: true }), { minLength: 1, maxLength: 2 }),
+    lockedBy: fc.record({ instanceId: id, executionId: word, criticalSectionId: word }, { noNullPrototype: true }),
     dropped: whole,
   },
 );
-const payloads = of<InstancePayloads>([], { input: payload, output: payload, customStatus: payload, failure });
+const payloads = of<InstancePayloads>([], { input: payload, output: payload, customStatus: payload, failure, state: payload });
 const outstanding = of<Outstanding>(["at", "activities", "activityCount", "dueMessages", "laterMessages", "isClaimed"], {
   at: instant,
   activities: fc.array(
@@ -366,7 +474,49 @@ export const filter: fc.Arbitrary<InstanceFilter> = of<InstanceFilter>([], {
   parent: id,
   stalled: fc.boolean(),
   tags,
+  updatedFrom: instant,
+  updatedTo: instant,
+  hasState: fc.boolean(),
+  locked: fc.boolean(),
 });
+
+/** A signal. */
+export const signalRequest: fc.Arbitrary<SignalEntityRequest> = of<SignalEntityRequest>(["entityId", "operation", "requestId"], {
+  entityId: entityIdOf,
+  ...operation,
+});
+
+/** What a reader is told of an entity. */
+export const entitySnapshot: fc.Arbitrary<EntitySnapshot> = of<EntitySnapshot>(
+  ["entityId", "lastModifiedAt", "backlogQueueSize", "hasState"],
+  {
+    entityId: entityIdOf,
+    lastModifiedAt: instant,
+    backlogQueueSize: whole,
+    lockedBy: id,
+    hasState: fc.boolean(),
+    state: payload,
+    stall: fc.record(
+      { kind: fc.constantFrom("set-aside", "version"), reason: text, since: instant, attempts: whole },
+      { noNullPrototype: true },
+    ),
+  },
+);
+
+/** Which entities are listed. */
+export const entityFilter: fc.Arbitrary<EntityFilter> = of<EntityFilter>(["includeState", "includeTransient"], {
+  idPrefix: fc.oneof(entityIdOf, text),
+  lastModifiedFrom: instant,
+  lastModifiedTo: instant,
+  includeState: fc.boolean(),
+  includeTransient: fc.boolean(),
+});
+
+/** What is to be cleaned up. */
+export const cleaning: fc.Arbitrary<CleanEntityStorageRequest> = fc.record(
+  { removeEmptyEntities: fc.boolean(), releaseOrphanedLocks: fc.boolean() },
+  { noNullPrototype: true },
+);
 
 const names = fc.oneof(fc.constant("any" as const), fc.uniqueArray(word, { maxLength: 3 }));
 
@@ -376,8 +526,10 @@ export const interest: fc.Arbitrary<WorkerInterest> = fc
     {
       orchestrators: names,
       activities: names,
+      entities: fc.oneof(fc.constant("any" as const), fc.uniqueArray(entityName, { maxLength: 3 })),
       maxConcurrentOrchestrations: whole,
       maxConcurrentActivities: whole,
+      maxConcurrentEntities: whole,
       warmBytes: ms,
       warmIdleMs: ms,
     },

@@ -6,20 +6,25 @@
 //          E3 from the family kinds that we do not have are left out: they tell an orchestration of ours nothing.
 
 import { given } from "ostinato/contract";
-import type { EventKind, EventRaised, ExecutionStarted, HistoryEvent, Instant, ParentLink } from "ostinato/contract";
+import type { EntityCaller, EventKind, EventRaised, ExecutionStarted, HistoryEvent, Instant, ParentLink } from "ostinato/contract";
 
 import type { HistoryEvent as Message, ParentInstanceInfo } from "../generated/task_hub_sidecar_pb.js";
+import { ENTITY_READERS, ENTITY_WRITERS } from "./entity-events.ts";
 import { decodeOptionalFailure, encodeFailure, unexplained } from "./failures.ts";
 import { decodePayload, decodeTags, decodeTrace, encodeTags, encodeTrace } from "./payloads.ts";
 import type { Peer } from "./peer.ts";
 import { decodeEnding, encodeStatus } from "./statuses.ts";
 import { decodeDue, decodeInstant, decodeKnownInstant, encodeInstant, encodeOptionalInstant } from "./timestamps.ts";
 
-/** Events as messages. To the family our own kinds are left out. */
-export function encodeEvents(events: readonly HistoryEvent[], peer: Peer): Message[] {
+/**
+ * Events as messages. To the family our own kinds are left out.
+ *
+ * @param owner whose history it is, for the events of the family that say it.
+ */
+export function encodeEvents(events: readonly HistoryEvent[], peer: Peer, owner?: EntityCaller): Message[] {
   const messages: Message[] = [];
   for (const event of events) {
-    const message = encodeEvent(event, peer);
+    const message = encodeEvent(event, peer, owner);
     if (message !== undefined) messages.push(message);
   }
   return messages;
@@ -40,9 +45,9 @@ export function decodeEvents(messages: readonly Message[], peer: Peer, at: Insta
 }
 
 /** One event as a message; `undefined` when the family has no such kind. */
-export function encodeEvent(event: HistoryEvent, peer: Peer): Message | undefined {
-  const write = WRITERS[event.kind] as (event: HistoryEvent, peer: Peer) => Written | undefined;
-  const eventType = write(event, peer);
+export function encodeEvent(event: HistoryEvent, peer: Peer, owner?: EntityCaller): Message | undefined {
+  const write = WRITERS[event.kind] as (event: HistoryEvent, peer: Peer, owner?: EntityCaller) => Written | undefined;
+  const eventType = write(event, peer, owner);
   if (eventType === undefined) return undefined;
   return { $typeName: "HistoryEvent", eventId: event.eventId, timestamp: encodeInstant(event.timestamp), eventType };
 }
@@ -66,7 +71,7 @@ interface Head {
   readonly timestamp: Instant;
 }
 
-const WRITERS: { readonly [K in EventKind]: (event: EventOf<K>, peer: Peer) => Written | undefined } = {
+const WRITERS: { readonly [K in EventKind]: (event: EventOf<K>, peer: Peer, owner?: EntityCaller) => Written | undefined } = {
   OrchestratorStarted: () => ({ case: "orchestratorStarted", value: { $typeName: "OrchestratorStartedEvent" } }),
   ExecutionStarted: (event, peer) => ({ case: "executionStarted", value: encodeStart(event, peer) }),
   ExecutionCompleted: ({ status, result, failure }, peer) => ({
@@ -147,6 +152,7 @@ const WRITERS: { readonly [K in EventKind]: (event: EventOf<K>, peer: Peer) => W
   }),
   EventSent: ({ instanceId, name, input }) => ({ case: "eventSent", value: { $typeName: "EventSentEvent", instanceId, name, input } }),
   EventRaised: ({ name, input }) => ({ case: "eventRaised", value: { $typeName: "EventRaisedEvent", name, input } }),
+  ...ENTITY_WRITERS,
 };
 
 const READERS: { readonly [C in Written["case"]]: (value: ValueOf<C>, head: Head, peer: Peer) => HistoryEvent | undefined } = {
@@ -242,13 +248,7 @@ const READERS: { readonly [C in Written["case"]]: (value: ValueOf<C>, head: Head
   continueAsNew: nothing,
   historyState: nothing,
   genericEvent: nothing,
-  entityOperationSignaled: nothing,
-  entityOperationCalled: nothing,
-  entityOperationCompleted: nothing,
-  entityOperationFailed: nothing,
-  entityLockRequested: nothing,
-  entityLockGranted: nothing,
-  entityUnlockSent: nothing,
+  ...ENTITY_READERS,
 };
 
 function nothing(): undefined {

@@ -76,7 +76,11 @@ test("E2 to the family nothing of our own is written, whatever the value", () =>
   );
   fc.assert(
     fc.property(actions, (each) => {
-      const turn = encodeTurnOutcome({ kind: "turn", token: "t", actions: each, keptBytes: 7 }, { instanceId: "i", token: "t" }, "family");
+      const turn = encodeTurnOutcome(
+        { kind: "turn", token: "t", actions: each, keptBytes: 7 },
+        { instanceId: "i", executionId: "e", token: "t" },
+        "family",
+      );
       const message = readRequest("CompleteOrchestratorTask", writeRequest("CompleteOrchestratorTask", turn));
       const bytes = writeRequest("CompleteOrchestratorTask", message);
       assert.deepEqual(privateFields(bytes, METHODS.CompleteOrchestratorTask.request, message), []);
@@ -134,8 +138,6 @@ test("E3 kinds of events that we do not have are left out, unknown ones too", ()
     { eventType: { case: "genericEvent", value: { data: "x" } } },
     { eventType: { case: "historyState", value: {} } },
     { eventType: { case: "continueAsNew", value: { input: "1" } } },
-    { eventType: { case: "entityOperationCalled", value: { requestId: "r" } } },
-    { eventType: { case: "entityLockGranted", value: { criticalSectionId: "r" } } },
     {},
     { eventType: { case: "executionCompleted", value: { orchestrationStatus: 2 } } },
     { eventType: { case: "executionResumed", value: {} } },
@@ -519,7 +521,16 @@ test("K2 no filters take everything, a kind without one takes nothing; K3 a limi
   assert.deepEqual([some.interest.orchestrators, some.interest.orchestratorVersions], [["a", "b"], { a: ["1", ""] }]);
   assert.deepEqual([some.interest.activities, some.activityVersions], [["c"], { c: ["2"] }]);
   const none = encodeInterest(
-    { orchestrators: "any", activities: ["a"], maxConcurrentOrchestrations: 1, maxConcurrentActivities: 1, warmBytes: 1, warmIdleMs: 1 },
+    {
+      orchestrators: "any",
+      activities: ["a"],
+      entities: ["e"],
+      maxConcurrentOrchestrations: 1,
+      maxConcurrentActivities: 1,
+      maxConcurrentEntities: 1,
+      warmBytes: 1,
+      warmIdleMs: 1,
+    },
     "family",
   );
   assert.deepEqual([none.workItemFilters, none.capabilities], [undefined, [1]]);
@@ -564,8 +575,10 @@ test("N1 what is as large as can be is written as large as a field takes", () =>
     {
       orchestrators: "any",
       activities: "any",
+      entities: "any",
       maxConcurrentOrchestrations: Number.POSITIVE_INFINITY,
       maxConcurrentActivities: 2 ** 40,
+      maxConcurrentEntities: 2 ** 40,
       warmBytes: Number.POSITIVE_INFINITY,
       warmIdleMs: 0.4,
     },

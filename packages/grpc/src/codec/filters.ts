@@ -23,6 +23,10 @@ const PARTS: { readonly [P in keyof InstanceFilter]-?: Shape } = {
   parent: text,
   stalled: flag,
   tags: byName(text),
+  updatedFrom: whole,
+  updatedTo: whole,
+  hasState: flag,
+  locked: flag,
 };
 
 /** Whether a value is a filter. */

@@ -7,6 +7,16 @@ import { InvalidArgumentError } from "ostinato";
 import type { Failure } from "ostinato/contract";
 
 import { WireError } from "../transport/wire-error.ts";
+import { decodeEntityAbandon, decodeEntityOutcome } from "./entity-batches.ts";
+import {
+  decodeCleanEntityStorage,
+  decodeCleanEntityStorageReply,
+  decodeEntityQuery,
+  decodeEntityQueryReply,
+  decodeGetEntity,
+  decodeGetEntityReply,
+  decodeSignalEntity,
+} from "./entity-requests.ts";
 import { decodeFailure, encodeFailure } from "./failures.ts";
 import { decodeGetReply, decodeInstance, encodeInstance } from "./instances.ts";
 import { METHODS, readReply, readRequest, replyWith, requestWith, writeReply, writeRequest, type MethodName } from "./messages.ts";
@@ -42,11 +52,21 @@ const REQUESTS: { readonly [M in MethodName]?: (bytes: Uint8Array, peer: Peer) =
   GetWorkItems: (bytes, peer) => decodeInterest(readRequest("GetWorkItems", bytes), peer, { maxConcurrent: 1 }),
   CompleteOrchestratorTask: (bytes, peer) => decodeTurnOutcome(readRequest("CompleteOrchestratorTask", bytes), peer, context),
   CompleteActivityTask: (bytes, peer) => decodeActivityOutcome(readRequest("CompleteActivityTask", bytes), peer, "t"),
+  CompleteEntityTask: (bytes, peer) =>
+    decodeEntityOutcome(readRequest("CompleteEntityTask", bytes), peer, { ...minted, token: "t", operations: 1 }),
+  AbandonTaskEntityWorkItem: (bytes, peer) => decodeEntityAbandon(readRequest("AbandonTaskEntityWorkItem", bytes), peer, "t"),
+  SignalEntity: (bytes, peer) => decodeSignalEntity(readRequest("SignalEntity", bytes), peer, () => "r"),
+  GetEntity: (bytes) => decodeGetEntity(readRequest("GetEntity", bytes)),
+  QueryEntities: (bytes, peer) => decodeEntityQuery(readRequest("QueryEntities", bytes), peer),
+  CleanEntityStorage: (bytes) => decodeCleanEntityStorage(readRequest("CleanEntityStorage", bytes)),
 };
 const REPLIES: { readonly [M in MethodName]?: (bytes: Uint8Array, peer: Peer) => unknown } = {
   GetInstance: (bytes, peer) => decodeGetReply(readReply("GetInstance", bytes), peer),
   QueryInstances: (bytes, peer) => decodeQueryReply(readReply("QueryInstances", bytes), peer),
   GetWorkItems: (bytes, peer) => decodeWorkItem(readReply("GetWorkItems", bytes), peer),
+  GetEntity: (bytes, peer) => decodeGetEntityReply(readReply("GetEntity", bytes), peer, true),
+  QueryEntities: (bytes, peer) => decodeEntityQueryReply(readReply("QueryEntities", bytes), peer, true),
+  CleanEntityStorage: (bytes) => decodeCleanEntityStorageReply(readReply("CleanEntityStorage", bytes)),
   StreamInstanceHistory: (bytes, peer) => decodeHistoryChunk(readReply("StreamInstanceHistory", bytes), peer),
 };
 

@@ -50,7 +50,7 @@ export function encodeInstance(instance: StoredInstance | InstanceSnapshot, { pa
     completedTimestamp: encodeOptionalInstant(record.completedAt),
     parentInstanceId: record.parent?.instanceId,
     tags: encodeTags(record.tags),
-    ownInstance: peer === "ours" ? ownInstance(instance) : "",
+    ownInstance: peer === "ours" ? ownInstance(instance, all ? payloads.state : undefined) : "",
   };
 }
 
@@ -81,11 +81,13 @@ export function decodeGetReply({ exists, orchestrationState: state }: GetInstanc
 }
 
 /** What the protocol's fields do not hold. */
-type OwnInstance = Pick<InstanceSnapshot, "record"> & Partial<Pick<InstanceSnapshot, "waitingFor" | "outstanding">>;
+type OwnInstance = Pick<InstanceSnapshot, "record"> &
+  Partial<Pick<InstanceSnapshot, "waitingFor" | "outstanding">> &
+  Pick<InstancePayloads, "state">;
 
-function ownInstance(instance: StoredInstance | InstanceSnapshot): string {
-  const { record, waitingFor, outstanding }: OwnInstance = instance;
-  return JSON.stringify({ record, waitingFor, outstanding });
+function ownInstance(instance: StoredInstance | InstanceSnapshot, state: string | undefined): string {
+  const { record, waitingFor, outstanding }: Omit<OwnInstance, "state"> = instance;
+  return JSON.stringify({ record, waitingFor, outstanding, state });
 }
 
 function decodeWhole(state: OrchestrationState, peer: Peer): OwnInstance & Pick<InstanceSnapshot, "payloads"> {
@@ -96,7 +98,10 @@ function decodeWhole(state: OrchestrationState, peer: Peer): OwnInstance & Pick<
     customStatus: decodePayload(state.customStatus, peer),
     failure: decodeOptionalFailure(state.failureDetails, peer),
   });
-  if (own !== undefined) return { ...own, payloads };
+  if (own !== undefined) {
+    const { state, ...instance } = own;
+    return { ...instance, payloads: { ...payloads, ...given({ state }) } };
+  }
   const record = recordOf(state, peer);
   return {
     record,
@@ -141,7 +146,7 @@ function recordOf(state: OrchestrationState, peer: Peer): InstanceRecord {
 }
 
 const isParent = fields({ instanceId: text, executionId: text, name: text, taskScheduledId: whole }, { version: text });
-const isStall = fields({ kind: text, reason: text, since: whole, attempts: whole });
+export const isStall = fields({ kind: text, reason: text, since: whole, attempts: whole });
 
 const NEEDED: { readonly [F in RequiredName<InstanceRecord>]: Shape } = {
   number: whole,
@@ -173,12 +178,14 @@ const OPTIONAL: { readonly [F in Exclude<keyof InstanceRecord, RequiredName<Inst
   notBefore: whole,
   stall: isStall,
   awaitedEvents: listOf(text),
+  sections: listOf(fields({ id: text, lockSet: listOf(text), granted: flag })),
+  lockedBy: fields({ instanceId: text, executionId: text, criticalSectionId: text }),
 };
 const isOutstanding = fields(
   { at: whole, activities: listOf(byName(anything)), activityCount: whole, dueMessages: whole, laterMessages: whole, isClaimed: flag },
   { oldestDueAt: whole },
 );
-const isOwnInstance = fields({ record: fields(NEEDED, OPTIONAL) }, { waitingFor: listOf(text), outstanding: isOutstanding });
+const isOwnInstance = fields({ record: fields(NEEDED, OPTIONAL) }, { waitingFor: listOf(text), outstanding: isOutstanding, state: text });
 
 /** The names of the fields that are always there. */
 type RequiredName<T> = { [K in keyof T]-?: object extends Pick<T, K> ? never : K }[keyof T];

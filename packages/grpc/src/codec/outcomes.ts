@@ -5,7 +5,7 @@
 //          O2 a turn with an action that cannot be done becomes a turn that fails the instance, in words (A3).
 
 import { given } from "ostinato/contract";
-import type { ActivityOutcome, InstanceId, OrchestrationOutcome, Stall, WorkToken } from "ostinato/contract";
+import type { ActivityOutcome, ExecutionId, InstanceId, OrchestrationOutcome, Stall, WorkToken } from "ostinato/contract";
 
 import type {
   AbandonActivityTaskRequest,
@@ -25,6 +25,7 @@ import type { Peer } from "./peer.ts";
 /** Which turn an outcome belongs to. */
 export interface TurnAnswered {
   readonly instanceId: InstanceId;
+  readonly executionId: ExecutionId;
   /** The token of its item on this line. */
   readonly token: string;
   /** What the server is to hand the next turn of this execution. */
@@ -47,7 +48,7 @@ export function isAbandon(outcome: OrchestrationOutcome, peer: Peer): boolean {
 /** A turn's outcome, but one that gives it back, as a message. */
 export function encodeTurnOutcome(
   outcome: Exclude<OrchestrationOutcome, { readonly kind: "abandoned" }>,
-  { instanceId, token, traceContext }: TurnAnswered,
+  { instanceId, executionId, token, traceContext }: TurnAnswered,
   peer: Peer,
 ): OrchestratorResponse {
   const response: OrchestratorResponse = {
@@ -67,7 +68,7 @@ export function encodeTurnOutcome(
       return response;
     case "turn": {
       const { customStatus, acceptedInput, awaitedEvents, keptBytes, eventsProcessed } = outcome;
-      response.actions = encodeActions(outcome.actions, peer);
+      response.actions = encodeActions(outcome.actions, peer, { instanceId, executionId });
       response.numEventsProcessed = eventsProcessed;
       // To the family a status that is there and empty is none.
       response.customStatus = customStatus ?? (customStatus === null && peer === "family" ? "" : undefined);

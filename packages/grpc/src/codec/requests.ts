@@ -10,6 +10,7 @@ import {
   checkInstanceId,
   checkName,
   isTerminal,
+  type EntityCaller,
   type ExecutionId,
   type HistoryEvent,
   type InstanceFilter,
@@ -404,9 +405,9 @@ export function decodeHistoryRequest({ instanceId, executionId, forWorkItemProce
   return { instanceId, forWorkItem: forWorkItemProcessing, ...given({ executionId: executionId || undefined }) };
 }
 
-/** A part of a history. */
-export function encodeHistoryChunk(events: readonly HistoryEvent[], peer: Peer): HistoryChunk {
-  return { $typeName: "HistoryChunk", events: encodeEvents(events, peer) };
+/** A part of a history. @param owner whose it is. */
+export function encodeHistoryChunk(events: readonly HistoryEvent[], peer: Peer, owner?: EntityCaller): HistoryChunk {
+  return { $typeName: "HistoryChunk", events: encodeEvents(events, peer, owner) };
 }
 
 /** The events of a part of a history. */

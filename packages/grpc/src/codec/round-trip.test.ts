@@ -10,6 +10,11 @@ import {
   ACTIONS,
   activityItem,
   activityOutcome,
+  cleaning,
+  entityFilter,
+  entityItem,
+  entityOutcome,
+  entitySnapshot,
   EVENTS,
   failure,
   filter,
@@ -19,10 +24,28 @@ import {
   orchestrationItem,
   orchestrationOutcome,
   payload,
+  signalRequest,
   snapshot,
   startRequest,
   word,
 } from "./arbitrary-values.test.ts";
+import { decodeEntityAbandon, decodeEntityOutcome, encodeEntityAbandon, encodeEntityItem, encodeEntityOutcome } from "./entity-batches.ts";
+import {
+  decodeCleanEntityStorage,
+  decodeCleanEntityStorageReply,
+  decodeEntityQuery,
+  decodeEntityQueryReply,
+  decodeGetEntity,
+  decodeGetEntityReply,
+  decodeSignalEntity,
+  encodeCleanEntityStorage,
+  encodeCleanEntityStorageReply,
+  encodeEntityQuery,
+  encodeEntityQueryReply,
+  encodeGetEntity,
+  encodeGetEntityReply,
+  encodeSignalEntity,
+} from "./entity-requests.ts";
 import { decodeFailure, encodeFailure } from "./failures.ts";
 import { decodeGetReply, encodeGetReply } from "./instances.ts";
 import {
@@ -143,6 +166,10 @@ test("W1 between ours work items come out as they went in, under the token of th
     const received = decodeWorkItem(told("GetWorkItems", encodeActivityItem(item, item.token as string, "ours")), "ours");
     return received.kind === "activity" && received.token === item.token && received.item;
   });
+  same(entityItem, (item) => {
+    const received = decodeWorkItem(told("GetWorkItems", encodeEntityItem(item, item.token as string, "ours")), "ours");
+    return received.kind === "entity" && received.token === item.token && received.item;
+  });
 });
 
 test("W1 a past that is streamed is put in its place when it is there", () => {
@@ -173,7 +200,7 @@ test("O1 between ours outcomes come out as they went in", () => {
       const request = encodeOrchestrationAbandon(outcome, token, "ours");
       return decodeOrchestrationAbandon(asked("AbandonTaskOrchestratorWorkItem", request), "ours", token);
     }
-    const response = asked("CompleteOrchestratorTask", encodeTurnOutcome(outcome, { instanceId: "i", token }, "ours"));
+    const response = asked("CompleteOrchestratorTask", encodeTurnOutcome(outcome, { instanceId: "i", executionId: "e", token }, "ours"));
     assert.deepEqual([response.instanceId, response.completionToken], ["i", token]);
     return decodeTurnOutcome(response, "ours", { ...context, token });
   });
@@ -185,6 +212,39 @@ test("O1 between ours outcomes come out as they went in", () => {
     assert.deepEqual([response.instanceId, response.taskId, response.completionToken], ["i", 3, token]);
     return decodeActivityOutcome(response, "ours", token);
   });
+});
+
+test("EB1 between ours what came of a batch comes out as it went in", () => {
+  same(entityOutcome, (outcome) => {
+    const token = outcome.token as string;
+    if (outcome.kind === "abandoned")
+      return decodeEntityAbandon(asked("AbandonTaskEntityWorkItem", encodeEntityAbandon(outcome, token, "ours")), "ours", token);
+    const message = asked("CompleteEntityTask", encodeEntityOutcome(outcome, { token, infos: [], now: 1 }, "ours"));
+    assert.equal(message.completionToken, token);
+    return decodeEntityOutcome(message, "ours", { ...mintsNothing, token, operations: 3 });
+  });
+});
+
+test("ER1 between ours what is asked of entities, and answered, comes out as it went in", () => {
+  same(signalRequest, (each) => decodeSignalEntity(asked("SignalEntity", encodeSignalEntity(each, 7)), "ours", mintsNothing.newInstanceId));
+  const question = fc.record(
+    { entityId: signalRequest.map((each) => each.entityId), includeState: fc.boolean() },
+    { noNullPrototype: true },
+  );
+  same(question, (each) => decodeGetEntity(asked("GetEntity", encodeGetEntity(each.entityId, each.includeState))));
+  same(entitySnapshot, (each) => decodeGetEntityReply(told("GetEntity", encodeGetEntityReply(each, "ours")), "ours", true));
+  assert.equal(decodeGetEntityReply(told("GetEntity", encodeGetEntityReply(undefined, "ours")), "ours", true), undefined);
+  const size = fc.integer({ min: 1, max: 5_000 });
+  same(fc.record({ filter: entityFilter, page: optional({ size }, []) }, { noNullPrototype: true }), ({ filter: each, page }) =>
+    decodeEntityQuery(asked("QueryEntities", encodeEntityQuery(each, page)), "ours"),
+  );
+  same(fc.record({ items: fc.array(entitySnapshot, { maxLength: 2 }) }, { noNullPrototype: true }), (page) =>
+    decodeEntityQueryReply(told("QueryEntities", encodeEntityQueryReply(page, "ours")), "ours", true),
+  );
+  same(cleaning, (each) => decodeCleanEntityStorage(asked("CleanEntityStorage", encodeCleanEntityStorage(each))));
+  same(fc.record({ emptyEntitiesRemoved: fc.nat(), orphanedLocksReleased: fc.nat() }, { noNullPrototype: true }), (each) =>
+    decodeCleanEntityStorageReply(told("CleanEntityStorage", encodeCleanEntityStorageReply(each))),
+  );
 });
 
 test("K1 between ours what a worker takes comes out as it went in", () => {

@@ -24,6 +24,7 @@ import type {
   OrchestratorRequest,
   WorkItem as Message,
 } from "../generated/task_hub_sidecar_pb.js";
+import { decodeEntityBatch, decodeEntityItem, type DecodedEntityItem } from "./entity-batches.ts";
 import { decodeEvents, encodeEvents } from "./events.ts";
 import { decodeInt64, encodeInt64 } from "./numbers.ts";
 import { decodePayload, decodeTags, decodeTrace, encodeTags, encodeTrace } from "./payloads.ts";
@@ -41,9 +42,10 @@ export type ReceivedItem =
   | (LineToken & { readonly kind: "orchestration"; readonly item: OrchestrationWorkItem })
   | (LineToken & StreamedItem)
   | (LineToken & { readonly kind: "activity"; readonly item: ActivityWorkItem })
+  | (LineToken & DecodedEntityItem & { readonly kind: "entity" })
   | { readonly kind: "notice"; readonly notice: ForgetNotice | CancelNotice }
   | { readonly kind: "ping" }
-  /** Nothing that a worker of ours can do (an entity's operations, say): to be given back. */
+  /** Nothing that a worker of ours can do: to be given back. */
   | (LineToken & { readonly kind: "foreign"; readonly what: string });
 
 /** A turn whose past has to be read by StreamInstanceHistory first. */
@@ -68,8 +70,8 @@ export function encodeOrchestrationItem(
     $typeName: "OrchestratorRequest",
     instanceId: item.instanceId,
     executionId: item.executionId,
-    pastEvents: !isStreamed && "events" in past ? encodeEvents(past.events, peer) : [],
-    newEvents: encodeEvents(item.newEvents, peer),
+    pastEvents: !isStreamed && "events" in past ? encodeEvents(past.events, peer, item) : [],
+    newEvents: encodeEvents(item.newEvents, peer, item),
     // Some workers refuse to run without; messages are in order here, so there is nothing to reorder.
     entityParameters: { $typeName: "OrchestratorEntityParameters", entityMessageReorderWindow: encodeDuration(0) },
     requiresHistoryStreaming: isStreamed,
@@ -130,6 +132,8 @@ export function encodePing(): Message {
 /** What a message of a stream of work items says. */
 export function decodeWorkItem({ request, completionToken: token }: Message, peer: Peer): ReceivedItem {
   const foreign = (what: string): ReceivedItem => ({ kind: "foreign", token, what });
+  const batch = (decoded: DecodedEntityItem | undefined): ReceivedItem =>
+    decoded === undefined ? foreign("a batch of an entity that cannot be read") : { kind: "entity", token, ...decoded };
   switch (request.case) {
     case "orchestratorRequest":
       return decodeTurn(request.value, token, peer) ?? foreign("a turn of an orchestration whose start is not in its history");
@@ -140,8 +144,9 @@ export function decodeWorkItem({ request, completionToken: token }: Message, pee
     case "ownNotice":
       return (peer === "ours" ? decodeNotice(request.value) : undefined) ?? foreign("a notice of an unknown kind");
     case "entityRequest":
+      return batch(decodeEntityBatch(request.value, token, peer));
     case "entityRequestV2":
-      return foreign("a batch of an entity");
+      return batch(decodeEntityItem(request.value, token, peer));
     case undefined:
       return foreign("a work item of an unknown kind");
   }

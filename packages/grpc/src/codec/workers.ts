@@ -28,14 +28,14 @@ export interface DecodedInterest {
 
 /** A worker's request for work. */
 export function encodeInterest(interest: WorkerInterest, peer: Peer): GetWorkItemsRequest {
-  const { orchestrators, activities, maxConcurrentOrchestrations, maxConcurrentActivities, warmBytes, warmIdleMs } = interest;
+  const { orchestrators, activities, entities, maxConcurrentOrchestrations, maxConcurrentActivities, warmBytes, warmIdleMs } = interest;
   const capabilities = [WorkerCapability.HISTORY_STREAMING];
   if (peer === "ours" && warmBytes > 0) capabilities.push(WorkerCapability.OWN_KEEPS_PROGRAMS);
   const request: GetWorkItemsRequest = {
     $typeName: "GetWorkItemsRequest",
     maxConcurrentOrchestrationWorkItems: encodeCount(maxConcurrentOrchestrations),
     maxConcurrentActivityWorkItems: encodeCount(maxConcurrentActivities),
-    maxConcurrentEntityWorkItems: 0,
+    maxConcurrentEntityWorkItems: encodeCount(interest.maxConcurrentEntities),
     capabilities,
   };
   if (peer === "ours")
@@ -45,9 +45,10 @@ export function encodeInterest(interest: WorkerInterest, peer: Peer): GetWorkIte
       warmIdleMs: encodeInt64(warmIdleMs),
       anyOrchestrator: orchestrators === "any",
       anyActivity: activities === "any",
+      anyEntity: entities === "any",
     };
-  // "Any" of one kind and some of the other cannot be said to the family: what the worker does not take, it gives back.
-  if (peer === "ours" || (orchestrators !== "any" && activities !== "any"))
+  // "Any" of one kind and some of another cannot be said to the family: what the worker does not take, it gives back.
+  if (peer === "ours" || (orchestrators !== "any" && activities !== "any" && entities !== "any"))
     request.workItemFilters = {
       $typeName: "WorkItemFilters",
       orchestrations: named(orchestrators).map((name) => ({
@@ -56,7 +57,7 @@ export function encodeInterest(interest: WorkerInterest, peer: Peer): GetWorkIte
         versions: [...(ownValue(interest.orchestratorVersions, name) ?? [])],
       })),
       activities: named(activities).map((name) => ({ $typeName: "ActivityFilter", name, versions: [] })),
-      entities: [],
+      entities: named(entities).map((name) => ({ $typeName: "EntityFilter", name })),
     };
   return request;
 }
@@ -72,6 +73,7 @@ export function decodeInterest(
   { maxConcurrent }: { readonly maxConcurrent: number },
 ): DecodedInterest {
   const { workItemFilters: filters, maxConcurrentOrchestrationWorkItems: turns, maxConcurrentActivityWorkItems: activities } = request;
+  const { maxConcurrentEntityWorkItems: batches } = request;
   const own = peer === "ours" ? request.own : undefined;
   const limit = (given: number): number => (given > 0 || (own !== undefined && given === 0) ? given : maxConcurrent);
   const activityVersions = filters === undefined ? undefined : versionsOf(filters.activities);
@@ -79,8 +81,10 @@ export function decodeInterest(
     interest: {
       orchestrators: filters === undefined || own?.anyOrchestrator ? "any" : namesOf(filters.orchestrations),
       activities: filters === undefined || own?.anyActivity ? "any" : namesOf(filters.activities),
+      entities: filters === undefined || own?.anyEntity ? "any" : [...new Set(filters.entities.map(({ name }) => name.toLowerCase()))],
       maxConcurrentOrchestrations: limit(turns),
       maxConcurrentActivities: limit(activities),
+      maxConcurrentEntities: limit(batches),
       warmBytes: Math.max(Number(own?.warmBytes ?? 0n), 0),
       warmIdleMs: Math.max(Number(own?.warmIdleMs ?? 0n), 0),
       ...given({ orchestratorVersions: filters === undefined ? undefined : versionsOf(filters.orchestrations) }),

@@ -43,6 +43,7 @@ import {
 } from "../codec/requests.ts";
 import { WireError } from "../transport/wire-error.ts";
 import type { Link, LinkParts } from "./link.ts";
+import { entityOperations } from "./entity-operations.ts";
 import { foreignEvents } from "./foreign-turns.ts";
 import { matches } from "./query-filter.ts";
 import { historyChunks } from "./remote-history.ts";
@@ -274,6 +275,7 @@ export function clientOperations(link: Link, parts: Pick<LinkParts, "clock" | "r
     },
 
     query,
+    ...entityOperations(link, parts),
 
     async *history(id) {
       try {

@@ -9,6 +9,7 @@
 
 import { given } from "ostinato/contract";
 import type { ExecutionStarted, HistoryEvent, OrchestrationWorkItem } from "ostinato/contract";
+import { createOlderReader } from "../codec/older-entity-form.ts";
 import { callOf, lineageOf, lineageTags, unreserved } from "./foreign-calls.ts";
 
 /** What is to be done with a turn of another server's. */
@@ -24,7 +25,9 @@ export type ForeignTurn =
 
 /** Events of a history that another server keeps, for those who read it: without what is ours to know. */
 export function foreignEvents(events: readonly HistoryEvent[]): readonly HistoryEvent[] {
-  return events.map((event) => {
+  const inOurForm = createOlderReader();
+  return events.map((each) => {
+    const event = inOurForm(each);
     if ((event.kind !== "TaskScheduled" && event.kind !== "ExecutionStarted") || event.tags === undefined) return event;
     const { tags, ...rest } = event;
     return { ...rest, ...given({ tags: unreserved(tags) }) };
@@ -43,11 +46,12 @@ export function foreignTurn(turn: OrchestrationWorkItem, newExecutionId: () => s
   }
   const isCut = lineage !== turn.executionId || all.some((event) => event.kind === "ExecutionRewound");
   const clock = { now: 0 };
+  const inOurForm = createOlderReader();
   const read = (events: readonly HistoryEvent[]): HistoryEvent[] =>
     events.flatMap((event): HistoryEvent[] => {
       // An end or a rewind of an execution that goes on was answered by changing its history.
       if (event.kind === "ExecutionCompleted" || event.kind === "ExecutionRewound") return [];
-      return [whole(inTime(event, clock), lineage, isCut)];
+      return [inOurForm(whole(inTime(event, clock), lineage, isCut))];
     });
   return { kind: "run", lineage, item: { ...turn, past: { events: read(past) }, newEvents: read(turn.newEvents) } };
 }

@@ -119,6 +119,8 @@ const IS_SHORT: ReadonlySet<MethodName> = new Set([
   "ResumeInstance",
   "RewindInstance",
   "RestartInstance",
+  "SignalEntity",
+  "GetEntity",
 ]);
 /** Calls that could not go together go alone for so long: another server, or another call, may do better. */
 const ALONE_MS = 60_000;

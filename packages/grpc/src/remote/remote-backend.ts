@@ -50,9 +50,10 @@ export function remoteBackend(channel: Channel, parts: RemoteParts): Backend {
   return {
     ...clientOperations(link, world),
     async connectWorker(interest, deliver) {
-      if (interest.maxConcurrentOrchestrations < 1 && interest.maxConcurrentActivities < 1)
+      const { maxConcurrentOrchestrations: turns, maxConcurrentActivities: activities, maxConcurrentEntities: batches } = interest;
+      if (turns < 1 && activities < 1 && batches < 1)
         throw new InvalidArgumentError(
-          "A worker without room for a turn or an activity cannot be told from one without limits. Give it some.",
+          "A worker without room for a turn, an activity or a batch of an entity cannot be told from one without limits. Give it some.",
         );
       const extra = parts.workerMetadata === undefined ? {} : { metadata: parts.workerMetadata };
       const line = await connectWorker(link, world, extra, interest, deliver);

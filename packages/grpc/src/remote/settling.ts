@@ -2,10 +2,12 @@
 //
 // Owns:    which call an outcome is, to whom; what is said when the server can never take it as it is.
 // Always:  SE1 what the server does not want is settled: the work is somebody else's by then.
-//          SE2 an answer that is too large does not leave its work hanging: the activity fails, and the turn is set aside, each with the reason.
+//          SE2 an answer that is too large does not leave its work hanging: the activity fails, the turn is set aside, the batch goes back, each
+//              with the reason.
 
 import { PayloadTooLargeError } from "ostinato";
-import type { Action, ActivityOutcome, OrchestrationOutcome } from "ostinato/contract";
+import type { Action, ActivityOutcome, EntityOutcome, OrchestrationOutcome } from "ostinato/contract";
+import { encodeEntityAbandon, encodeEntityOutcome } from "../codec/entity-batches.ts";
 import { writeRequest, type MethodName, type RequestOf } from "../codec/messages.ts";
 import {
   encodeActivityAbandon,
@@ -18,8 +20,7 @@ import type { WireError } from "../transport/wire-error.ts";
 import { withFacts } from "./foreign-calls.ts";
 import type { Link, LinkParts, TryOptions } from "./link.ts";
 import { post, type Posted } from "./outcome-post.ts";
-import type { ActivityInHand, InHand, TurnInHand } from "./work-in-hand.ts";
-import { isTurn } from "./work-in-hand.ts";
+import { isEntity, isTurn, type ActivityInHand, type EntityInHand, type InHand, type TurnInHand } from "./work-in-hand.ts";
 
 /** Whether the server has taken an outcome. */
 export type Settled = "taken" | "not-taken";
@@ -29,6 +30,7 @@ export interface Settling {
   /** @throws PayloadTooLargeError, or the server's refusal; the turn is set aside then. */
   turn(work: TurnInHand, outcome: OrchestrationOutcome): Promise<Settled>;
   activity(work: ActivityInHand, outcome: ActivityOutcome): Promise<Settled>;
+  entity(work: EntityInHand, outcome: EntityOutcome): Promise<Settled>;
   /** The instance goes on under another history. */
   rewound(work: TurnInHand, action: Extract<Action, { kind: "rewindOrchestration" }>): Promise<Settled>;
   /** Gives work back: one try, since a stream that has ended gives everything back. */
@@ -46,7 +48,7 @@ export function createSettling(
   extra: TryOptions,
   stopped: AbortSignal,
 ): Settling {
-  const { log, counters } = parts;
+  const { clock, log, counters } = parts;
   let saysNothing = false;
 
   const send = <M extends MethodName>(method: M, request: RequestOf<M>): Promise<Posted> =>
@@ -55,7 +57,7 @@ export function createSettling(
   const settled = (work: InHand, posted: Exclude<Posted, { kind: "refused" }>): Settled => {
     if (posted.kind === "unwanted") {
       counters.add("outcomesUnwanted");
-      log.info(`${nameOf(work)} is somebody else's by now: ${posted.error.message}`, { instanceId: work.item.instanceId });
+      log.info(`${nameOf(work)} is somebody else's by now: ${posted.error.message}`, { instanceId: idOf(work) });
     }
     return posted.kind === "taken" ? "taken" : "not-taken";
   };
@@ -77,7 +79,7 @@ export function createSettling(
   ): Promise<Posted & { readonly bytes: number }> => {
     const { item, wireToken, peer, lineage } = work;
     const told = outcome.kind === "turn" && peer === "family" ? { ...outcome, actions: withFacts(outcome.actions, lineage) } : outcome;
-    const response = encodeTurnOutcome(told, { instanceId: item.instanceId, token: wireToken }, peer);
+    const response = encodeTurnOutcome(told, { instanceId: item.instanceId, executionId: item.executionId, token: wireToken }, peer);
     const posted = await send("CompleteOrchestratorTask", response);
     return { ...posted, bytes: posted.kind === "refused" ? writeRequest("CompleteOrchestratorTask", response).length : 0 };
   };
@@ -119,6 +121,24 @@ export function createSettling(
       if (again.kind === "refused") throw error;
       return settled(work, again);
     },
+    async entity(work, outcome) {
+      const { wireToken, infos, peer } = work;
+      const answered = { token: wireToken, infos, now: clock.now() };
+      if (outcome.kind === "abandoned") {
+        const posted = await send("AbandonTaskEntityWorkItem", encodeEntityAbandon(outcome, wireToken, peer));
+        return posted.kind === "refused" ? unabandoned(posted.error) : settled(work, posted);
+      }
+      const message = encodeEntityOutcome(outcome, answered, peer);
+      const posted = await send("CompleteEntityTask", message);
+      if (posted.kind !== "refused") return settled(work, posted);
+      const bytes = writeRequest("CompleteEntityTask", message).length;
+      const error = refusal(`The outcome of ${nameOf(work)}`, posted.error, bytes, link.where);
+      log.error(error.message, { instanceId: work.item.entityId, error });
+      const failed: EntityOutcome = { kind: "failed", token: outcome.token, failure: { errorType: error.name, message: error.message } };
+      const again = await send("CompleteEntityTask", encodeEntityOutcome(failed, answered, peer));
+      if (again.kind === "refused") throw error;
+      return settled(work, again);
+    },
     async giveBack(work, reason, begun) {
       const { item, wireToken, peer } = work;
       counters.add("itemsTurnedDown");
@@ -127,6 +147,9 @@ export function createSettling(
         if (isTurn(work)) {
           const request = encodeOrchestrationAbandon({ kind: "abandoned", token: item.token, reason }, wireToken, peer);
           await link.unary("AbandonTaskOrchestratorWorkItem", request, options);
+        } else if (isEntity(work)) {
+          const request = encodeEntityAbandon({ kind: "abandoned", token: item.token, delayMs: 0, reason }, wireToken, peer);
+          await link.unary("AbandonTaskEntityWorkItem", request, options);
         } else {
           // What nobody has begun is no sign of a crash, and does not count as a delivery.
           const outcome: ActivityOutcome = { kind: "abandoned", token: item.token, delayMs: 0, undone: begun === undefined };
@@ -134,14 +157,19 @@ export function createSettling(
           await link.unary("AbandonTaskActivityWorkItem", request, options);
         }
       } catch (error) {
-        log.info(`${nameOf(work)} could not be given back: ${String((error as Error).message)}`, { instanceId: item.instanceId });
+        log.info(`${nameOf(work)} could not be given back: ${String((error as Error).message)}`, { instanceId: idOf(work) });
       }
     },
   };
 }
 
 function nameOf({ item }: InHand): string {
+  if (item.kind === "entity") return `a batch of the entity '${item.entityId}'`;
   return item.kind === "orchestration" ? `a turn of '${item.name}'` : `the activity '${item.name}'`;
+}
+
+function idOf({ item }: InHand): string {
+  return item.kind === "entity" ? item.entityId : item.instanceId;
 }
 
 /** Why an outcome can never be taken, in words. */

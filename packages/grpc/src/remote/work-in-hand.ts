@@ -5,7 +5,8 @@
 // Always:  WH1 an item is answered once: whoever takes it takes it out.
 //          WH2 of a server of the family no more is with the worker than it asked for, whatever the server believes; the others wait here.
 
-import type { ActivityWorkItem, OrchestrationWorkItem, WorkItem, WorkToken } from "ostinato/contract";
+import type { ActivityWorkItem, EntityWorkItem, OrchestrationWorkItem, WorkItem, WorkToken } from "ostinato/contract";
+import type { OperationInfos } from "../codec/entity-batches.ts";
 import type { Peer } from "../codec/peer.ts";
 
 /** Where an item came from. */
@@ -29,7 +30,14 @@ export interface ActivityInHand extends Origin {
   readonly item: ActivityWorkItem;
 }
 
-export type InHand = TurnInHand | ActivityInHand;
+/** A batch of an entity in hand. */
+export interface EntityInHand extends Origin {
+  readonly item: EntityWorkItem;
+  /** What the server wants to hear with each result. */
+  readonly infos: OperationInfos;
+}
+
+export type InHand = TurnInHand | ActivityInHand | EntityInHand;
 
 /** What is in hand. */
 export interface WorkInHand {
@@ -37,6 +45,7 @@ export interface WorkInHand {
   offer(work: InHand): void;
   takeTurn(token: WorkToken): TurnInHand | undefined;
   takeActivity(token: WorkToken): ActivityInHand | undefined;
+  takeEntity(token: WorkToken): EntityInHand | undefined;
   /** The worker's token of what the server calls so. */
   tokenOf(wireToken: string): WorkToken | undefined;
   /** What the worker has not seen yet, taken out. */
@@ -53,7 +62,7 @@ interface Room {
 
 /** Nothing in hand. */
 export function createWorkInHand(
-  most: { readonly orchestrations: number; readonly activities: number },
+  most: { readonly orchestrations: number; readonly activities: number; readonly entities: number },
   deliver: (items: readonly WorkItem[]) => void,
 ): WorkInHand {
   const out = new Map<WorkToken, InHand>();
@@ -61,6 +70,7 @@ export function createWorkInHand(
   const rooms: Readonly<Record<InHand["item"]["kind"], Room>> = {
     orchestration: { running: 0, most: most.orchestrations, waiting: [] },
     activity: { running: 0, most: most.activities, waiting: [] },
+    entity: { running: 0, most: most.entities, waiting: [] },
   };
 
   const hand = (work: InHand, room: Room): void => {
@@ -95,7 +105,11 @@ export function createWorkInHand(
     },
     takeActivity(token) {
       const work = remove(token);
-      return work !== undefined && !isTurn(work) ? work : undefined;
+      return work !== undefined && isActivity(work) ? work : undefined;
+    },
+    takeEntity(token) {
+      const work = remove(token);
+      return work !== undefined && isEntity(work) ? work : undefined;
     },
     tokenOf: (wireToken) => byWireToken.get(wireToken),
     takeWaiting,
@@ -110,4 +124,12 @@ export function createWorkInHand(
 
 export function isTurn(work: InHand): work is TurnInHand {
   return work.item.kind === "orchestration";
+}
+
+export function isActivity(work: InHand): work is ActivityInHand {
+  return work.item.kind === "activity";
+}
+
+export function isEntity(work: InHand): work is EntityInHand {
+  return work.item.kind === "entity";
 }

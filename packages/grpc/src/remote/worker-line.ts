@@ -9,10 +9,12 @@
 //          WL4 work that goes back to a server of the family goes after a pause that grows: not every server makes one.
 
 import {
+  entityRecordName,
   sleep,
   type Action,
   type ActivityOutcome,
   type ClockTimer,
+  type EntityOutcome,
   type HistoryEvent,
   type OrchestrationOutcome,
   type OrchestrationWorkItem,
@@ -28,8 +30,8 @@ import { foreignTurn } from "./foreign-turns.ts";
 import { incomingWork } from "./incoming-work.ts";
 import type { Link, LinkParts, TryOptions } from "./link.ts";
 import { historyChunks } from "./remote-history.ts";
-import { createSettling, type Settling } from "./settling.ts";
-import { createWorkInHand, type InHand, type Origin, type TurnInHand } from "./work-in-hand.ts";
+import { createSettling } from "./settling.ts";
+import { createWorkInHand, type EntityInHand, type InHand, type Origin, type TurnInHand } from "./work-in-hand.ts";
 
 /** So long `connectWorker` waits for the first answer: a worker may be there before its server. */
 const FIRST_TRY_MS = 5_000;
@@ -54,11 +56,15 @@ export async function connectWorker(
   const settling = createSettling(link, parts, extra, stopped.signal);
   const name = random.id();
   const hand = createWorkInHand(
-    { orchestrations: interest.maxConcurrentOrchestrations, activities: interest.maxConcurrentActivities },
+    {
+      orchestrations: interest.maxConcurrentOrchestrations,
+      activities: interest.maxConcurrentActivities,
+      entities: interest.maxConcurrentEntities,
+    },
     deliver,
   );
   const kept = new Map<string, string>();
-  const returns = createReturns(parts, settling);
+  const returns = createReturns(parts);
   let peer: Peer = "family";
   let stream = 0;
   let isOpen = false;
@@ -91,6 +97,13 @@ export async function connectWorker(
   const offer = (work: InHand): void => {
     if (isTaking) hand.offer(work);
     else void settling.giveBack(work, DRAINING);
+  };
+  /** A server that knows no filters sends batches of entities that are not here. */
+  const offerBatch = (work: EntityInHand): void => {
+    const { entities } = interest;
+    const name = entityRecordName(work.item.entityId).slice(1);
+    if (entities === "any" || entities.includes(name)) offer(work);
+    else void turnDown(work.wireToken, `a batch of the entity '${work.item.entityId}'`);
   };
   const takeTurn = (origin: Origin, decoded: OrchestrationWorkItem, parentExecutionId?: string): void => {
     const item = { ...decoded, token: ++tokens };
@@ -152,6 +165,9 @@ export async function connectWorker(
         offer({ ...originOf(item.token), item: { ...activity, token: ++tokens } });
         break;
       }
+      case "entity":
+        offerBatch({ ...originOf(item.token), item: { ...item.item, token: ++tokens }, infos: item.infos });
+        break;
       case "notice":
         if (item.notice.kind === "forget") forget(item.notice.instanceId, item.notice.executionId);
         else {
@@ -191,7 +207,7 @@ export async function connectWorker(
     if (work.peer === "family" && (told.kind === "abandoned" || told.kind === "stalled")) {
       const reason = told.kind === "stalled" ? told.stall.reason : (told.reason ?? "it gave no reason");
       if (told.kind === "stalled") log.error(`a turn of '${work.item.name}' cannot go on, and is given back: ${reason}`, { instanceId });
-      returns.later(work, told);
+      returns.later(instanceId, work, () => settling.turn(work, told));
       return;
     }
     returns.over(instanceId);
@@ -206,6 +222,18 @@ export async function connectWorker(
   const completeActivity = async (outcome: ActivityOutcome): Promise<void> => {
     const work = hand.takeActivity(outcome.token);
     if (work !== undefined) await settling.activity(work, outcome);
+  };
+  const completeEntity = async (outcome: EntityOutcome): Promise<void> => {
+    const work = hand.takeEntity(outcome.token);
+    if (work === undefined) return;
+    if (work.peer === "family" && outcome.kind !== "batch") {
+      const reason = outcome.kind === "failed" ? outcome.failure.message : (outcome.reason ?? "it gave no reason");
+      log.warn(`operations of '${work.item.entityId}' were not done, and are given back: ${reason}`, { instanceId: work.item.entityId });
+      returns.later(work.item.entityId, work, () => settling.entity(work, outcome));
+      return;
+    }
+    returns.over(work.item.entityId);
+    await settling.entity(work, outcome);
   };
   /** One of ours is told, and the stream stays open: what is on its way goes back, and what is out is not taken for lost. Others see its end. */
   const retire = async (): Promise<void> => {
@@ -237,30 +265,29 @@ export async function connectWorker(
   const over = new Promise<void>((resolve) => (patience = clock.setTimer(FIRST_TRY_MS, resolve, { hold: true })));
   await Promise.race([incoming.tried, over]);
   patience?.cancel();
-  return { completeOrchestration, completeActivity, stopTaking, close };
+  return { completeOrchestration, completeActivity, completeEntity, stopTaking, close };
 }
 
-/** Turns that go back after a pause. */
+/** Turns and batches that go back after a pause. */
 interface Returns {
-  later(work: TurnInHand, outcome: OrchestrationOutcome): void;
+  later(instanceId: string, work: InHand, settle: () => Promise<unknown>): void;
   /** The instance has gone on. */
   over(instanceId: string): void;
   /** Those that have not gone yet. */
-  takeAll(): readonly TurnInHand[];
+  takeAll(): readonly InHand[];
 }
 
-function createReturns({ clock }: Pick<Parts, "clock">, settling: Settling): Returns {
+function createReturns({ clock }: Pick<Parts, "clock">): Returns {
   const times = new Map<string, number>();
-  const waiting = new Map<TurnInHand, ClockTimer>();
+  const waiting = new Map<InHand, ClockTimer>();
   return {
-    later(work, outcome) {
-      const { instanceId } = work.item;
+    later(instanceId, work, settle) {
       const before = times.get(instanceId) ?? 0;
       times.set(instanceId, before + 1);
       const pauseMs = Math.min(FIRST_RETURN_MS * 2 ** Math.min(before, 10), LONGEST_RETURN_MS);
       const goBack = (): void => {
         waiting.delete(work);
-        void settling.turn(work, outcome).catch(() => undefined);
+        void settle().catch(() => undefined);
       };
       waiting.set(work, clock.setTimer(pauseMs, goBack));
     },

@@ -5,15 +5,15 @@
 // Always:  AC1 what has no entry here is refused; the compiler asks for an entry for each call and each kind of action.
 //          AC2 one of the rights of an entry is enough; none includes another.
 
-import type { Action, ActionKind, StoredInstance } from "ostinato/contract";
+import type { Action, ActionKind, EntityAction, EntitySnapshot, StoredInstance } from "ostinato/contract";
 import type { MethodName } from "../codec/messages.ts";
 
 /**
  * What a caller may be allowed:
  *
- * - `"view"`: to read what is known of instances, without payloads
+ * - `"view"`: to read what is known of instances and entities, without payloads
  * - `"payloads"`: to read all of it, histories too
- * - `"client"`: to start instances, raise events, and read instances with their payloads
+ * - `"client"`: to start instances, raise events, signal entities, and read instances and entities with their payloads
  * - `"control"`: to terminate, suspend, resume, rewind and restart
  * - `"worker"`: to take work and answer it
  * - `"operator"`: everything but a worker's work and an administrator's
@@ -86,9 +86,19 @@ export const ACTION_RIGHTS: { readonly [K in ActionKind]: readonly Right[] } = {
   createTimer: WORK,
   cancelTimer: WORK,
   sendEvent: WORK,
+  signalEntity: WORK,
+  callEntity: WORK,
+  lockEntities: WORK,
+  unlockEntity: WORK,
   terminateOrchestration: WORK,
   rewindOrchestration: WORK,
   completeOrchestration: WORK,
+};
+
+/** The same for what operations of entities ask for. */
+export const ENTITY_ACTION_RIGHTS: { readonly [K in EntityAction["kind"]]: readonly Right[] } = {
+  signalEntity: WORK,
+  startOrchestration: WORK,
 };
 
 /** Whether the caller may make this call at all. */
@@ -106,6 +116,11 @@ export function refusedAction(caller: Caller, actions: readonly Action[]): Actio
   return actions.find((action) => !hasOneOf(caller, ACTION_RIGHTS[action.kind]))?.kind;
 }
 
+/** The same for actions of an entity's operations. */
+export function refusedEntityAction(caller: Caller, actions: readonly EntityAction[]): EntityAction["kind"] | undefined {
+  return actions.find((action) => !hasOneOf(caller, ENTITY_ACTION_RIGHTS[action.kind]))?.kind;
+}
+
 /** Whether the caller may read a history, and not only the past of what it was handed. */
 export function mayReadHistory(caller: Caller): boolean {
   return hasOneOf(caller, READ_HISTORY);
@@ -116,6 +131,13 @@ export function shownTo<S extends StoredInstance>(caller: Caller, instance: S): 
   if (hasOneOf(caller, READ_PAYLOADS)) return instance;
   const { failure } = instance.payloads;
   return { ...instance, payloads: failure === undefined ? {} : { failure } };
+}
+
+/** What the caller is shown of an entity: its state is a payload. */
+export function entityShownTo(caller: Caller, entity: EntitySnapshot): EntitySnapshot {
+  if (hasOneOf(caller, READ_PAYLOADS)) return entity;
+  const { state: _state, ...rest } = entity;
+  return rest;
 }
 
 function hasOneOf(caller: Caller, rights: readonly Right[] | undefined): boolean {

@@ -14,13 +14,14 @@ import {
   joinChunks,
 } from "../codec/outcomes.ts";
 import { replyWith, writeRequest } from "../codec/messages.ts";
+import { decodeEntityAbandon, decodeEntityOutcome } from "../codec/entity-batches.ts";
 import type { OrchestrationOutcome } from "ostinato/contract";
 import type { OrchestratorResponse } from "../generated/task_hub_sidecar_pb.js";
 import { WireError } from "../transport/wire-error.ts";
-import { refusedAction } from "./access.ts";
+import { refusedAction, refusedEntityAction } from "./access.ts";
 import type { Answer, CallContext } from "./call-context.ts";
 import type { ServedHub } from "./task-hubs.ts";
-import type { Echo, ItemOut, TurnOut } from "./work-out.ts";
+import { addressOf, type Echo, type ItemOut, type TurnOut } from "./work-out.ts";
 
 const MOST_PARTS = 1_000;
 const MOST_PART_BYTES = 256 * 1_048_576;
@@ -54,6 +55,34 @@ export const completeActivityTask: Answer<"CompleteActivityTask"> = async (respo
   const outcome = decodeActivityOutcome(response, peer, out.item.token);
   await settle(out, context, "completions", () => out.stream.answerActivity(out, outcome));
   return replyWith("CompleteActivityTask");
+};
+
+/** The outcome of a batch of an entity. */
+export const completeEntityTask: Answer<"CompleteEntityTask"> = async (message, context) => {
+  const { hub, peer, caller } = context;
+  const out = await outFor({ kind: "entity", token: message.completionToken, instanceId: "", caller: caller.name }, context);
+  if (out === undefined) return replyWith("CompleteEntityTask");
+  const outcome = decodeEntityOutcome(message, peer, {
+    token: out.item.token,
+    operations: out.item.operations.length,
+    newInstanceId: () => hub.random.id(),
+    newExecutionId: () => hub.random.id(),
+  });
+  refuseIf(outcome.kind === "batch" ? refusedEntityAction(caller, outcome.actions) : undefined, context, out);
+  await settle(out, context, "completions", () => out.stream.answerEntity(out, outcome));
+  return replyWith("CompleteEntityTask");
+};
+
+/** A batch that the worker does not do. */
+export const abandonEntity: Answer<"AbandonTaskEntityWorkItem"> = async (request, context) => {
+  const { hub, peer, caller } = context;
+  const found = hub.out.find({ kind: "entity", token: request.completionToken, instanceId: "", caller: caller.name });
+  if (found.kind === "out") {
+    const { out } = found;
+    const outcome = decodeEntityAbandon(request, peer, out.item.token);
+    await settle(out, context, "abandons", () => out.stream.answerEntity(out, outcome));
+  }
+  return replyWith("AbandonTaskEntityWorkItem");
 };
 
 /** A turn that the worker does not run. It is offered again, to another worker where there is one. */
@@ -106,18 +135,21 @@ async function outFor<K extends ItemOut["kind"]>(
   }
 }
 
-function refuseForbidden(outcome: OrchestrationOutcome, { hub, caller, call, world }: CallContext, { item }: TurnOut): void {
-  const refused = outcome.kind === "turn" ? refusedAction(caller, outcome.actions) : undefined;
+function refuseForbidden(outcome: OrchestrationOutcome, context: CallContext, out: TurnOut): void {
+  refuseIf(outcome.kind === "turn" ? refusedAction(context.caller, outcome.actions) : undefined, context, out);
+}
+
+function refuseIf(refused: string | undefined, { hub, caller, call, world }: CallContext, out: ItemOut): void {
   if (refused === undefined) return;
   world.counts.add("completionsRefused");
-  hub.log.warn("a turn was refused: its worker may not ask for this", {
+  hub.log.warn("an answer was refused: its worker may not ask for this", {
     hub: hub.name,
     peer: call.peer,
     caller: caller.name,
-    instanceId: item.instanceId,
+    instanceId: addressOf(out),
     action: refused,
   });
-  throw new WireError("PERMISSION_DENIED", `The token does not allow a turn to ask for '${refused}'.`);
+  throw new WireError("PERMISSION_DENIED", `The token does not allow work to ask for '${refused}'.`);
 }
 
 /** Applies the answer to the item, unless the same one has come in the meantime by another call. */
@@ -132,8 +164,7 @@ async function settle(
     world.counts.add(count);
     return done;
   }
-  const { instanceId } = out.item;
-  const found = hub.out.find({ kind: out.kind, token: out.token, instanceId, caller: caller.name });
+  const found = hub.out.find({ kind: out.kind, token: out.token, instanceId: addressOf(out), caller: caller.name });
   world.counts.add("completionsDuplicate");
   if (found.kind === "answered") await found.done;
 }

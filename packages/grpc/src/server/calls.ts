@@ -14,6 +14,7 @@ import {
   type StartRequest,
   type StoredInstance,
 } from "ostinato/contract";
+import { meansEntity } from "../codec/entity-ids.ts";
 import { encodeGetReply } from "../codec/instances.ts";
 import { replyWith, type MethodName, type ReplyOf, type RequestOf } from "../codec/messages.ts";
 import { RETIRE_METADATA } from "../codec/peer.ts";
@@ -35,12 +36,20 @@ import {
 } from "../codec/requests.ts";
 import { WireError } from "../transport/wire-error.ts";
 import { mayReplaceRunning, shownTo } from "./access.ts";
-import { abandonActivity, abandonOrchestration, completeActivityTask, completeOrchestratorTask } from "./answers.ts";
+import {
+  abandonActivity,
+  abandonEntity,
+  abandonOrchestration,
+  completeActivityTask,
+  completeEntityTask,
+  completeOrchestratorTask,
+} from "./answers.ts";
 import type { Answer, CallContext, StreamAnswer } from "./call-context.ts";
-import { raiseOnce } from "./events-raised.ts";
+import { cleanEntityStorage, getEntity, queryEntities, signalEntity } from "./entity-calls.ts";
 import { streamInstanceHistory } from "./histories.ts";
 import { createTaskHub, deleteTaskHub, refuseLongBatch, skipGracefulTerminations } from "./operations-on-hubs.ts";
 import { pagesOf } from "./pages.ts";
+import { raiseOnce } from "./told-once.ts";
 import { getWorkItems } from "./work-items.ts";
 
 /** The calls that are answered by many messages. */
@@ -71,6 +80,7 @@ function replacesRunning({ dedupeStatuses }: StartRequest): boolean {
 
 const getInstance: Answer<"GetInstance"> = async (message, context) => {
   const { instanceId, payloads } = decodeGet(message);
+  if (isHidden(instanceId, context)) return getReply(undefined, payloads, context);
   return getReply(await context.hub.backend.get(instanceId), payloads, context);
 };
 
@@ -80,6 +90,7 @@ const waiting =
   async (message: RequestOf<"GetInstance">, context: CallContext): Promise<ReplyOf<"GetInstance">> => {
     const { hub, call, world, peer } = context;
     const { instanceId, payloads } = decodeGet(message);
+    if (isHidden(instanceId, context)) return getReply(undefined, payloads, context);
     const found = await hub.backend[operation](instanceId, AbortSignal.any([call.signal, world.closing]));
     if (found === undefined && call.signal.aborted)
       throw new WireError(call.hasDeadline ? "DEADLINE_EXCEEDED" : "CANCELLED", `Nobody waits for the instance '${instanceId}' any more.`);
@@ -152,14 +163,6 @@ const purgeInstances: Answer<"PurgeInstances"> = async (message, context) => {
   return encodePurgeReply(await hub.backend.purgeMany(asked.request));
 };
 
-/** What the calls about entities are answered with. */
-const noEntities = async (): Promise<never> => {
-  throw new WireError(
-    "UNIMPLEMENTED",
-    "This server has no entities yet: they come with a later version of Ostinato. Orchestrations and activities work.",
-  );
-};
-
 /** The calls that are answered by one message. */
 export const CALLS: { readonly [M in UnaryName]: Answer<M> } = {
   Hello: hello,
@@ -178,16 +181,16 @@ export const CALLS: { readonly [M in UnaryName]: Answer<M> } = {
   PurgeInstances: purgeInstances,
   CompleteActivityTask: completeActivityTask,
   CompleteOrchestratorTask: completeOrchestratorTask,
-  CompleteEntityTask: noEntities,
+  CompleteEntityTask: completeEntityTask,
   CreateTaskHub: createTaskHub,
   DeleteTaskHub: deleteTaskHub,
-  SignalEntity: noEntities,
-  GetEntity: noEntities,
-  QueryEntities: noEntities,
-  CleanEntityStorage: noEntities,
+  SignalEntity: signalEntity,
+  GetEntity: getEntity,
+  QueryEntities: queryEntities,
+  CleanEntityStorage: cleanEntityStorage,
   AbandonTaskActivityWorkItem: abandonActivity,
   AbandonTaskOrchestratorWorkItem: abandonOrchestration,
-  AbandonTaskEntityWorkItem: noEntities,
+  AbandonTaskEntityWorkItem: abandonEntity,
   SkipGracefulOrchestrationTerminations: skipGracefulTerminations,
 };
 
@@ -203,6 +206,11 @@ function getReply(
   { caller, peer }: CallContext,
 ): ReplyOf<"GetInstance"> {
   return encodeGetReply(found && shownTo(caller, found), { payloads }, peer);
+}
+
+/** To the family an entity is no instance (PC 1): it is looked at by calls of its own. */
+function isHidden(instanceId: string, { peer }: CallContext): boolean {
+  return peer === "family" && meansEntity(instanceId);
 }
 
 /** The family's clients expect no error for an instance that has ended (PC 1). */
@@ -225,5 +233,5 @@ async function unlessRunning({ peer }: CallContext, purge: () => Promise<number>
 }
 
 function refuseEntity(instanceId: string): void {
-  if (instanceId.startsWith("@")) throw new InvalidArgumentError(`'${instanceId}' is an entity; this can be done to orchestrations alone.`);
+  if (meansEntity(instanceId)) throw new InvalidArgumentError(`'${instanceId}' is an entity; this can be done to orchestrations alone.`);
 }

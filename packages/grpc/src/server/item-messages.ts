@@ -3,9 +3,10 @@
 // Owns:    whether the past comes along or is to be fetched; how long a message may be.
 // Always:  IM1 only a worker that can fetch its past is told to; it is when the past is long, or does not fit.
 
-import type { ActivityWorkItem, HistoryEvent, OrchestrationWorkItem } from "ostinato/contract";
+import type { ActivityWorkItem, EntityWorkItem, HistoryEvent, OrchestrationWorkItem } from "ostinato/contract";
 import { writeReply } from "../codec/messages.ts";
 import type { Peer } from "../codec/peer.ts";
+import { encodeEntityItem } from "../codec/entity-batches.ts";
 import { encodeActivityItem, encodeOrchestrationItem, type WirePast } from "../codec/work-items.ts";
 import type { TraceContexts } from "./trace-contexts.ts";
 import { weightOf } from "./weight.ts";
@@ -42,6 +43,11 @@ export function turnMessage(
 /** An activity's message. */
 export function activityMessage(item: ActivityWorkItem, token: string, { peer }: ItemReader): Uint8Array {
   return writeReply("GetWorkItems", encodeActivityItem(item, token, peer));
+}
+
+/** A batch's message. */
+export function entityMessage(item: EntityWorkItem, token: string, { peer }: ItemReader): Uint8Array {
+  return writeReply("GetWorkItems", encodeEntityItem(item, token, peer));
 }
 
 /** Why an item is not sent, and what helps. */

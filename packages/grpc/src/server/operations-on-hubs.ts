@@ -4,6 +4,7 @@
 
 import { InstanceNotFoundError, InvalidArgumentError } from "ostinato";
 import { isTerminal, type Backend } from "ostinato/contract";
+import { meansEntity } from "../codec/entity-ids.ts";
 import { replyWith } from "../codec/messages.ts";
 import { WireError } from "../transport/wire-error.ts";
 import type { Answer } from "./call-context.ts";
@@ -61,6 +62,7 @@ async function terminated(backend: Backend, instanceId: string, reason: string |
 }
 
 async function isOpen(backend: Backend, instanceId: string): Promise<boolean> {
+  if (meansEntity(instanceId)) return false;
   const found = await backend.get(instanceId);
   return found !== undefined && !isTerminal(found.record.status);
 }

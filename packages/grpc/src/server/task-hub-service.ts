@@ -48,8 +48,10 @@ const OPTION_NAMES = ["tokens", "reconnectGrace", "itemBytes", "historyCacheByte
 const SETTLES: ReadonlySet<MethodName> = new Set([
   "CompleteOrchestratorTask",
   "CompleteActivityTask",
+  "CompleteEntityTask",
   "AbandonTaskOrchestratorWorkItem",
   "AbandonTaskActivityWorkItem",
+  "AbandonTaskEntityWorkItem",
   "StreamInstanceHistory",
 ]);
 

@@ -6,7 +6,7 @@
 //          WO2 who sends no token is matched by the names of the item, and only where exactly one item of that caller can be meant.
 //          WO3 an answer that was applied is remembered for a while: the same one again is no news, and does nothing.
 
-import type { ActivityWorkItem, HistoryEvent, OrchestrationWorkItem } from "ostinato/contract";
+import type { ActivityWorkItem, EntityWorkItem, HistoryEvent, OrchestrationWorkItem } from "ostinato/contract";
 import type { OrchestratorResponse } from "../generated/task_hub_sidecar_pb.js";
 import type { WorkStream } from "./work-stream.ts";
 import { createLately } from "./lately.ts";
@@ -39,8 +39,19 @@ export interface ActivityOut extends Sent {
   readonly item: ActivityWorkItem;
 }
 
+/** A batch of an entity that is out with a worker. */
+export interface EntityOut extends Sent {
+  readonly kind: "entity";
+  readonly item: EntityWorkItem;
+}
+
 /** Something that is out with a worker. */
-export type ItemOut = TurnOut | ActivityOut;
+export type ItemOut = TurnOut | ActivityOut | EntityOut;
+
+/** The id of what an item is about. */
+export function addressOf({ item }: ItemOut): string {
+  return item.kind === "entity" ? item.entityId : item.instanceId;
+}
 
 /** What an answer says of the item it belongs to. */
 export interface Echo<K extends ItemOut["kind"]> {
@@ -92,7 +103,8 @@ export class WorkOut {
   }
 
   find<K extends ItemOut["kind"]>(echo: Echo<K>): Found<K> {
-    if (echo.token === "") return this.#findByName(echo);
+    // A result of an entity names nothing but its token.
+    if (echo.token === "") return echo.kind === "entity" ? { kind: "unknown" } : this.#findByName(echo);
     const out = this.#byToken.get(echo.token);
     if (out === undefined) {
       const done = this.#answered.get(echo.token);
@@ -147,12 +159,13 @@ function isOf<K extends ItemOut["kind"]>(kind: K, out: ItemOut): out is Extract<
 
 /** An answer may leave names out; those it has must be the item's. */
 function says({ instanceId, taskId = 0 }: Echo<ItemOut["kind"]>, out: ItemOut): boolean {
-  if (instanceId !== "" && instanceId !== out.item.instanceId) return false;
-  return out.kind === "orchestration" || taskId === 0 || taskId === out.item.taskId;
+  if (instanceId !== "" && instanceId !== addressOf(out)) return false;
+  return out.kind !== "activity" || taskId === 0 || taskId === out.item.taskId;
 }
 
 function nameOf(out: ItemOut): string {
-  return out.kind === "orchestration" ? turnName(out.item.instanceId) : activityName(out.item.instanceId, out.item.taskId);
+  // No orchestration has the id of an entity.
+  return out.kind === "activity" ? activityName(out.item.instanceId, out.item.taskId) : turnName(addressOf(out));
 }
 
 function turnName(instanceId: string): string {

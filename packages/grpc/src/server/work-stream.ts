@@ -6,7 +6,7 @@
 // Always:  WS1 to a worker that names a limit no more is out than that. What waits for room, or for a slow reader, is not even encoded.
 //          WS2 when the stream has gone, what is out may still be answered for a while; then everything goes back, and later answers are refused.
 //          WS3 a stream on which nothing was said for 30 seconds says that it is alive.
-//          WS4 what the worker cannot take is not sent: a turn waits for an operator, an activity fails, each with the reason.
+//          WS4 what the worker cannot take is not sent: a turn waits for an operator, an activity fails, a batch goes back, each with the reason.
 //          WS5 a worker that reads nothing for two minutes while there is something to read is seen off: others may do its work.
 
 import {
@@ -15,6 +15,8 @@ import {
   type ActivityWorkItem,
   type CancelNotice,
   type ClockTimer,
+  type EntityOutcome,
+  type EntityWorkItem,
   type ForgetNotice,
   type OrchestrationOutcome,
   type OrchestrationWorkItem,
@@ -26,11 +28,11 @@ import { writeReply, type ReplyOf } from "../codec/messages.ts";
 import { encodeNotice, encodePing } from "../codec/work-items.ts";
 import type { StreamWriter } from "../transport/transport.ts";
 import type { Counts } from "./counts.ts";
-import { activityMessage, tooLarge, turnMessage, type ItemReader } from "./item-messages.ts";
+import { activityMessage, entityMessage, tooLarge, turnMessage, type ItemReader } from "./item-messages.ts";
 import type { KeptPasts, TurnPast } from "./kept-pasts.ts";
 import type { ServedHub } from "./task-hubs.ts";
 import { createSignsOfLife } from "./signs-of-life.ts";
-import type { ActivityOut, TurnOut } from "./work-out.ts";
+import type { ActivityOut, EntityOut, TurnOut } from "./work-out.ts";
 
 /** What a stream is made of. */
 export interface WorkStreamParts extends ItemReader {
@@ -58,6 +60,7 @@ export interface WorkStream {
   readonly line: string | undefined;
   answerTurn(out: TurnOut, outcome: OrchestrationOutcome): Promise<void>;
   answerActivity(out: ActivityOut, outcome: ActivityOutcome): Promise<void>;
+  answerEntity(out: EntityOut, outcome: EntityOutcome): Promise<void>;
   /** Sends nothing more, waits so long for what is out, and gives back the rest. Without a time it waits for as long as the stream is open. */
   retire(graceMs?: number): Promise<void>;
   /** Everything is back. */
@@ -68,7 +71,7 @@ export interface WorkStream {
 const OTHERS_TURN_MS = 30_000;
 /** As long as the family's workers take a silent server for alive. */
 const UNREAD_MS = 120_000;
-const NEVER_SENT = "The worker's stream ended before the turn was sent to it.";
+const NEVER_SENT = "The worker's stream ended before the work was sent to it.";
 
 /** Opens a stream: connects it with the backend. */
 export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream> {
@@ -77,9 +80,12 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
 
   const turns: OrchestrationWorkItem[] = [];
   const activities: ActivityWorkItem[] = [];
+  const batches: EntityWorkItem[] = [];
   const notices: (ForgetNotice | CancelNotice)[] = [];
   const turnsOut = new Map<TurnOut, TurnPast | undefined>();
   const activitiesOut = new Map<ActivityWorkItem["token"], ActivityOut>();
+  const batchesOut = new Set<EntityOut>();
+  const isAllBack = (): boolean => turnsOut.size + activitiesOut.size + batchesOut.size === 0;
   /** Programs that the worker keeps need no room of their own. */
   const turnRoom = keepsPrograms ? Number.POSITIVE_INFINITY : interest.maxConcurrentOrchestrations;
   let connection: WorkerConnection | undefined;
@@ -124,6 +130,7 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
       else if (isRetiring) return;
       else if (turns.length > 0 && turnsOut.size < turnRoom) sendTurn(turns.shift()!);
       else if (activities.length > 0 && activitiesOut.size < interest.maxConcurrentActivities) sendActivity(activities.shift()!);
+      else if (batches.length > 0 && batchesOut.size < interest.maxConcurrentEntities) sendBatch(batches.shift()!);
       else return;
     }
   };
@@ -177,10 +184,35 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     counts.add("itemsSent");
     send(bytes);
   };
+  const sendBatch = (item: EntityWorkItem): void => {
+    const token = random.id();
+    let bytes = entityMessage(item, token, parts);
+    let sent = item;
+    // Fewer operations at once may fit; a batch that is answered in part is offered again with the others.
+    while (bytes.length > parts.itemBytes && sent.operations.length > 1) {
+      sent = { ...sent, operations: sent.operations.slice(0, Math.ceil(sent.operations.length / 4)) };
+      bytes = entityMessage(sent, token, parts);
+    }
+    if (bytes.length > parts.itemBytes) {
+      counts.add("itemsTooLarge");
+      const failure = {
+        errorType: "WorkItemTooLarge",
+        message: tooLarge(`The entity '${item.entityId}'`, bytes.length, parts),
+        nonRetriable: true,
+      };
+      return backendBatch({ kind: "failed", token: item.token, failure });
+    }
+    const out: EntityOut = { kind: "entity", token, item: sent, stream };
+    batchesOut.add(out);
+    hub.out.put(out);
+    counts.add("itemsSent");
+    send(bytes);
+  };
   // ---- outcomes that are the server's own: nobody waits for them
   const notTaken = (error: unknown): void => hub.log.error("the backend did not take an outcome", { error });
   const backendTurn = (outcome: OrchestrationOutcome): void => void line().completeOrchestration(outcome).catch(notTaken);
   const backendActivity = (outcome: ActivityOutcome): void => void line().completeActivity(outcome).catch(notTaken);
+  const backendBatch = (outcome: EntityOutcome): void => void line().completeEntity(outcome).catch(notTaken);
   const line = (): WorkerConnection => {
     if (connection === undefined) throw new Error("A stream was used before it was connected.");
     return connection;
@@ -196,6 +228,9 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
           break;
         case "activity":
           activities.push(item);
+          break;
+        case "entity":
+          batches.push(item);
           break;
         case "forget":
           if (keepsPrograms) notices.push(item);
@@ -221,6 +256,7 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     hub.out.drop(stream);
     turnsOut.clear();
     activitiesOut.clear();
+    batchesOut.clear();
     pasts.clear();
     await Promise.allSettled(committing);
     await connection?.close();
@@ -229,7 +265,7 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
   // Whoever retires it hears of an error; nobody has to.
   retired.catch(() => undefined);
   const answered = (): void => {
-    if (isRetiring && turnsOut.size + activitiesOut.size === 0) finish();
+    if (isRetiring && isAllBack()) finish();
   };
   /** Outcomes on their way into the store. The line to the backend stays open for them. */
   const committing = new Set<Promise<void>>();
@@ -247,12 +283,13 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
     if (connection === undefined) return;
     for (const { token } of turns.splice(0)) backendTurn({ kind: "abandoned", token, reason: NEVER_SENT });
     for (const { token } of activities.splice(0)) backendActivity({ kind: "abandoned", token, delayMs: 0, undone: true });
+    for (const { token } of batches.splice(0)) backendBatch({ kind: "abandoned", token, delayMs: 0, reason: NEVER_SENT });
   };
   const retire = (graceMs?: number): Promise<void> => {
     isRetiring = true;
     connection?.stopTaking();
     giveBackUnsent();
-    if (turnsOut.size + activitiesOut.size === 0 || (graceMs !== undefined && graceMs <= 0)) finish();
+    if (isAllBack() || (graceMs !== undefined && graceMs <= 0)) finish();
     else if (graceMs !== undefined) {
       const timer = clock.setTimer(graceMs, finish, { hold: true });
       void finished.then(() => timer.cancel());
@@ -275,6 +312,11 @@ export async function openWorkStream(parts: WorkStreamParts): Promise<WorkStream
       activitiesOut.delete(out.item.token);
       pump();
       await committed(line().completeActivity(outcome));
+    },
+    async answerEntity(out, outcome) {
+      batchesOut.delete(out);
+      pump();
+      await committed(line().completeEntity(outcome));
     },
     retire,
     retired,

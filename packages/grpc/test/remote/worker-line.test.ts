@@ -375,7 +375,8 @@ test("one of ours is told more: what the worker keeps, how the line is called; w
 test("WL1 an outcome that is ready when its stream has gone keeps no program: no server would know of it", async (t) => {
   const world = foreignWorld(t, PROTOCOL_METADATA);
   const delivered: WorkItem[] = [];
-  const interest = { orchestrators: ["order"], activities: [], maxConcurrentOrchestrations: 1, maxConcurrentActivities: 1 };
+  const limits = { maxConcurrentOrchestrations: 1, maxConcurrentActivities: 1, maxConcurrentEntities: 1 };
+  const interest = { orchestrators: ["order"], activities: [], entities: [], ...limits };
   const line = await world.backend.connectWorker({ ...interest, warmBytes: 1_000, warmIdleMs: 1_000 }, (items) => delivered.push(...items));
   await sendTurn(world, [], [turnStarted(T0), started("21", "e1")], "t", { executionId: "e1", own: { name: "order" } });
   const [turn] = delivered;

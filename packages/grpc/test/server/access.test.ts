@@ -26,6 +26,10 @@ test("AUTHZ-1 every call of the service and every kind of action has an entry", 
     createTimer: true,
     cancelTimer: true,
     sendEvent: true,
+    signalEntity: true,
+    callEntity: true,
+    lockEntities: true,
+    unlockEntity: true,
     terminateOrchestration: true,
     rewindOrchestration: true,
     completeOrchestration: true,
@@ -38,6 +42,10 @@ test("AUTHZ-3 each kind of command inside of a completion asks for the worker's 
   const actions: readonly Action[] = [
     { kind: "createTimer", id: 1, fireAt: 0 },
     { kind: "terminateOrchestration", id: 2, instanceId: "other", recursive: true },
+    { kind: "signalEntity", id: 2, entityId: "@c@1", requestId: "r", operation: "add" },
+    { kind: "callEntity", id: 2, entityId: "@c@1", requestId: "s", operation: "add" },
+    { kind: "lockEntities", id: 2, criticalSectionId: "t", lockSet: ["@c@1"] },
+    { kind: "unlockEntity", id: 2, criticalSectionId: "t", entityId: "@c@1" },
   ];
   assert.equal(refusedAction(caller("worker"), actions), undefined);
   for (const right of RIGHTS.filter((each) => each !== "worker")) assert.equal(refusedAction(caller(right), actions), "createTimer", right);

@@ -2,21 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { partsOf } from "ostinato/contract";
-import { METHODS, requestWith, type MethodName } from "../../src/codec/messages.ts";
+import { METHODS, requestWith } from "../../src/codec/messages.ts";
 import type { CallContext } from "../../src/server/call-context.ts";
 import { CALLS, STREAMS } from "../../src/server/calls.ts";
 import { skipGracefulTerminations } from "../../src/server/operations-on-hubs.ts";
 import { OrchestrationStatus } from "../../src/generated/task_hub_sidecar_pb.js";
 import { complete, familyHub, kinds, schedule, serveInMemory, settled, statusOf, timer, type World } from "./family.ts";
-
-const ENTITY_CALLS: readonly MethodName[] = [
-  "SignalEntity",
-  "GetEntity",
-  "QueryEntities",
-  "CleanEntityStorage",
-  "CompleteEntityTask",
-  "AbandonTaskEntityWorkItem",
-];
 
 /** Runs instances of any orchestrator: each ends as its name says. */
 async function runs(world: World, count: number): Promise<void> {
@@ -55,16 +46,6 @@ test("bytes that are no message, and calls that nobody knows, are refused", asyn
   assert.equal(await statusOf(channel.unary("StartInstance", Uint8Array.of(255, 255, 255))), "INVALID_ARGUMENT");
   assert.equal(await statusOf(channel.unary("DropEverything", new Uint8Array())), "UNIMPLEMENTED");
   assert.equal(await statusOf(channel.unary("constructor", new Uint8Array())), "UNIMPLEMENTED");
-});
-
-test("the calls about entities say that entities come later", async (t) => {
-  const { call } = await serveInMemory(t);
-  for (const method of ENTITY_CALLS) {
-    await assert.rejects(call(method), (error: { status: string; message: string }) => {
-      assert.equal(error.status, "UNIMPLEMENTED", method);
-      return /entities/.test(error.message) && /later/.test(error.message);
-    });
-  }
 });
 
 test("an instance is started once: a second start with its id is refused, whatever its status", async (t) => {

@@ -14,6 +14,7 @@ import {
   OrchestrationStatus,
   OrchestratorActionSchema,
   type ActivityRequest,
+  type EntityRequest,
   type HistoryEvent,
   type OrchestratorAction,
   type OrchestratorRequest,
@@ -116,6 +117,7 @@ export interface ForeignWorker {
   next(): Promise<WorkItem>;
   turn(): Promise<{ readonly token: string; readonly request: OrchestratorRequest }>;
   activity(): Promise<{ readonly token: string; readonly request: ActivityRequest }>;
+  batch(): Promise<{ readonly token: string; readonly request: EntityRequest }>;
   /** Items that have come and were not taken by `next`. */
   readonly waiting: readonly WorkItem[];
   readonly pings: number;
@@ -158,6 +160,11 @@ function foreignWorker(channel: InMemoryChannel, request: Uint8Array, metadata: 
     async activity() {
       const item = await next();
       if (item.request.case !== "activityRequest") throw new Error(`This is no activity: ${item.request.case}`);
+      return { token: item.completionToken, request: item.request.value };
+    },
+    async batch() {
+      const item = await next();
+      if (item.request.case !== "entityRequestV2") throw new Error(`This is no batch of an entity: ${item.request.case}`);
       return { token: item.completionToken, request: item.request.value };
     },
     waiting,

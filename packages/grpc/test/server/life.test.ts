@@ -179,6 +179,7 @@ test("WS2 the end of a stream does not overtake the commit of an answer that has
   const line: WorkerConnection = {
     completeOrchestration: () => commit.promise,
     completeActivity: () => Promise.resolve(),
+    completeEntity: () => Promise.resolve(),
     stopTaking: () => undefined,
     close: async () => void (isClosed = true),
   };
@@ -193,8 +194,10 @@ test("WS2 the end of a stream does not overtake the commit of an answer that has
     interest: {
       orchestrators: "any",
       activities: "any",
+      entities: "any",
       maxConcurrentOrchestrations: 1,
       maxConcurrentActivities: 1,
+      maxConcurrentEntities: 1,
       warmBytes: 0,
       warmIdleMs: 0,
     },

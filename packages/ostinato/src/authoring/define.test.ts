@@ -37,6 +37,7 @@ describe("a definition", () => {
     assert.throws(() => activity("", run), { code: "INVALID_ARGUMENT" });
     assert.throws(() => activity("x".repeat(300), run), { code: "INVALID_ARGUMENT" });
     assert.throws(() => orchestrator("a\nb", run), { code: "INVALID_ARGUMENT" });
+    assert.throws(() => orchestrator("@counter", run), { code: "INVALID_ARGUMENT", message: /kept for entities/ });
     assert.throws(() => externalEvent(" "), { code: "INVALID_ARGUMENT" });
     assert.throws(() => activity("a", { retry: { maxNumberOfAttempts: 0, firstRetryInterval: "1s" } }, run), { code: "INVALID_ARGUMENT" });
     assert.throws(() => activity("a", { timeout: { attempt: "5" as "5s" } }, run), { code: "INVALID_ARGUMENT" });

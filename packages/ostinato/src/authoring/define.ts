@@ -270,7 +270,7 @@ export function orchestrator(
   specOrBody: OrchestratorSpec | OrchestratorDefinition["body"],
   body?: OrchestratorDefinition["body"],
 ): unknown {
-  checkName(name, "orchestrator name");
+  checkOrchestratorName(name);
   const { version, input, output, events } = specOf<OrchestratorSpec>(specOrBody, ORCHESTRATOR_SPEC, "orchestrator", name);
   for (const event of Object.keys(events ?? {})) checkName(event, "event name");
   const facts = defined({ name, version, input, output, events });
@@ -281,6 +281,19 @@ export function orchestrator(
   };
   const given = typeof specOrBody === "function" ? specOrBody : body;
   return given === undefined ? Object.freeze({ kind: "orchestrator-contract", ...facts, run: define }) : define(given);
+}
+
+/**
+ * Refuses a name that no orchestrator may have.
+ *
+ * @throws InvalidArgumentError when it cannot be stored or printed, or starts with `@` (those are entities).
+ */
+export function checkOrchestratorName(name: string): void {
+  checkName(name, "orchestrator name");
+  if (name.startsWith("@"))
+    throw new InvalidArgumentError(
+      `The orchestrator name ${JSON.stringify(name)} starts with "@", which is kept for entities; choose another name.`,
+    );
 }
 
 // ---- event

@@ -9,9 +9,11 @@ import type { Duration } from "../contract/instant.ts";
 import type { Tags } from "../contract/instance.ts";
 import type { ActivityContext, DeclaredErrors, NoErrors, ProgramLogger } from "./activity-context.ts";
 import type { ActivityRef, CallArguments, EventRef, OrchestratorBody, OrchestratorRef } from "./define.ts";
+import type { EntityProxy, NamedOperations } from "./entity-proxy.ts";
+import type { EntityRef } from "./entity.ts";
 import type { CallTimeout, RetryHandler, RetryPolicy } from "./retry.ts";
 import type { OutOf } from "./schema.ts";
-import type { EventTask, First, Task, TaskResults, TimerTask, Winner } from "./task.ts";
+import type { CancellableTask, EventTask, First, Task, TaskResults, TimerTask, Winner } from "./task.ts";
 
 /** No events declared on the orchestrator. */
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- an object type without keys is exactly what is meant
@@ -51,6 +53,36 @@ export interface MapOptions {
   /** At least 1; all of them by default. */
   readonly concurrency?: number;
 }
+
+/** An entity to lock: as `ctx.entity` gives it. */
+export interface LockableEntity {
+  readonly id: string;
+}
+
+/**
+ * Entities that an orchestration has to itself: nobody else's operations are done in them until it lets them go.
+ *
+ * @example
+ * const section = await ctx.lockEntities([from, to]);
+ * try {
+ *   await from.withdraw(5);
+ * } finally {
+ *   section.release();
+ * }
+ */
+export interface CriticalSection {
+  /** The ids of its entities, sorted. */
+  readonly entityIds: readonly string[];
+  /** True once it was let go. */
+  readonly isReleased: boolean;
+  /** Lets all of them go; a second time nothing happens. The end of the orchestration, whatever it is, does so as well. */
+  release(): void;
+  /** The same, for `using`. */
+  [Symbol.dispose](): void;
+}
+
+/** A critical section that was asked for. Cancelling it takes the request back, also when it loses in `ctx.first`. */
+export type LockTask = CancellableTask<CriticalSection>;
 
 /** Who started this orchestration as a child. */
 export interface ParentInfo {
@@ -176,6 +208,44 @@ export interface OrchestratorContext<Ev = NoEvents> {
   sendEvent(instanceId: string, name: string, data?: unknown): void;
 
   /**
+   * An entity to call or to signal: by its definition, or by name for one whose program is in another language. A call gives a task; when the
+   * operation fails, awaiting it throws EntityOperationFailedError, and the entity is as it was before.
+   *
+   * @example
+   * const from = ctx.entity(account, "ada");
+   * const left = await from.withdraw(5);
+   * from.signal.note("withdrawn", { at: "1h" });
+   * const sum = await ctx.entity<{ add(n: number): number }>("python_counter", "visits").add(1);
+   */
+  entity<Ops, S>(definition: EntityRef<Ops, S>, key: string): EntityProxy<Ops>;
+  entity<Ops extends object = NamedOperations>(name: string, key: string): EntityProxy<Ops>;
+
+  /**
+   * Waits until it has all of these entities to itself, in a critical section: nothing but its own calls is done in them until it lets them go.
+   * They are asked in one order by everybody, so no two orchestrations ever wait for each other.
+   *
+   * With a body, the section ends with it, however that ends. Without one it is given back as a CriticalSection, to be let go by `release()`.
+   * Within a section an orchestration calls its entities alone, each by one call at a time, signals others alone, and begins no second section:
+   * whatever else is asked for throws CriticalSectionError.
+   *
+   * @example
+   * const to = ctx.entity(account, "bob");
+   * const total = await ctx.lockEntities([from, to], async () => {
+   *   await from.withdraw(5);
+   *   return await to.deposit(5);
+   * });
+   */
+  lockEntities<R>(
+    entities: readonly LockableEntity[],
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a plain `yield` gives is untyped by the language, as in OrchestratorBody
+    body: () => Generator<unknown, R, any> | AsyncGenerator<unknown, R, any> | PromiseLike<R> | R,
+  ): Task<R>;
+  lockEntities(entities: readonly LockableEntity[]): LockTask;
+
+  /** Whether it has a critical section right now, granted and not let go. */
+  readonly isInCriticalSection: boolean;
+
+  /**
    * Waits for all of the tasks, and gives their results in the order of the list. It waits for every task even when some fail, then throws
    * the failure that came first, whose `errors` lists all of them. An empty list completes at once. `Promise.all` works on tasks, too.
    *
@@ -195,7 +265,7 @@ export interface OrchestratorContext<Ev = NoEvents> {
 
   /**
    * Waits for the first of several named tasks, and takes the others back: their timers are cancelled, and events that arrive later stay for
-   * other waits. Activities and children go on. When the first one failed, its failure is thrown. A loser that something else waits for as
+   * other waits. A request for a critical section is withdrawn. Activities, calls of entities and children go on. When the first one failed, its failure is thrown. A loser that something else waits for as
    * well is left alone.
    *
    * @example

@@ -10,17 +10,18 @@ import type { PurgeResult, StartRequest } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { checkInstanceId, checkName } from "../contract/ids.ts";
 import { isTerminal, type InstanceStatus, type Tags, type TerminalStatus } from "../contract/instance.ts";
-import { durationMs, LATEST_INSTANT, type Duration, type Instant } from "../contract/instant.ts";
+import { durationMs, type Duration } from "../contract/instant.ts";
 import { checkOptions, checkWord, type OptionNames } from "../contract/options.ts";
 import type { InstanceFilter, PageRequest } from "../contract/queries.ts";
 import { given } from "../contract/recorded-as.ts";
 import { INSTANCE_STATUSES, refusesItself } from "../contract/reuse.ts";
-import type { OrchestratorRef } from "../authoring/define.ts";
+import { checkOrchestratorName, type OrchestratorRef } from "../authoring/define.ts";
 import { refuseUnstorableText } from "../authoring/payload.ts";
+import { createEntityClient, type EntityClient } from "./entity-handle.ts";
 import { pagedListingOf, type PagedListing } from "./listing.ts";
 import { handleOf, type HandleWorld, type OrchestrationHandle, type PurgeOptions } from "./orchestration-handle.ts";
 import { statusOf, type OrchestrationStatus, type PayloadShapes } from "./orchestration-status.ts";
-import { enter } from "./values.ts";
+import { checkedInstant, enter } from "./values.ts";
 
 /** How an instance is started. */
 export interface StartOptions {
@@ -80,7 +81,7 @@ export interface PurgeManyOptions extends PurgeOptions {
 }
 
 /** The caller's side of a task hub. */
-export interface Client {
+export interface Client extends EntityClient {
   /**
    * Starts an instance. It is durable when this resolves; it runs when a worker serves its name.
    *
@@ -176,6 +177,7 @@ export function createClient(world: ClientWorld): Client {
       });
     },
     listInstanceIds: (query = {}) => listIds(world, query),
+    ...createEntityClient(world),
   };
 }
 
@@ -189,7 +191,7 @@ async function startRequest(
   checkOptions(options, START, "hub.start");
   const definition = typeof target === "string" ? undefined : target;
   const name = typeof target === "string" ? target : target.name;
-  checkName(name, "orchestrator name");
+  checkOrchestratorName(name);
   const instanceId = options.instanceId ?? world.random.id();
   checkInstanceId(instanceId);
   // An empty version is a way to say "none", also where the definition or the hub has one.
@@ -276,13 +278,6 @@ function checkedStatuses<S extends InstanceStatus>(given: S | readonly S[] | und
   const statuses = typeof given === "string" ? [given] : given;
   for (const status of statuses) checkWord(status, all, "status");
   return statuses;
-}
-
-function checkedInstant(date: Date, what: string): Instant {
-  const instant = date instanceof Date ? date.getTime() : Number.NaN;
-  if (Number.isNaN(instant) || instant < 0 || instant > LATEST_INSTANT)
-    throw new InvalidArgumentError(`${what} must be a valid Date from 1970 to 9999; got ${String(date)}.`);
-  return instant;
 }
 
 function checkedDedupe(statuses: readonly InstanceStatus[]): readonly InstanceStatus[] {

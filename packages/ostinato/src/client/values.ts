@@ -3,7 +3,8 @@
 // Owns:    what is checked of a value that enters by the client: its schema, then its size.
 // Always:  what the schema returned is what is stored; a refusal is an error for the caller and nothing is written.
 
-import { PayloadTooLargeError } from "../contract/errors.ts";
+import { InvalidArgumentError, PayloadTooLargeError } from "../contract/errors.ts";
+import { LATEST_INSTANT, type Instant } from "../contract/instant.ts";
 import { payloadBytes, type PayloadConverter } from "../authoring/payload.ts";
 import { encodeWith, validate, type Schema } from "../authoring/schema.ts";
 
@@ -24,4 +25,12 @@ export async function enter(rules: PayloadRules, schema: Schema | undefined, val
     );
   }
   return text;
+}
+
+/** The instant of a date that a caller gives. */
+export function checkedInstant(date: Date, what: string): Instant {
+  const instant = date instanceof Date ? date.getTime() : Number.NaN;
+  if (Number.isNaN(instant) || instant < 0 || instant > LATEST_INSTANT)
+    throw new InvalidArgumentError(`${what} must be a valid Date from 1970 to 9999; got ${String(date)}.`);
+  return instant;
 }

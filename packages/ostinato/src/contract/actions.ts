@@ -6,7 +6,7 @@
 //          next attempt of a call under the number of the first.
 
 import type { Failure } from "./failure.ts";
-import type { ExecutionId, InstanceId } from "./ids.ts";
+import type { EntityId, ExecutionId, InstanceId } from "./ids.ts";
 import type { Instant } from "./instant.ts";
 import type { Tags } from "./instance.ts";
 import type { EventRaised, HistoryEvent } from "./events.ts";
@@ -69,6 +69,50 @@ export interface SendEvent {
   readonly input?: string;
 }
 
+/** Let an entity do something, and wait for nothing. */
+export interface SignalEntity {
+  readonly kind: "signalEntity";
+  readonly id: number;
+  readonly entityId: EntityId;
+  /** Deterministic; unique among all requests. A UUID, as workers of other SDKs read it as one. */
+  readonly requestId: string;
+  readonly operation: string;
+  readonly input?: string;
+  /** Not done before. */
+  readonly scheduledAt?: Instant;
+  readonly traceContext?: string;
+}
+
+/** Let an entity do something; its answer comes back as an event with the same request id. */
+export interface CallEntity {
+  readonly kind: "callEntity";
+  readonly id: number;
+  readonly entityId: EntityId;
+  readonly requestId: string;
+  readonly operation: string;
+  readonly input?: string;
+  readonly scheduledAt?: Instant;
+  readonly traceContext?: string;
+}
+
+/** Ask for a critical section; that it is granted comes back as an event. */
+export interface LockEntities {
+  readonly kind: "lockEntities";
+  readonly id: number;
+  /** A UUID, deterministic. */
+  readonly criticalSectionId: string;
+  /** Sorted by id, each once, at least one. */
+  readonly lockSet: readonly EntityId[];
+}
+
+/** Let one entity of a section go. */
+export interface UnlockEntity {
+  readonly kind: "unlockEntity";
+  readonly id: number;
+  readonly criticalSectionId: string;
+  readonly entityId: EntityId;
+}
+
 /** Terminate another instance. */
 export interface TerminateOrchestration {
   readonly kind: "terminateOrchestration";
@@ -116,6 +160,10 @@ export type Action =
   | CreateTimer
   | CancelTimer
   | SendEvent
+  | SignalEntity
+  | CallEntity
+  | LockEntities
+  | UnlockEntity
   | TerminateOrchestration
   | RewindOrchestration
   | CompleteOrchestration;

@@ -4,13 +4,13 @@
 // Always:  an operation that resolved is durable (I3). What a caller can expect comes as a coded error.
 
 import type { HistoryEvent } from "./events.ts";
-import type { ExecutionId, InstanceId } from "./ids.ts";
+import type { EntityId, ExecutionId, InstanceId } from "./ids.ts";
 import type { Instant } from "./instant.ts";
 import type { FileOperations } from "./maintenance.ts";
-import type { InstanceStatus, StoredInstance, Tags, TerminalStatus } from "./instance.ts";
+import type { InstanceStatus, Stall, StoredInstance, Tags, TerminalStatus } from "./instance.ts";
 import type { Outstanding } from "./outstanding.ts";
 import type { InstanceFilter, Page, PageRequest } from "./queries.ts";
-import type { ActivityOutcome, OrchestrationOutcome, WorkItem } from "./work-items.ts";
+import type { ActivityOutcome, EntityOutcome, OrchestrationOutcome, WorkItem } from "./work-items.ts";
 
 /** What is needed to start an instance. */
 export interface StartRequest {
@@ -100,6 +100,62 @@ export interface ListIdsRequest {
   readonly completedTo?: Instant;
 }
 
+/** What is needed to signal an entity. */
+export interface SignalEntityRequest {
+  readonly entityId: EntityId;
+  readonly operation: string;
+  readonly input?: string;
+  /** Minted by the client: the same one again is a no-op while the first one is not done yet. */
+  readonly requestId: string;
+  /** Not done before this instant. */
+  readonly scheduledAt?: Instant;
+  readonly traceContext?: string;
+}
+
+/** What a reader is told of an entity. */
+export interface EntitySnapshot {
+  readonly entityId: EntityId;
+  /** When it was last written by an operation, a lock or a release. */
+  readonly lastModifiedAt: Instant;
+  /** Operations that wait, those for later not counted. */
+  readonly backlogQueueSize: number;
+  /** The id of the orchestration that has it to itself. */
+  readonly lockedBy?: InstanceId;
+  /** Whether it has a state, asked for or not. */
+  readonly hasState: boolean;
+  /** Absent where there is none, or it was not asked for. */
+  readonly state?: string;
+  /** Why it has operations that nobody does. */
+  readonly stall?: Stall;
+}
+
+/** Which entities are listed. All that is given must hold. */
+export interface EntityFilter {
+  /** The beginning of the id, in its normal form: `@name@...`. */
+  readonly idPrefix?: string;
+  /** Last modified at or after. */
+  readonly lastModifiedFrom?: Instant;
+  /** Last modified before or at. */
+  readonly lastModifiedTo?: Instant;
+  readonly includeState: boolean;
+  /** Those without a state, too. */
+  readonly includeTransient: boolean;
+}
+
+/** What is to be cleaned up. */
+export interface CleanEntityStorageRequest {
+  /** Entities without state, lock and anything to do go. */
+  readonly removeEmptyEntities: boolean;
+  /** Locks whose owners do not run any more are released. */
+  readonly releaseOrphanedLocks: boolean;
+}
+
+/** What was cleaned up. */
+export interface CleanEntityStorageResult {
+  readonly emptyEntitiesRemoved: number;
+  readonly orphanedLocksReleased: number;
+}
+
 /** What a client may ask. */
 export interface ClientOperations {
   /** @throws InstanceExistsError when the id is taken in a status that refuses the start, unless by this very request. */
@@ -128,7 +184,16 @@ export interface ClientOperations {
   purgeMany(request: PurgeManyRequest): Promise<PurgeResult>;
   /** The ids of finished instances, page by page. */
   listIds(request: ListIdsRequest, page: PageRequest): Promise<Page<InstanceId>>;
+  /** Orchestrations, unless the filter says `kind: "entity"`. */
   query(filter: InstanceFilter, page: PageRequest): Promise<Page<StoredInstance>>;
+  /** Accepted, whether anybody serves the entity or not. */
+  signalEntity(request: SignalEntityRequest): Promise<void>;
+  /** `undefined` for one that nobody ever addressed, or that was cleaned up. */
+  getEntity(id: EntityId, includeState: boolean): Promise<EntitySnapshot | undefined>;
+  /** Entities, page by page, in the order in which they came to be. */
+  queryEntities(filter: EntityFilter, page: PageRequest): Promise<Page<EntitySnapshot>>;
+  /** Takes away what is not needed. It may be asked for at any time, and again when it was cut off. */
+  cleanEntityStorage(request: CleanEntityStorageRequest): Promise<CleanEntityStorageResult>;
   /** The history of the current execution; in pages. Nothing for an unknown id. */
   history(id: InstanceId): AsyncIterable<readonly HistoryEvent[]>;
 }
@@ -139,10 +204,14 @@ export interface WorkerInterest {
    *  thing is preferred to who takes any. */
   readonly orchestrators: readonly string[] | "any";
   readonly activities: readonly string[] | "any";
+  /** Entity names, in lower case and without `@`. */
+  readonly entities: readonly string[] | "any";
   /** Of these orchestrators only instances of one of these versions (`""`: without one). */
   readonly orchestratorVersions?: Readonly<Record<string, readonly string[]>>;
   readonly maxConcurrentOrchestrations: number;
   readonly maxConcurrentActivities: number;
+  /** Batches of entities at once. */
+  readonly maxConcurrentEntities: number;
   /** The bytes of programs that the worker would keep warm, and for how long without a turn; 0 bytes: it keeps none. */
   readonly warmBytes: number;
   readonly warmIdleMs: number;
@@ -154,6 +223,7 @@ export interface WorkerConnection {
    *  somebody else's. Never rejects for a lost lease. */
   completeOrchestration(outcome: OrchestrationOutcome): Promise<void>;
   completeActivity(outcome: ActivityOutcome): Promise<void>;
+  completeEntity(outcome: EntityOutcome): Promise<void>;
   /** No new work from now on (first stage of a drain); what was handed out may still be completed. */
   stopTaking(): void;
   /** Gives back everything that is still out. */

@@ -63,6 +63,11 @@ export class InstanceNotFoundError extends OstinatoError {
   readonly code = "INSTANCE_NOT_FOUND";
 }
 
+/** There is no schedule with this id. */
+export class ScheduleNotFoundError extends OstinatoError {
+  readonly code = "SCHEDULE_NOT_FOUND";
+}
+
 /** There is already an instance with this id, so it cannot be started. */
 export class InstanceExistsError extends OstinatoError {
   readonly code = "INSTANCE_EXISTS";
@@ -100,7 +105,7 @@ export class OrchestrationFailedError extends OstinatoError {
 
 /** An activity or a sub-orchestration failed, as the orchestrator that called it sees it. `cause` is what its code threw. */
 export class TaskFailedError extends OstinatoError {
-  readonly code = "TASK_FAILED";
+  readonly code: "TASK_FAILED" | "ENTITY_OPERATION_FAILED" = "TASK_FAILED";
   /** The activity's or orchestrator's name. */
   readonly taskName: string;
   readonly taskId: number;
@@ -114,6 +119,25 @@ export class TaskFailedError extends OstinatoError {
     this.taskId = options.taskId;
     this.failure = options.failure;
   }
+}
+
+/** An operation of an entity failed, as the orchestrator that called it sees it. The entity is as it was before the operation. */
+export class EntityOperationFailedError extends TaskFailedError {
+  override readonly code = "ENTITY_OPERATION_FAILED";
+  readonly entityId: string;
+  readonly operation: string;
+
+  constructor(options: { readonly entityId: string; readonly operation: string; readonly taskId: number; readonly failure: Failure }) {
+    const { entityId, operation, taskId, failure } = options;
+    super(`Operation '${operation}' of entity '${entityId}' failed: ${failure.message}`, { taskName: operation, taskId, failure });
+    this.entityId = entityId;
+    this.operation = operation;
+  }
+}
+
+/** A rule of critical sections was broken: an entity outside of the lock was called, a locked one signalled, a section begun within another. */
+export class CriticalSectionError extends OstinatoError {
+  readonly code = "CRITICAL_SECTION";
 }
 
 /** `task.result` was read before the task completed. Await it first. */

@@ -5,7 +5,7 @@
 //          `eventId` is -1 for what happened to an instance, and the action's id for what its program asked for.
 
 import type { Failure } from "./failure.ts";
-import type { ExecutionId, InstanceId } from "./ids.ts";
+import type { EntityId, ExecutionId, InstanceId } from "./ids.ts";
 import type { Instant } from "./instant.ts";
 import type { ParentLink, Tags, TerminalStatus } from "./instance.ts";
 
@@ -156,6 +156,84 @@ export interface ExecutionRewound extends EventBase {
   readonly start?: ExecutionStarted;
 }
 
+/** Who called an entity, or asks for its lock: a running execution. */
+export interface EntityCaller {
+  readonly instanceId: InstanceId;
+  readonly executionId: ExecutionId;
+}
+
+/** An operation of an entity that nobody waits for. In a history: it was sent; in an entity's inbox: it is to be done. */
+export interface EntityOperationSignaled extends EventBase {
+  readonly kind: "EntityOperationSignaled";
+  readonly entityId: EntityId;
+  readonly requestId: string;
+  readonly operation: string;
+  readonly input?: string;
+  /** Not done before. */
+  readonly scheduledAt?: Instant;
+  readonly traceContext?: string;
+}
+
+/** An operation of an entity whose answer its caller waits for. In a history: it was sent; in an entity's inbox: it is to be done. */
+export interface EntityOperationCalled extends EventBase {
+  readonly kind: "EntityOperationCalled";
+  readonly entityId: EntityId;
+  readonly requestId: string;
+  readonly operation: string;
+  readonly input?: string;
+  /** Not done before. */
+  readonly scheduledAt?: Instant;
+  /** Who waits for the answer. Only in an inbox: in a history it is the instance itself. */
+  readonly caller?: EntityCaller;
+  readonly traceContext?: string;
+}
+
+/** The answer to a call. */
+export interface EntityOperationCompleted extends EventBase {
+  readonly kind: "EntityOperationCompleted";
+  readonly requestId: string;
+  readonly result?: string;
+}
+
+/** The answer to a call whose operation failed. */
+export interface EntityOperationFailed extends EventBase {
+  readonly kind: "EntityOperationFailed";
+  readonly requestId: string;
+  readonly failure: Failure;
+}
+
+/** A critical section is asked for. In a history: it was; in an inbox: the request travels from entity to entity of its set, in order. */
+export interface EntityLockRequested extends EventBase {
+  readonly kind: "EntityLockRequested";
+  readonly criticalSectionId: string;
+  /** Sorted by id, each once. */
+  readonly lockSet: readonly EntityId[];
+  /** Which of the set is asked now. */
+  readonly position: number;
+  /** Whose section it is to be. Only in an inbox. */
+  readonly caller?: EntityCaller;
+}
+
+/** All entities of the set are locked: the section is its caller's. */
+export interface EntityLockGranted extends EventBase {
+  readonly kind: "EntityLockGranted";
+  readonly criticalSectionId: string;
+}
+
+/** One entity of a section is let go. */
+export interface EntityUnlockSent extends EventBase {
+  readonly kind: "EntityUnlockSent";
+  readonly criticalSectionId: string;
+  readonly entityId: EntityId;
+  /** Only in an inbox. */
+  readonly caller?: EntityCaller;
+  /** Only in an inbox: the section was never granted, since its caller ended before. It follows the request from entity to entity of the set. */
+  readonly withdraws?: { readonly lockSet: readonly EntityId[]; readonly position: number };
+}
+
+/** What an entity is asked to do. */
+export type EntityOperationEvent = EntityOperationSignaled | EntityOperationCalled;
+
 /** One thing that happened to an instance, or that its program asked for. */
 export type HistoryEvent =
   | OrchestratorStarted
@@ -175,7 +253,14 @@ export type HistoryEvent =
   | SubOrchestrationInstanceCompleted
   | SubOrchestrationInstanceFailed
   | EventSent
-  | EventRaised;
+  | EventRaised
+  | EntityOperationSignaled
+  | EntityOperationCalled
+  | EntityOperationCompleted
+  | EntityOperationFailed
+  | EntityLockRequested
+  | EntityLockGranted
+  | EntityUnlockSent;
 
 /** The kinds of history events. */
 export type EventKind = HistoryEvent["kind"];
@@ -205,4 +290,11 @@ export const EVENT_PAYLOADS: { readonly [K in EventKind]: readonly (keyof Extrac
   SubOrchestrationInstanceFailed: [],
   EventSent: ["input"],
   EventRaised: ["input"],
+  EntityOperationSignaled: ["input"],
+  EntityOperationCalled: ["input"],
+  EntityOperationCompleted: ["result"],
+  EntityOperationFailed: [],
+  EntityLockRequested: [],
+  EntityLockGranted: [],
+  EntityUnlockSent: [],
 };

@@ -16,6 +16,9 @@ export type MessageId = string;
 /** What kind of program an instance runs. */
 export type InstanceKind = "orchestration" | "entity";
 
+/** The id of an entity, `@name@key`: what its address is found by, as an orchestration's by its own. The name is in lower case. */
+export type EntityId = InstanceId;
+
 /** The longest id or name that is accepted, in UTF-16 units. */
 export const MAX_ID_LENGTH = 256;
 
@@ -45,6 +48,46 @@ export function checkName(name: string, what: string): void {
   if (CONTROL.test(name)) throw new InvalidArgumentError(`The ${what} ${JSON.stringify(name)} has control characters; remove them.`);
   if (!name.isWellFormed())
     throw new InvalidArgumentError(`The ${what} ${JSON.stringify(name)} has half a surrogate pair, which databases cannot hold.`);
+}
+
+/**
+ * The id of an entity. Names are the same in whatever case they are written; a key may have any characters, `@` among them.
+ *
+ * @throws InvalidArgumentError for a name or a key that is empty, too long, or cannot be stored, and for a name with `@`.
+ * @example entityId("Counter", "visits") === "@counter@visits"
+ */
+export function entityId(name: string, key: string): EntityId {
+  checkName(name, "entity name");
+  if (name.includes("@")) throw new InvalidArgumentError(`The entity name ${JSON.stringify(name)} has an "@", which parts it from its key.`);
+  checkName(key, "entity key");
+  const id = `@${name.toLowerCase()}@${key}`;
+  if (id.length > MAX_ID_LENGTH)
+    throw new InvalidArgumentError(`The entity id ${JSON.stringify(id)} has ${id.length} characters; ${MAX_ID_LENGTH} are allowed.`);
+  return id;
+}
+
+/** Whether an id is an entity's. */
+export function isEntityId(id: InstanceId): boolean {
+  return id.startsWith("@") && id.indexOf("@", 1) > 1;
+}
+
+/**
+ * Name and key of an entity's id; `undefined` for an id of another form. The name ends at the second `@`.
+ *
+ * @example partsOfEntityId("@counter@a@b") // { name: "counter", key: "a@b" }
+ */
+export function partsOfEntityId(id: InstanceId): { readonly name: string; readonly key: string } | undefined {
+  const at = id.indexOf("@", 1);
+  return id.startsWith("@") && at > 1 ? { name: id.slice(1, at).toLowerCase(), key: id.slice(at + 1) } : undefined;
+}
+
+/**
+ * The name that an entity's record has, and by which workers claim it. An orchestrator's never begins with `@`.
+ *
+ * @example entityRecordName("@counter@visits") === "@counter"
+ */
+export function entityRecordName(id: EntityId): string {
+  return id.slice(0, id.indexOf("@", 1));
 }
 
 /**

@@ -4,7 +4,7 @@
 // Always:  the record equals the fold of the history at each commit (H4). It stays narrow: payloads live beside it.
 
 import type { Failure } from "./failure.ts";
-import type { ExecutionId, InstanceId, InstanceKind, InstanceNumber } from "./ids.ts";
+import type { EntityId, ExecutionId, InstanceId, InstanceKind, InstanceNumber } from "./ids.ts";
 import type { Instant } from "./instant.ts";
 
 /** The statuses of an instance that has ended. */
@@ -35,7 +35,24 @@ export interface Stall {
   readonly attempts: number;
 }
 
-/** The record of an instance: narrow, written with every turn. */
+/** A critical section that an orchestration has, or has asked for. */
+export interface CriticalSection {
+  readonly id: string;
+  /** What is not let go yet, sorted. */
+  readonly lockSet: readonly EntityId[];
+  /** False while the request is on its way. */
+  readonly granted: boolean;
+}
+
+/** Who has an entity to itself. */
+export interface EntityLock {
+  readonly instanceId: InstanceId;
+  readonly executionId: ExecutionId;
+  readonly criticalSectionId: string;
+}
+
+/** The record of an instance: narrow, written with every turn. An entity's: its name is `@name`, it is RUNNING all its life, it has no history;
+ *  its id stands for its executions'. */
 export interface InstanceRecord {
   readonly number: InstanceNumber;
   readonly id: InstanceId;
@@ -66,13 +83,17 @@ export interface InstanceRecord {
   readonly lastTurnAt: Instant;
   /** Claims since the last committed turn. */
   readonly attempts: number;
-  /** Suspended, or started for later: only messages that wake always make it ready. */
+  /** Suspended, or (an entity) locked: only messages that wake always make it ready. */
   readonly held: boolean;
   /** Not claimed for its program before this (a delayed retry after an abandon or a stall). */
   readonly notBefore?: Instant;
   readonly stall?: Stall;
   /** The external events that its program waits for right now. */
   readonly awaitedEvents?: readonly string[];
+  /** An orchestration's critical sections that are not let go yet: what its end, whatever it is, releases (E4). */
+  readonly sections?: readonly CriticalSection[];
+  /** Who has this entity to itself: nothing but its calls is done meanwhile (E5). */
+  readonly lockedBy?: EntityLock;
   /** Messages that were dropped, counted over the instance's life. */
   readonly dropped: number;
 }
@@ -83,6 +104,8 @@ export interface InstancePayloads {
   readonly output?: string;
   readonly customStatus?: string;
   readonly failure?: Failure;
+  /** An entity's. Absent: for its users it does not exist. */
+  readonly state?: string;
 }
 
 /** Record and payloads together, as a reader gets them. */

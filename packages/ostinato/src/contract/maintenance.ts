@@ -27,8 +27,10 @@ export interface HubSizes {
   readonly freeBytes: number;
   /** Whether free room goes back to the disk in steps. Files of earlier versions keep it until they are restored from a backup. */
   readonly shrinks: boolean;
-  /** Instances of this hub, by status. */
+  /** Orchestrations of this hub, by status. */
   readonly instances: Readonly<Record<InstanceStatus, number>>;
+  /** Entities of this hub, those without a state among them. */
+  readonly entities: number;
   /** Messages that wait in inboxes, timers among them. Of all hubs in the file, like what follows. */
   readonly messages: number;
   /** Activities that are scheduled or run. */

@@ -28,7 +28,8 @@ export interface Outstanding {
   /** The first hundred, by task. */
   readonly activities: readonly OutstandingActivity[];
   readonly activityCount: number;
-  /** Messages that could be taken now. */
+  /** Messages whose time has come and that are not done: those that somebody was handed, and those that wait for an instance that is held back
+   *  (an entity that is locked) to be let go. */
   readonly dueMessages: number;
   /** When the first of them came, or was due. */
   readonly oldestDueAt?: Instant;

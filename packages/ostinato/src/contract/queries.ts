@@ -27,6 +27,14 @@ export interface InstanceFilter {
   readonly stalled?: boolean;
   /** Every one of these tags with this value. */
   readonly tags?: Tags;
+  /** Last written at or after. */
+  readonly updatedFrom?: Instant;
+  /** Last written before or at: the family's queries of entities include both ends. */
+  readonly updatedTo?: Instant;
+  /** Only entities that have a state; `false`: only those that have none. */
+  readonly hasState?: boolean;
+  /** Only entities that somebody has to itself. */
+  readonly locked?: boolean;
 }
 
 /** Which page of a query. */

@@ -36,6 +36,30 @@ export function recordedAs(action: Action, timestamp: Instant): HistoryEvent | u
       return { kind: "TimerCreated", eventId, timestamp, fireAt: action.fireAt };
     case "sendEvent":
       return { kind: "EventSent", eventId, timestamp, instanceId: action.instanceId, name: action.name, ...given({ input: action.input }) };
+    case "signalEntity":
+    case "callEntity": {
+      const { entityId, requestId, operation, input, scheduledAt, traceContext } = action;
+      return {
+        kind: action.kind === "callEntity" ? "EntityOperationCalled" : "EntityOperationSignaled",
+        eventId,
+        timestamp,
+        entityId,
+        requestId,
+        operation,
+        ...given({ input, scheduledAt, traceContext }),
+      };
+    }
+    case "lockEntities":
+      return {
+        kind: "EntityLockRequested",
+        eventId,
+        timestamp,
+        criticalSectionId: action.criticalSectionId,
+        lockSet: action.lockSet,
+        position: 0,
+      };
+    case "unlockEntity":
+      return { kind: "EntityUnlockSent", eventId, timestamp, criticalSectionId: action.criticalSectionId, entityId: action.entityId };
     case "cancelTimer":
       return { kind: "TimerCancelled", eventId: -1, timestamp, timerId: action.id };
     case "terminateOrchestration":

@@ -4,9 +4,10 @@
 // Always:  plain data; each can be printed, kept in a test, sent on a wire. A token is echoed, never read.
 
 import type { Action } from "./actions.ts";
-import type { HistoryEvent } from "./events.ts";
+import type { EntityOperationEvent, HistoryEvent } from "./events.ts";
 import type { Failure } from "./failure.ts";
-import type { ExecutionId, InstanceId } from "./ids.ts";
+import type { EntityId, ExecutionId, InstanceId } from "./ids.ts";
+import type { Instant } from "./instant.ts";
 import type { Stall, Tags } from "./instance.ts";
 
 /** What names one hand-out of a work item. Opaque to the worker, which echoes it. */
@@ -49,6 +50,19 @@ export interface ActivityWorkItem {
   readonly traceContext?: string;
 }
 
+/** Operations of one entity, to be done one after the other. No other batch of it is out at the same time. */
+export interface EntityWorkItem {
+  readonly kind: "entity";
+  readonly token: WorkToken;
+  readonly entityId: EntityId;
+  /** When it was handed out, by the clock of the task hub. Absent where the hub does not say it: the worker's own clock is all there is then. */
+  readonly at?: Instant;
+  /** Absent: it has none. */
+  readonly state?: string;
+  /** Never empty; in the order in which they came. */
+  readonly operations: readonly EntityOperationEvent[];
+}
+
 /** The worker must forget a kept program: its instance was taken away, changed by an operator, or is idle. */
 export interface ForgetNotice {
   readonly kind: "forget";
@@ -64,7 +78,7 @@ export interface CancelNotice {
 }
 
 /** What a backend hands a worker. */
-export type WorkItem = OrchestrationWorkItem | ActivityWorkItem | ForgetNotice | CancelNotice;
+export type WorkItem = OrchestrationWorkItem | ActivityWorkItem | EntityWorkItem | ForgetNotice | CancelNotice;
 
 /** What became of a turn. */
 export type OrchestrationOutcome =
@@ -100,3 +114,48 @@ export type ActivityOutcome =
       /** The worker has not begun it (it has no code that fits, or had no time): it does not count as a delivery. */
       readonly undone?: boolean;
     };
+
+/** What became of one operation: its result, or why it failed. Of a failed one neither the state nor any message is left (E3). */
+export type EntityOperationResult =
+  { readonly kind: "succeeded"; readonly result?: string } | { readonly kind: "failed"; readonly failure: Failure };
+
+/** What an operation sends out with the commit of its batch. */
+export type EntityAction =
+  | {
+      readonly kind: "signalEntity";
+      readonly entityId: EntityId;
+      readonly operation: string;
+      readonly input?: string;
+      readonly scheduledAt?: Instant;
+      readonly traceContext?: string;
+    }
+  | {
+      /** Nothing happens when there is an instance with this id, whatever its status. */
+      readonly kind: "startOrchestration";
+      readonly instanceId: InstanceId;
+      readonly executionId: ExecutionId;
+      readonly name: string;
+      readonly version?: string;
+      readonly input?: string;
+      readonly tags?: Tags;
+      readonly scheduledAt?: Instant;
+      /** The worker has checked the input by the orchestrator's contract. */
+      readonly validated?: boolean;
+      readonly traceContext?: string;
+    };
+
+/** What became of a batch of an entity's operations. */
+export type EntityOutcome =
+  | {
+      readonly kind: "batch";
+      readonly token: WorkToken;
+      /** In the order of the operations; fewer: the others are offered again, first. */
+      readonly results: readonly EntityOperationResult[];
+      /** Of those that succeeded, in the order in which they were asked for. */
+      readonly actions: readonly EntityAction[];
+      /** The state afterwards; absent: it has none any more. */
+      readonly state?: string;
+    }
+  /** Nothing of it counts; it is offered again, each time later. */
+  | { readonly kind: "failed"; readonly token: WorkToken; readonly failure: Failure }
+  | { readonly kind: "abandoned"; readonly token: WorkToken; readonly delayMs?: number; readonly reason?: string };

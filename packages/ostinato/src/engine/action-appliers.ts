@@ -6,10 +6,11 @@
 //          A2 message ids are made from execution, turn and action, so that writing a turn twice is writing it once. A timer's has no turn, so
 //             that it can be taken back; but under a number that does not count on (a worker of another SDK) nobody takes one back.
 //          A3 no two messages of an instance have one id, however its worker counts: no event is taken for the repetition of another one.
+//          A4 what cannot be sent is answered in its place: an address that nobody can have leaves no call waiting.
 
-import type { Action, ActionKind, CreateSubOrchestration, ScheduleTask } from "../contract/actions.ts";
+import type { Action, ActionKind, CallEntity, CreateSubOrchestration, LockEntities, ScheduleTask } from "../contract/actions.ts";
 import type { ExecutionStarted } from "../contract/events.ts";
-import type { MessageId } from "../contract/ids.ts";
+import { isEntityId, entityRecordName, type EntityId, type MessageId } from "../contract/ids.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { Message } from "../contract/messages.ts";
@@ -17,6 +18,8 @@ import { given, type Writable } from "../contract/recorded-as.ts";
 import { servedText, takes, type Served } from "../contract/served.ts";
 import { expiryMessageId, timerMessageId } from "./close-activity.ts";
 import { EPOCHS_PER_TURN, type ActivityRow } from "./commit.ts";
+import { isInSection, letGo, lockOrder, type Sections } from "./entity-locks.ts";
+import { knownEntityId, lockMessage, operationMessage } from "./entity-messages.ts";
 import { rewindMessage } from "./rewind.ts";
 import { newInstanceRecord, startMessage } from "./start.ts";
 
@@ -26,6 +29,8 @@ export interface Room {
   activitySlots: number;
   readonly orchestrators: Served;
   orchestrationSlots: number;
+  /** By the names of their records (`@name`). */
+  readonly entities: Served;
   /** Names that somebody else here has, where this worker takes any: what is scheduled under them is theirs, and not born claimed. */
   readonly leftToOthers?: { readonly activities: ReadonlySet<string>; readonly orchestrators: ReadonlySet<string> };
   /** Work for a name that is served here by nobody fails at once, instead of waiting. */
@@ -41,13 +46,15 @@ export interface Draft {
   readonly messages: Message[];
   readonly activities: ActivityRow[];
   readonly cancelled: MessageId[];
+  /** The critical sections as the actions so far leave them. */
+  sections: Sections;
   /** The highest number so far of what makes messages, from 1: our own programs go on counting. */
   counted: number;
 }
 
 /** A draft to which nothing has been added yet. */
 export function newDraft(record: InstanceRecord, at: Instant, room: Room, ending: Draft["ending"]): Draft {
-  return { record, at, room, ending, messages: [], activities: [], cancelled: [], counted: 0 };
+  return { record, at, room, ending, messages: [], activities: [], cancelled: [], sections: record.sections, counted: 0 };
 }
 
 type Appliers = { readonly [K in ActionKind]: (draft: Draft, action: Extract<Action, { kind: K }>) => void };
@@ -82,6 +89,38 @@ const appliers: Appliers = {
       needs: "program",
       event: { kind: "EventRaised", eventId: -1, timestamp: draft.at, name: action.name, ...given({ input: action.input }) },
     });
+  },
+  signalEntity(draft, action) {
+    const entity = knownEntityId(action.entityId);
+    // A signal that nobody can receive is an event to nobody: it is in the history, and that is all.
+    if (entity === undefined) return;
+    const { operation, requestId, input, scheduledAt, traceContext } = action;
+    const event = {
+      kind: "EntityOperationSignaled",
+      eventId: -1,
+      timestamp: draft.at,
+      entityId: entity,
+      requestId,
+      operation,
+      ...given({ input, scheduledAt, traceContext }),
+    } as const;
+    const lane = { fromOwner: false, needs: needsOf(draft.room, entity) };
+    draft.messages.push(operationMessage(sentMessageId(draft, action.id), event, draft.at, lane));
+  },
+  callEntity(draft, action) {
+    callEntity(draft, action);
+  },
+  lockEntities(draft, action) {
+    // Who ends now will not be there when it is granted.
+    if (draft.ending === undefined) lockEntities(draft, action);
+  },
+  unlockEntity(draft, action) {
+    const entity = knownEntityId(action.entityId);
+    if (entity === undefined) return;
+    const { record, sections, at } = draft;
+    const { message, ...left } = letGo(record, sections, action.criticalSectionId, entity, sentMessageId(draft, action.id), at);
+    draft.sections = left.sections;
+    if (message !== undefined) draft.messages.push(message);
   },
   terminateOrchestration(draft, action) {
     draft.messages.push({
@@ -176,8 +215,75 @@ function scheduleTask(draft: Draft, action: ScheduleTask): void {
   }
 }
 
+/** Who can answer what is sent to an entity. */
+function needsOf({ entities, failUnregistered }: Room, entity: EntityId): "program" | "engine" {
+  return failUnregistered && !takes(entities, entityRecordName(entity)) ? "engine" : "program";
+}
+
+function callEntity(draft: Draft, action: CallEntity): void {
+  const { record, at } = draft;
+  const { requestId, operation, input, scheduledAt, traceContext } = action;
+  const entity = knownEntityId(action.entityId);
+  if (entity === undefined) {
+    const message = `The operation '${operation}' could not be called: '${action.entityId}' is no entity's id, which is written @name@key.`;
+    draft.messages.push(
+      toSelf(draft, `${sentMessageId(draft, action.id)}:refused`, undefined, {
+        kind: "EntityOperationFailed",
+        eventId: -1,
+        timestamp: at,
+        requestId,
+        failure: { errorType: "InvalidArgumentError", message, nonRetriable: true },
+      }),
+    );
+    return;
+  }
+  const event = {
+    kind: "EntityOperationCalled",
+    eventId: -1,
+    timestamp: at,
+    entityId: entity,
+    requestId,
+    operation,
+    ...given({ input, scheduledAt, traceContext }),
+    caller: { instanceId: record.id, executionId: record.executionId },
+  } as const;
+  const lane = { fromOwner: isInSection(draft.sections, entity), needs: needsOf(draft.room, entity) };
+  draft.messages.push(operationMessage(sentMessageId(draft, action.id), event, at, lane));
+}
+
+function lockEntities(draft: Draft, action: LockEntities): void {
+  const { record, at, sections } = draft;
+  const { criticalSectionId } = action;
+  if (sections?.some(({ id }) => id === criticalSectionId)) return;
+  const lockSet = lockOrder(action.lockSet);
+  const first = lockSet[0];
+  if (first === undefined) {
+    // There is nothing to wait for.
+    const id = `${sentMessageId(draft, action.id)}:granted`;
+    draft.messages.push(toSelf(draft, id, undefined, { kind: "EntityLockGranted", eventId: -1, timestamp: at, criticalSectionId }));
+    return;
+  }
+  draft.sections = [...(sections ?? []), { id: criticalSectionId, lockSet, granted: false }];
+  draft.messages.push(
+    lockMessage(
+      {
+        kind: "EntityLockRequested",
+        eventId: -1,
+        timestamp: at,
+        criticalSectionId,
+        lockSet,
+        position: 0,
+        caller: { instanceId: record.id, executionId: record.executionId },
+      },
+      at,
+      needsOf(draft.room, first),
+    ),
+  );
+}
+
 function startChild(draft: Draft, action: CreateSubOrchestration): void {
   const { record, room } = draft;
+  if (isEntityId(action.instanceId)) return refuseChild(draft, action);
   const served = takes(room.orchestrators, action.name);
   const isTheirs = room.leftToOthers?.orchestrators.has(action.name) === true;
   const claimed = served && room.orchestrationSlots > 0 && !isTheirs && action.rewinds === undefined;
@@ -213,6 +319,20 @@ function startChild(draft: Draft, action: CreateSubOrchestration): void {
   });
 }
 
+/** An entity's address starts nothing. */
+function refuseChild(draft: Draft, { id, instanceId, name }: CreateSubOrchestration): void {
+  const message = `The sub-orchestration '${name}' (#${id}) could not be started under the id '${instanceId}', which is an entity's; choose one that does not start with "@".`;
+  draft.messages.push(
+    toSelf(draft, `${sentMessageId(draft, id)}:refused`, undefined, {
+      kind: "SubOrchestrationInstanceFailed",
+      eventId: -1,
+      timestamp: draft.at,
+      taskScheduledId: id,
+      failure: { errorType: "InvalidArgumentError", message, nonRetriable: true },
+    }),
+  );
+}
+
 function toSelf(draft: Draft, id: MessageId, visibleAt: Instant | undefined, event: Message["event"]): Message {
   const { id: to, executionId: execution } = draft.record;
   return { id, to, execution, wakes: "unless-held", needs: "program", ...(visibleAt === undefined ? {} : { visibleAt }), event };
@@ -220,7 +340,7 @@ function toSelf(draft: Draft, id: MessageId, visibleAt: Instant | undefined, eve
 
 /** What work fails with whose name nobody serves, where the hub says that it fails. */
 export function notRegistered(
-  what: "activity" | "orchestrator",
+  what: "activity" | "orchestrator" | "entity",
   name: string,
   registered: Served,
 ): {

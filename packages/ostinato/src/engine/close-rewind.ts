@@ -15,6 +15,7 @@ import type { InstanceRecord } from "../contract/instance.ts";
 import { given } from "../contract/recorded-as.ts";
 import { applyAction, newDraft, type Draft, type Room } from "./action-appliers.ts";
 import { EMPTY_COMMIT, type Commit, type Lease } from "./commit.ts";
+import { releasesOf, withSections } from "./entity-locks.ts";
 import type { OpenedTurn } from "./open-turn.ts";
 import { rewoundMessage } from "./rewind.ts";
 
@@ -26,7 +27,7 @@ export function closeRewind(lease: Lease, turn: OpenedTurn, action: RewindOrches
   if (event === undefined) throw new Error(`A worker answered a turn of ${before.id} with a rewind that nobody had asked for.`);
   const minted = action.newHistory.find((each): each is ExecutionStarted => each.kind === "ExecutionStarted")?.executionId ?? "";
   const executionId = minted === "" || minted === before.executionId ? otherwise : minted;
-  const { stall: _stall, notBefore: _notBefore, awaitedEvents: _awaited, ...rest } = before;
+  const { stall: _stall, notBefore: _notBefore, awaitedEvents: _awaited, sections, ...rest } = before;
   const record: InstanceRecord = { ...rest, executionId, generation: before.generation + 1 };
   const events = action.newHistory.map((each) => (each.kind === "ExecutionStarted" ? startOf(each, record) : each));
   const draft = newDraft(record, turn.at, room, undefined);
@@ -37,7 +38,7 @@ export function closeRewind(lease: Lease, turn: OpenedTurn, action: RewindOrches
     fences: [{ kind: "instance", number: lease.number, epoch: lease.epoch }],
     number: lease.number,
     record: {
-      ...record,
+      ...withSections(record, draft.sections),
       status: "RUNNING",
       updatedAt: turn.at,
       lastTurnAt: turn.at,
@@ -48,7 +49,7 @@ export function closeRewind(lease: Lease, turn: OpenedTurn, action: RewindOrches
     history: { mode: "replace", events },
     consumed: turn.consumed.filter((id) => !left.has(id)),
     drop: { execution: before.executionId, generation: before.generation },
-    messages: [...turn.messages, ...draft.messages, rewoundMessage(record, event)],
+    messages: [...turn.messages, ...releasesOf(before, sections, turn.at), ...draft.messages, rewoundMessage(record, event)],
     activities: draft.activities,
     // What was handed out and is left in the inbox is handed out again.
     keep: false,
@@ -91,6 +92,14 @@ function askAgain(draft: Draft, events: readonly HistoryEvent[], reason: string 
         });
         break;
       }
+      case "EntityOperationCalled": {
+        const { entityId, requestId, operation, input, scheduledAt, traceContext } = event;
+        applyAction(draft, { kind: "callEntity", id, entityId, requestId, operation, ...given({ input, scheduledAt, traceContext }) });
+        break;
+      }
+      case "EntityLockRequested":
+        applyAction(draft, { kind: "lockEntities", id, criticalSectionId: event.criticalSectionId, lockSet: event.lockSet });
+        break;
       default:
         break;
     }
@@ -99,7 +108,7 @@ function askAgain(draft: Draft, events: readonly HistoryEvent[], reason: string 
 
 /** The events that asked for something and have no answer behind them. A number may be there more than once: its last call counts. */
 function stillOpen(events: readonly HistoryEvent[]): Iterable<HistoryEvent> {
-  const open = new Map<number, HistoryEvent>();
+  const open = new Map<number | string, HistoryEvent>();
   for (const event of events) {
     switch (event.kind) {
       case "TaskScheduled":
@@ -117,6 +126,19 @@ function stillOpen(events: readonly HistoryEvent[]): Iterable<HistoryEvent> {
       case "TimerFired":
       case "TimerCancelled":
         open.delete(event.timerId);
+        break;
+      case "EntityOperationCalled":
+        open.set(event.requestId, event);
+        break;
+      case "EntityOperationCompleted":
+      case "EntityOperationFailed":
+        open.delete(event.requestId);
+        break;
+      case "EntityLockRequested":
+        open.set(event.criticalSectionId, event);
+        break;
+      case "EntityLockGranted":
+        open.delete(event.criticalSectionId);
         break;
       default:
         break;

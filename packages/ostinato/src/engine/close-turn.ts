@@ -17,6 +17,7 @@ import { given, recordedAs, type Writable } from "../contract/recorded-as.ts";
 import type { OrchestrationOutcome } from "../contract/work-items.ts";
 import { applyAction, newDraft, type Draft, type Room } from "./action-appliers.ts";
 import { closeRewind } from "./close-rewind.ts";
+import { releasesOf, sectionsGranted, withSections } from "./entity-locks.ts";
 import type { ActivityKey, Commit, Fence, Lease, PayloadChanges } from "./commit.ts";
 import { finishedRecord, startedIn, type Fold, type OpenedTurn } from "./open-turn.ts";
 import { upTo } from "./partial-turn.ts";
@@ -42,6 +43,7 @@ function closeWhole(lease: Lease, turn: OpenedTurn, outcome: TurnOutcome, room: 
   const events: HistoryEvent[] = newEvents.slice();
   const completion = completionOf(outcome);
   const draft = newDraft(turn.record, at, room, completion?.status);
+  if (draft.sections !== undefined) draft.sections = sectionsGranted(draft.sections, newEvents);
   for (const action of outcome.actions) {
     const event = recordedAs(action, at);
     if (event !== undefined) events.push(event);
@@ -49,12 +51,14 @@ function closeWhole(lease: Lease, turn: OpenedTurn, outcome: TurnOutcome, room: 
   }
   const payloads = payloadChanges(turn, outcome);
   if (completion === undefined) {
-    return assemble(lease, turn, draft, goesOn(turn.record, outcome, at, events.length), payloads, events, outcome.keptBytes !== undefined);
+    const record = withSections(goesOn(turn.record, outcome, at, events.length), draft.sections);
+    return assemble(lease, turn, draft, record, payloads, events, outcome.keptBytes !== undefined);
   }
   if (completion.status === "CONTINUED_AS_NEW") return continueAsNew(lease, turn, draft, completion, payloads, nextExecutionId);
 
   const { status, result, failure } = completion;
   events.push({ kind: "ExecutionCompleted", eventId: -1, timestamp: at, status, ...given({ result, failure }) });
+  if (draft.sections !== undefined) draft.messages.push(...releasesOf(turn.record, draft.sections, at));
   draft.messages.push(...tellParent(turn.record, status, given({ output: result, failure }), at));
   const ended = assemble(
     lease,
@@ -165,7 +169,7 @@ function continueAsNew(
   executionId: ExecutionId,
 ): Commit {
   const { record, at } = turn;
-  const { awaitedEvents: _awaited, stall: _stall, notBefore: _notBefore, version, ...rest } = record;
+  const { awaitedEvents: _awaited, stall: _stall, notBefore: _notBefore, sections: _sections, version, ...rest } = record;
   const nextVersion = completion.newVersion ?? version;
   const tags = Object.keys(completion.tags ?? {}).length > 0 ? completion.tags : record.tags;
   const lineage = nextLineage(record.lineage);
@@ -186,6 +190,7 @@ function continueAsNew(
       carriedEvents: completion.carriedEvents?.length ? completion.carriedEvents : undefined,
     }),
   };
+  if (draft.sections !== undefined) draft.messages.push(...releasesOf(record, draft.sections, at));
   draft.messages.push(startMessage(start, "program"));
   const next: InstanceRecord = {
     ...rest,

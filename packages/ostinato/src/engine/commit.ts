@@ -49,6 +49,7 @@ export interface PayloadChanges {
   readonly output?: string | null;
   readonly customStatus?: string | null;
   readonly failure?: Failure | null;
+  readonly state?: string | null;
 }
 
 /** The most important value of the house: all that one decision writes. */
@@ -70,8 +71,9 @@ export interface Commit {
   readonly cancelled: readonly MessageId[];
   /** `execution`: what is addressed to this execution goes, its activities too. `everything`: the address itself goes, with all that hangs on it;
    *  a record beside it (number 0) is another instance of the same id, under an address of its own. Refused as by a fence while a message lies
-   *  there that wakes always and needs a program: the start of a next attempt, which somebody waits for (S1). */
-  readonly drop?: { readonly execution: ExecutionId; readonly generation: number } | "everything";
+   *  there that wakes always and needs a program: the start of a next attempt, which somebody waits for (S1).
+   *  `if-idle` (an entity): as `everything`, refused as by a fence while any message lies there, due or not (E6). */
+  readonly drop?: { readonly execution: ExecutionId; readonly generation: number } | "everything" | "if-idle";
   readonly messages: readonly Message[];
   readonly activities: readonly ActivityRow[];
   /** The lease stays with (or, for a new address, goes to) the process that commits; false gives it back. Concerns the instance of the `instance`

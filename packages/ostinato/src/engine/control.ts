@@ -5,7 +5,8 @@
 // Tells:   a Commit, or why not.
 // Always:  K1 what only adds a message touches no record and disturbs nobody; what changes the record raises the epoch, so that a turn in
 //             flight is refused (C1).
-//          K2 a finished instance is never changed here, only purged. (It gives way to a start or a restart, and a failed one is rewound:
+//          K2 an entity is none of this: it is signalled and called, and only taken up again when it was set aside.
+//          K3 a finished instance is never changed here, only purged. (It gives way to a start or a restart, and a failed one is rewound:
 //             start.ts, rewind.ts.)
 
 import type { HistoryEvent } from "../contract/events.ts";
@@ -23,6 +24,7 @@ export function decideRaise(
 ): Commit | Refusal {
   if (current === undefined) return notFound();
   const { record } = current;
+  if (record.kind === "entity") return refusedForEntity(record.id, "sent external events");
   if (isTerminal(record.status))
     return {
       refused: "finished",
@@ -50,6 +52,7 @@ export function decideTerminate(
 ): Commit | Refusal {
   if (current === undefined) return notFound();
   const { record } = current;
+  if (record.kind === "entity") return refusedForEntity(record.id, "terminated");
   // A finished parent still passes a recursive terminate on to children that run.
   if (isTerminal(record.status) && !request.recursive)
     return { refused: "finished", message: `The instance '${record.id}' has ended already (${record.status}).` };
@@ -77,6 +80,7 @@ export function decideTerminate(
 export function decideSuspend(reason: string | undefined, current: StoredInstance | undefined, at: Instant): Commit | Refusal {
   if (current === undefined) return notFound();
   const { record } = current;
+  if (record.kind === "entity") return refusedForEntity(record.id, "suspended");
   if (isTerminal(record.status))
     return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}) and cannot be suspended.` };
   if (record.status === "SUSPENDED") return { refused: "no-change", message: `The instance '${record.id}' is suspended already.` };
@@ -92,6 +96,8 @@ export function decideSuspend(reason: string | undefined, current: StoredInstanc
 export function decideResume(reason: string | undefined, current: StoredInstance | undefined, at: Instant): Commit | Refusal {
   if (current === undefined) return notFound();
   const { record } = current;
+  // What is not done of it is tried again.
+  if (record.kind === "entity") return decideStall(undefined, current);
   if (isTerminal(record.status))
     return { refused: "finished", message: `The instance '${record.id}' has ended (${record.status}) and cannot be resumed.` };
   if (record.status !== "SUSPENDED") return { refused: "no-change", message: `The instance '${record.id}' is not suspended.` };
@@ -114,6 +120,7 @@ export function decideResume(reason: string | undefined, current: StoredInstance
 export function decidePurge(current: StoredInstance | undefined): Commit | Refusal {
   if (current === undefined) return notFound();
   const { record } = current;
+  if (record.kind === "entity") return refusedForEntity(record.id, "purged");
   if (!isTerminal(record.status)) {
     return {
       refused: "not-finished",
@@ -159,6 +166,14 @@ function changed(record: InstanceRecord, change: Pick<InstanceRecord, "status" |
       ...(begun ? { turn: record.turn + 1, historyLength: record.historyLength + 1 } : {}),
     },
     ...(begun ? { history: { mode: "append" as const, events: [event] } } : {}),
+  };
+}
+
+/** What is asked of an orchestration has no meaning for an entity. */
+export function refusedForEntity(id: string, what: string): Refusal {
+  return {
+    refused: "not-finished",
+    message: `'${id}' is an entity and cannot be ${what}. Entities are signalled and called; their operation 'delete' clears the state, and cleanEntityStorage takes away what is empty.`,
   };
 }
 

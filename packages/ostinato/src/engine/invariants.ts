@@ -8,9 +8,9 @@
 //          V2 only the commit itself is looked at: what stands in the store is the fences' affair.
 
 import type { HistoryEvent } from "../contract/events.ts";
-import type { MessageId } from "../contract/ids.ts";
+import { entityRecordName, isEntityId, type MessageId } from "../contract/ids.ts";
 import { isTerminal, type InstanceRecord } from "../contract/instance.ts";
-import type { Message } from "../contract/messages.ts";
+import type { Message, NewInstance } from "../contract/messages.ts";
 import { EPOCHS_PER_TURN, type ActivityKey, type ActivityRow, type Claim, type Commit, type Fence } from "./commit.ts";
 
 /** The sentence of the first rule that a commit breaks; `undefined` when all hold. */
@@ -106,7 +106,10 @@ function brokenMessages(commit: Commit): string | undefined {
     if (creates !== undefined) {
       const made = creates.record;
       const start = event.kind === "ExecutionRewound" ? event.start : event;
-      if (start?.kind !== "ExecutionStarted" || made.id !== message.to || made.executionId !== start.executionId)
+      if (made.kind === "entity") {
+        const broken = brokenNewEntity(message, creates);
+        if (broken !== undefined) return broken;
+      } else if (start?.kind !== "ExecutionStarted" || made.id !== message.to || made.executionId !== start.executionId)
         return `The message ${message.id} makes an instance that it does not start.`;
       if (made.number !== 0 || made.epoch !== Number(creates.claimed) || made.attempts !== Number(creates.claimed)) {
         return `The message ${message.id} makes an instance with an address, an epoch or claims of its own.`;
@@ -124,6 +127,17 @@ function brokenMessages(commit: Commit): string | undefined {
     messages.map((message) => `${message.id} to ${message.to}`),
     "sends the message",
   );
+}
+
+/** What makes an entity is something for it, and makes it as it is before it has done anything. */
+function brokenNewEntity({ id, to, event }: Message, { record, payloads, claimed }: NewInstance): string | undefined {
+  const { kind } = event;
+  if (kind !== "EntityOperationSignaled" && kind !== "EntityOperationCalled" && kind !== "EntityLockRequested")
+    return `The message ${id} makes an entity and is none for it (${kind}).`;
+  if (record.id !== to || !isEntityId(to)) return `The message ${id} to ${to} makes the entity ${record.id}.`;
+  if (claimed || payloads.state !== undefined || record.turn !== 0)
+    return `The message ${id} makes an entity that has done something already.`;
+  return brokenEntity(record);
 }
 
 /** A timer or a completion of its own. (The answer to a child's start may come back to the sender too: that is for its next turn to drop.) */
@@ -170,8 +184,8 @@ function brokenWithoutRecord(commit: Commit): string | undefined {
   const { history, payloads, drop } = commit;
   if (history !== undefined) return "H4 a commit writes history and leaves the record as it was.";
   if (payloads !== undefined) return "H4 a commit writes payloads and leaves the record as it was.";
-  if (drop === "everything" && (commit.messages.length > 0 || commit.keep)) return "C5 a purge leaves something behind.";
-  if (drop !== undefined && drop !== "everything") return "H4 a commit drops an execution and leaves the record as it was.";
+  if (typeof drop === "string" && (commit.messages.length > 0 || commit.keep)) return "C5 a purge leaves something behind.";
+  if (typeof drop === "object") return "H4 a commit drops an execution and leaves the record as it was.";
   return undefined;
 }
 
@@ -179,12 +193,15 @@ function brokenRecord(commit: Commit, record: InstanceRecord): string | undefine
   const { fences, history, drop } = commit;
   const first = fences[0];
   if (first === undefined || first.kind === "activity") return `L1 the record of ${record.id} is written without a fence on its instance.`;
+  if (drop === "if-idle") return `E6 ${record.id} is cleaned up and written at once.`;
   if (drop === "everything") return brokenReplacement(commit, record);
   if (record.number !== commit.number)
     return `A commit about the address ${commit.number} writes the record of the address ${record.number}.`;
   if (first.kind === "absent" && first.id !== record.id) return `A commit that makes ${first.id} writes the record of ${record.id}.`;
   if (first.kind === "instance" && record.epoch < first.epoch)
     return `G2 the epoch of ${record.id} would go back from ${first.epoch} to ${record.epoch}.`;
+  if (record.kind === "entity") return brokenStatus(record) ?? brokenEntityCommit(commit, record);
+  if (commit.payloads?.state !== undefined) return `${record.id} is no entity and is given a state.`;
   const broken = brokenStatus(record) ?? (history === undefined ? undefined : brokenEvents(commit, record, history));
   if (broken !== undefined) return broken;
 
@@ -214,11 +231,34 @@ function brokenReplacement(commit: Commit, record: InstanceRecord): string | und
   return brokenStatus(record);
 }
 
+/** An entity has no history and no activities, and goes on for ever. */
+function brokenEntityCommit({ history, activities, finished, drop }: Commit, { id }: InstanceRecord): string | undefined {
+  if (history !== undefined) return `H4 the entity ${id} is given a history.`;
+  if (activities.length > 0 || finished.length > 0) return `The entity ${id} has activities.`;
+  if (drop !== undefined) return `E6 the entity ${id} drops what an execution would.`;
+  return undefined;
+}
+
+function brokenEntity(record: InstanceRecord): string | undefined {
+  const { id, lockedBy } = record;
+  if (!isEntityId(id) || record.name !== entityRecordName(id) || record.executionId !== id || record.lineage !== id)
+    return `The entity ${id} has the record of something else.`;
+  if (record.status !== "RUNNING" || record.historyLength !== 0 || record.generation !== 1)
+    return `H4 the entity ${id} is ${record.status}, with ${record.historyLength} events of execution ${record.generation}.`;
+  if (record.held !== (lockedBy !== undefined))
+    return `E5 the entity ${id} is ${lockedBy === undefined ? "held and not locked" : "locked and not held"}.`;
+  if (record.sections !== undefined) return `The entity ${id} has critical sections.`;
+  return undefined;
+}
+
 function brokenStatus(record: InstanceRecord): string | undefined {
+  if (record.kind === "entity") return brokenEntity(record);
+  if (record.lockedBy !== undefined) return `The orchestration ${record.id} is locked, as entities are.`;
   if (record.held !== (record.status === "SUSPENDED"))
     return `The record of ${record.id} is ${record.status} and ${record.held ? "held" : "not held"}.`;
   if (!isTerminal(record.status)) return undefined;
   if (record.completedAt === undefined) return `H4 ${record.id} is ${record.status} and has no time of completion.`;
+  if (record.sections !== undefined) return `E4 ${record.id} is ${record.status} and still has critical sections.`;
   if (record.stall !== undefined || record.notBefore !== undefined || record.awaitedEvents !== undefined)
     return `H4 ${record.id} is ${record.status} and still waits for something.`;
   return undefined;

@@ -444,7 +444,9 @@ async function happen(happenings: readonly Happening[], late: number) {
   let turns = 0;
   if (late === 0) await arrive();
   for (let round = 0; round < 60; round++) {
-    const claims = (await store.claim({ instances: 10, orchestrators: ["o"], activityCount: 0, activities: [] })).instances;
+    const claims = (
+      await store.claim({ instances: 10, orchestrators: ["o"], entityCount: 0, entities: [], activityCount: 0, activities: [] })
+    ).instances;
     if (claims.length === 0 && turns >= late) break;
     for (const claim of claims) {
       let instance = held(claim.record, claim.messages);
@@ -472,9 +474,11 @@ async function happen(happenings: readonly Happening[], late: number) {
       }
     }
   }
-  const left = await store.claim({ instances: 10, orchestrators: ["o"], activityCount: 0, activities: [] });
+  const left = await store.claim({ instances: 10, orchestrators: ["o"], entityCount: 0, entities: [], activityCount: 0, activities: [] });
   const after = (await store.read("i"))?.record;
-  const parents = (await store.claim({ instances: 10, orchestrators: ["parent"], activityCount: 0, activities: [] })).instances;
+  const parents = (
+    await store.claim({ instances: 10, orchestrators: ["parent"], entityCount: 0, entities: [], activityCount: 0, activities: [] })
+  ).instances;
   const toldTo = (id: string): number =>
     parents.find((claim) => claim.id === id)?.messages.filter((message) => message.event.kind.startsWith("SubOrchestration")).length ?? 0;
   return { after, ends, left: left.instances.length, received, raisedEvents, starts, terminates, told: toldTo("p"), refused: toldTo("q") };

@@ -17,6 +17,7 @@ import { byDelivery, type InboxMessage, type Message } from "../contract/message
 import { given } from "../contract/recorded-as.ts";
 import { expiryMessageId } from "./close-activity.ts";
 import { EMPTY_COMMIT, type ActivityClaim, type ActivityKey, type Commit, type Lease } from "./commit.ts";
+import { releasesOf } from "./entity-locks.ts";
 import { asStart, isChildRewind, rewindChild } from "./rewind.ts";
 import { heldStartMessageId, newInstanceRecord, startMessageIds } from "./start.ts";
 import { tellParent } from "./tell-parent.ts";
@@ -196,6 +197,9 @@ function sortInbox(held: HeldInstance, messages: readonly InboxMessage[]): Sorte
     if (event.kind === "ExecutionStarted") {
       if (started === undefined && (isOwnStart(record, event) || replaces(record, event)))
         started = message as InboxMessage & { event: ExecutionStarted };
+      else if (event.parent === undefined && event.executionId !== record.executionId)
+        // An entity's start of an id that is taken: nobody waits for an answer.
+        dropped.push(message);
       else
         refusals.push({ message, answer: event.executionId === record.executionId ? undefined : startRefused(record, event, message.id) });
     } else if (finished || (message.execution !== undefined && message.execution !== record.executionId)) {
@@ -495,7 +499,7 @@ function closing(
     consumed: turn.consumed,
     cancelled: turn.cancelled,
     drop: { execution: record.executionId, generation: record.generation },
-    messages: [...messages, ...turn.messages, ...tellParent(record, status, end, at)],
+    messages: [...messages, ...turn.messages, ...releasesOf(record, record.sections, at), ...tellParent(record, status, end, at)],
     keep: false,
   };
 }
@@ -512,7 +516,7 @@ export function finishedRecord(
   at: Instant,
   newEvents: number,
 ): InstanceRecord {
-  const { stall: _stall, notBefore: _notBefore, awaitedEvents: _awaited, ...rest } = record;
+  const { stall: _stall, notBefore: _notBefore, awaitedEvents: _awaited, sections: _sections, ...rest } = record;
   return {
     ...rest,
     status,

@@ -16,6 +16,7 @@ import type { Instant } from "../contract/instant.ts";
 import type { InboxMessage, Message } from "../contract/messages.ts";
 import { given } from "../contract/recorded-as.ts";
 import { EMPTY_COMMIT, type Commit, type Lease, type Refusal } from "./commit.ts";
+import { refusedForEntity } from "./control.ts";
 import { answered, tellParent } from "./tell-parent.ts";
 
 /** Decides a client's rewind. */
@@ -26,6 +27,7 @@ export function decideRewind(
 ): Commit | Refusal {
   if (current === undefined) return { refused: "not-found", message: "There is no such instance." };
   const { record } = current;
+  if (record.kind === "entity") return refusedForEntity(record.id, "rewound");
   if (record.executionId === request.executionId) return { refused: "same-request", message: "This very rewind was accepted before." };
   if (record.status !== "FAILED") {
     return {

@@ -9,7 +9,7 @@
 //             meant for the old one finds it (C7).
 
 import type { ExecutionStarted } from "../contract/events.ts";
-import type { ExecutionId, MessageId } from "../contract/ids.ts";
+import { isEntityId, type ExecutionId, type MessageId } from "../contract/ids.ts";
 import { isTerminal, type InstanceRecord, type StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { Message } from "../contract/messages.ts";
@@ -18,6 +18,8 @@ import { comesFrom } from "../contract/lineage.ts";
 import { given } from "../contract/recorded-as.ts";
 import { refusesStart } from "../contract/reuse.ts";
 import { EMPTY_COMMIT, type Commit, type Refusal } from "./commit.ts";
+import { refusedForEntity } from "./control.ts";
+import { releasesOf } from "./entity-locks.ts";
 import { tellParent } from "./tell-parent.ts";
 
 /** How a start is to be written. */
@@ -35,6 +37,8 @@ export function decideStart(
   current: StoredInstance | undefined,
   at: Instant,
 ): Commit | Refusal {
+  const { instanceId } = request;
+  if (isEntityId(instanceId)) return refusedForEntity(instanceId, "started as an orchestration");
   if (current !== undefined) {
     const { record } = current;
     if (comesFrom(record.lineage, request.executionId)) return { refused: "same-request", message: "This very start was accepted before." };
@@ -58,6 +62,7 @@ export function decideRestart(
 ): Commit | Refusal {
   if (current === undefined) return { refused: "not-found", message: "There is no such instance." };
   const { record } = current;
+  if (record.kind === "entity") return refusedForEntity(record.id, "restarted");
   if (comesFrom(record.lineage, request.executionId)) return { refused: "same-request", message: "This very restart was accepted before." };
   if (!isTerminal(record.status)) {
     return {
@@ -121,7 +126,9 @@ function started(request: StartRequest, placement: StartPlacement, replaced: Ins
     ...(request.input === undefined ? {} : { payloads: { input: request.input } }),
     messages: [
       startMessage(event, placement.needs),
-      ...(replaced === undefined || isTerminal(replaced.status) ? [] : tellParent(replaced, "TERMINATED", {}, at)),
+      ...(replaced === undefined || isTerminal(replaced.status)
+        ? []
+        : [...releasesOf(replaced, replaced.sections, at), ...tellParent(replaced, "TERMINATED", {}, at)]),
     ],
     keep: claimed,
   };

@@ -25,6 +25,10 @@ export interface ClaimRequest {
   readonly instances: number;
   /** The orchestrators it can run. Instances that need only the engine are claimed whatever their name. */
   readonly orchestrators: WantedNames;
+  /** At most this many free entities, leased now. */
+  readonly entityCount: number;
+  /** The names of their records (`@name`). Of any: those that begin with `@`, which no orchestrator's does. */
+  readonly entities: WantedNames;
   readonly activityCount: number;
   readonly activities: WantedNames;
 }

@@ -4,8 +4,8 @@ import { done, finished, fired, pending, running, start } from "../../test/engin
 import type { HistoryEvent } from "../contract/events.ts";
 import { waitingFor, type ServedNames } from "./waiting.ts";
 
-const NOBODY: ServedNames = { orchestrators: new Set(), activities: new Set() };
-const SERVED: ServedNames = { orchestrators: new Set(["o"]), activities: new Set(["a"]) };
+const NOBODY: ServedNames = { orchestrators: new Set(), activities: new Set(), entities: new Set() };
+const SERVED: ServedNames = { orchestrators: new Set(["o"]), activities: new Set(["a"]), entities: new Set(["@counter"]) };
 const scheduled = (eventId: number, name = "a"): HistoryEvent => ({
   kind: "TaskScheduled",
   eventId,
@@ -82,4 +82,35 @@ test("a long list is cut, and says how much", () => {
     SERVED,
   );
   assert.deepEqual([lines.length, lines.at(-2), lines.at(-1)], [21, "activity 'a' (#20)", "and 5 more"]);
+});
+
+test("L9 a call of an entity and a lock are waited for by name, until they are answered", () => {
+  const callOf = (eventId: number, entityId: string): HistoryEvent => ({
+    kind: "EntityOperationCalled",
+    eventId,
+    timestamp: 1,
+    entityId,
+    requestId: `r${eventId}`,
+    operation: "add",
+  });
+  const history: HistoryEvent[] = [
+    callOf(2, "@counter@done"),
+    { kind: "EntityOperationCompleted", eventId: -1, timestamp: 1, requestId: "r2" },
+    callOf(3, "@counter@visits"),
+    callOf(5, "@other@x"),
+    { kind: "EntityLockRequested", eventId: 4, timestamp: 1, criticalSectionId: "s", lockSet: ["@a", "@b"], position: 0 },
+  ];
+  assert.deepEqual(waitingFor(running(), history, SERVED), [
+    "entity 'counter' operation 'add' (#3, @counter@visits)",
+    "entity 'other' operation 'add' (#5, @other@x), and a worker that has it",
+    "the lock of @a, @b (#4)",
+  ]);
+  const granted: HistoryEvent = { kind: "EntityLockGranted", eventId: -1, timestamp: 1, criticalSectionId: "s" };
+  assert.equal(waitingFor(running(), [...history, granted], SERVED).length, 2);
+});
+
+test("an entity tells who has it to itself, and that nobody serves it", () => {
+  const lockedBy = { instanceId: "i", executionId: "x", criticalSectionId: "s" };
+  const record = running({ id: "@other@x", kind: "entity", name: "@other", historyLength: 0, held: true, lockedBy });
+  assert.deepEqual(waitingFor(record, [], SERVED), ["'i' to let it go (critical section s)", "a worker that has entity 'other'"]);
 });

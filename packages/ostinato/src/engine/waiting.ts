@@ -3,7 +3,8 @@
 // Is told: the record, the history of its current execution, and which names are served here.
 // Always:  pure; says no more than is committed (O1). No payload is shown.
 
-import type { HistoryEvent } from "../contract/events.ts";
+import type { EntityOperationCalled, HistoryEvent } from "../contract/events.ts";
+import { entityRecordName, partsOfEntityId } from "../contract/ids.ts";
 import { isTerminal, type InstanceRecord } from "../contract/instance.ts";
 import { servedText, takes, type Served } from "../contract/served.ts";
 
@@ -11,6 +12,8 @@ import { servedText, takes, type Served } from "../contract/served.ts";
 export interface ServedNames {
   readonly orchestrators: Served;
   readonly activities: Served;
+  /** By the names of their records (`@name`). */
+  readonly entities: Served;
 }
 
 const MOST_LINES = 20;
@@ -22,6 +25,7 @@ export function waitingFor(record: InstanceRecord, history: readonly HistoryEven
   if (record.status === "SUSPENDED") lines.push("to be resumed (it is suspended)");
   if (record.stall !== undefined)
     lines.push(`${record.stall.kind === "set-aside" ? "an operator" : "fitting code"}: ${record.stall.reason}`);
+  if (record.kind === "entity") return [...lines, ...entityWaits(record, served)];
   if (record.historyLength === 0) {
     if (record.scheduledAt !== undefined && record.startedAt === undefined)
       lines.push(`its scheduled start at ${isoTime(record.scheduledAt)}`);
@@ -33,8 +37,14 @@ export function waitingFor(record: InstanceRecord, history: readonly HistoryEven
   return lines.length <= MOST_LINES ? lines : [...lines.slice(0, MOST_LINES), `and ${lines.length - MOST_LINES} more`];
 }
 
+/** An entity waits for nothing of its own; what is sent to it may wait for these. */
+function entityWaits({ name, lockedBy }: InstanceRecord, { entities }: ServedNames): readonly string[] {
+  const lines = lockedBy === undefined ? [] : [`'${lockedBy.instanceId}' to let it go (critical section ${lockedBy.criticalSectionId})`];
+  return takes(entities, name) ? lines : [...lines, `a worker that has entity '${name.slice(1)}'`];
+}
+
 function openTasks(history: readonly HistoryEvent[], served: ServedNames): Iterable<string> {
-  const open = new Map<number, string>();
+  const open = new Map<number | string, string>();
   for (const event of history) {
     switch (event.kind) {
       case "TaskScheduled":
@@ -59,6 +69,19 @@ function openTasks(history: readonly HistoryEvent[], served: ServedNames): Itera
       case "SubOrchestrationInstanceFailed":
         open.delete(event.taskScheduledId);
         break;
+      case "EntityOperationCalled":
+        open.set(event.requestId, entityLine(event, served));
+        break;
+      case "EntityOperationCompleted":
+      case "EntityOperationFailed":
+        open.delete(event.requestId);
+        break;
+      case "EntityLockRequested":
+        open.set(event.criticalSectionId, `the lock of ${event.lockSet.join(", ")} (#${event.eventId})`);
+        break;
+      case "EntityLockGranted":
+        open.delete(event.criticalSectionId);
+        break;
       case "TimerFired":
       case "TimerCancelled":
         open.delete(event.timerId);
@@ -68,6 +91,13 @@ function openTasks(history: readonly HistoryEvent[], served: ServedNames): Itera
     }
   }
   return open.values();
+}
+
+function entityLine({ entityId, operation, eventId }: EntityOperationCalled, { entities }: ServedNames): string {
+  const name = partsOfEntityId(entityId)?.name ?? entityId;
+  const line = `entity '${name}' operation '${operation}' (#${eventId}, ${entityId})`;
+  if (takes(entities, entityRecordName(entityId)) || servedText(entities) === "none") return line;
+  return `${line}, and a worker that has it`;
 }
 
 function unserved(names: Served, name: string, what: "orchestrator" | "activity", id?: number): string | undefined {

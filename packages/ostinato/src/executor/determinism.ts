@@ -3,12 +3,12 @@
 // Owns:    ids made from what is recorded; the comparison of what the program asks for with what its history says; the words for a difference.
 // Is told: recorded events and actions; for the words, the calls of a run that noted their places.
 // Tells:   ids; a Difference, and its words: the event, the call made now, and the places of that call and the last that agreed.
-// Always:  N1 kind, name and target are compared, payloads never.
+// Always:  N1 kind, name and target are compared, payloads and ids of requests never.
 //          N2 an id depends on what is recorded and on nothing else; ids of children do not disturb the program's own.
 
 import type { Action } from "../contract/actions.ts";
 import type { HistoryEvent } from "../contract/events.ts";
-import type { ExecutionId, InstanceId } from "../contract/ids.ts";
+import type { EntityId, ExecutionId, InstanceId } from "../contract/ids.ts";
 import type { Instant } from "../contract/instant.ts";
 import { given, recordedAs } from "../contract/recorded-as.ts";
 
@@ -29,6 +29,16 @@ export function newGuid(instanceId: InstanceId, clock: Instant, counter: number)
 /** The first execution id of a child: the same whenever the same call of the same execution is made again. */
 export function childExecutionId(executionId: ExecutionId, actionId: number): ExecutionId {
   return uuidOf(`${executionId}:child:${actionId}`);
+}
+
+/** The id of what is asked of an entity under an action. */
+export function requestId(executionId: ExecutionId, actionId: number): string {
+  return uuidOf(`${executionId}:entity:${actionId}`);
+}
+
+/** The id of the critical section that is asked for under an action. */
+export function sectionId(executionId: ExecutionId, actionId: number): string {
+  return uuidOf(`${executionId}:section:${actionId}`);
 }
 
 function uuidOf(name: string): string {
@@ -105,6 +115,17 @@ export function agrees(recorded: HistoryEvent, action: Action): boolean {
       const then = recorded as typeof now;
       return now.name === then.name && now.instanceId === then.instanceId;
     }
+    case "EntityOperationCalled":
+    case "EntityOperationSignaled": {
+      const then = recorded as typeof now;
+      return now.operation === then.operation && now.entityId === then.entityId;
+    }
+    case "EntityLockRequested": {
+      const { lockSet } = recorded as typeof now;
+      return now.lockSet.length === lockSet.length && now.lockSet.every((id, place) => id === lockSet[place]);
+    }
+    case "EntityUnlockSent":
+      return now.entityId === (recorded as typeof now).entityId;
     default:
       return true;
   }
@@ -124,6 +145,8 @@ export function newTrace(): Trace {
 }
 
 const OUR_FILES = import.meta.url.slice(0, import.meta.url.lastIndexOf("/") + 1).replace("file://", "");
+/** The functions of an entity as its program sees it are made there. */
+const PROXIES = OUR_FILES.replace(/[^/]+\/$/, "authoring/entity-proxy.");
 
 /** Notes from where the program asks for an action. */
 export function notePlace(trace: Trace, action: Action): void {
@@ -135,7 +158,7 @@ export function notePlace(trace: Trace, action: Action): void {
 /** Where in the program the call stands that is being answered right now: the innermost line of the stack that is not this room's. */
 export function placeOfCall(): string | undefined {
   const lines = (new Error().stack ?? "").split("\n").slice(1);
-  const line = lines.find((each) => !each.includes(OUR_FILES) || each.includes(".test."));
+  const line = lines.find((each) => (!each.includes(OUR_FILES) && !each.includes(PROXIES)) || each.includes(".test."));
   if (line === undefined || line.includes("node:internal")) return undefined;
   const frame = line.trim().replace(/^at (?:async )?/, "");
   // A body without a name of its own goes by that of the field we call it by, which says nothing to its author.
@@ -193,8 +216,15 @@ function placeText(place: string | undefined): string {
 }
 
 function eventText(event: HistoryEvent): string {
-  const what = "name" in event ? ` '${event.name}'` : "";
-  const target = event.kind === "EventSent" || event.kind === "SubOrchestrationInstanceCreated" ? ` (instance '${event.instanceId}')` : "";
+  const what = "name" in event ? ` '${event.name}'` : "operation" in event ? ` '${event.operation}'` : "";
+  const target =
+    event.kind === "EventSent" || event.kind === "SubOrchestrationInstanceCreated"
+      ? ` (instance '${event.instanceId}')`
+      : "entityId" in event
+        ? ` (entity '${event.entityId}')`
+        : event.kind === "EntityLockRequested"
+          ? ` (entities ${entitiesText(event.lockSet)})`
+          : "";
   return `${event.kind}${what}${target}${event.eventId >= 0 ? ` with id ${event.eventId}` : ""}`;
 }
 
@@ -210,6 +240,14 @@ function actionText(action: Action): string {
       return `the end of the timer with id ${action.id}`;
     case "sendEvent":
       return `the event '${action.name}' to instance '${action.instanceId}' with id ${action.id}`;
+    case "signalEntity":
+      return `the signal '${action.operation}' to entity '${action.entityId}' with id ${action.id}`;
+    case "callEntity":
+      return `the call of operation '${action.operation}' of entity '${action.entityId}' with id ${action.id}`;
+    case "lockEntities":
+      return `the critical section of ${entitiesText(action.lockSet)} with id ${action.id}`;
+    case "unlockEntity":
+      return `the release of entity '${action.entityId}' with id ${action.id}`;
     case "terminateOrchestration":
       return `the end of instance '${action.instanceId}' with id ${action.id}`;
     case "rewindOrchestration":
@@ -217,4 +255,8 @@ function actionText(action: Action): string {
     case "completeOrchestration":
       return "its end";
   }
+}
+
+function entitiesText(ids: readonly EntityId[]): string {
+  return ids.map((id) => `'${id}'`).join(", ");
 }

@@ -2,9 +2,11 @@
 //
 // Owns:    the exhaustive table event kind → its effect.
 // Always:  E1 an event settles at most one task; what nobody waits for (unknown ids, a second start, a second completion) changes nothing.
-//          E2 while suspended everything that would move the program is held back in its order; what is recorded is still compared.
+//          E2 while suspended, or until a rewound program has its section back, everything that would move the program is held back in its order;
+//             what is recorded is still compared.
 
 import type { EventKind, HistoryEvent } from "../contract/events.ts";
+import { regains } from "./critical-sections.ts";
 import { attemptFailed } from "./retries.ts";
 import type { Turn } from "./turn.ts";
 
@@ -19,6 +21,9 @@ const MOVES: ReadonlySet<EventKind> = new Set<EventKind>([
   "SubOrchestrationInstanceCompleted",
   "SubOrchestrationInstanceFailed",
   "EventRaised",
+  "EntityOperationCompleted",
+  "EntityOperationFailed",
+  "EntityLockGranted",
 ]);
 
 const handlers: Handlers = {
@@ -60,6 +65,10 @@ const handlers: Handlers = {
   TimerCreated: recorded,
   SubOrchestrationInstanceCreated: recorded,
   EventSent: recorded,
+  EntityOperationSignaled: recorded,
+  EntityOperationCalled: recorded,
+  EntityLockRequested: recorded,
+  EntityUnlockSent: recorded,
   TaskCompleted(turn, event) {
     const open = turn.open.get(event.taskScheduledId);
     if (open?.kind !== "activity") return;
@@ -96,6 +105,15 @@ const handlers: Handlers = {
   EventRaised(turn, event) {
     turn.raise(event);
   },
+  EntityOperationCompleted(turn, event) {
+    turn.entities?.completed(event);
+  },
+  EntityOperationFailed(turn, event) {
+    turn.entities?.failed(event);
+  },
+  EntityLockGranted(turn, event) {
+    turn.entities?.granted(event);
+  },
 };
 
 function recorded(turn: Turn, event: HistoryEvent): void {
@@ -104,12 +122,28 @@ function recorded(turn: Turn, event: HistoryEvent): void {
 
 /** Lets an event have its effect, or holds it back while the execution is suspended. */
 export function handle(turn: Turn, event: HistoryEvent): void {
-  if (turn.suspended && !turn.over && MOVES.has(event.kind)) {
+  if ((turn.suspended || turn.entities !== undefined) && !turn.over && MOVES.has(event.kind) && isHeldBack(turn, event)) {
     turn.held.push(event);
     return;
   }
   (handlers[event.kind] as (turn: Turn, event: HistoryEvent) => void)(turn, event);
 }
+
+function isHeldBack(turn: Turn, event: HistoryEvent): boolean {
+  if (turn.suspended) return true;
+  const section = turn.entities?.section;
+  return section?.state === "regaining" && !regains(section, event);
+}
+
+/** Takes what may be delivered of what is held back, when it is not suspended: all of it, or nothing but the grant that a rewound program waits for. */
+export function takeHeld(turn: Turn): readonly HistoryEvent[] {
+  const section = turn.entities?.section;
+  if (section?.state !== "regaining") return turn.held.splice(0);
+  const grant = turn.held.findIndex((event) => regains(section, event));
+  return grant < 0 ? NOTHING : turn.held.splice(grant, 1);
+}
+
+const NOTHING: readonly HistoryEvent[] = [];
 
 /** The bytes of payload that an event brings. */
 export function payloadOf(event: HistoryEvent): number {

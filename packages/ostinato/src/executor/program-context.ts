@@ -12,7 +12,8 @@ import type { Tags } from "../contract/instance.ts";
 import { type Duration, durationMs, type Instant, LATEST_INSTANT } from "../contract/instant.ts";
 import { compareVersions } from "../contract/versions.ts";
 import { type ProgramLogger, readDeclaredError } from "../authoring/activity-context.ts";
-import { nameOfFunction } from "../authoring/define.ts";
+import { checkOrchestratorName, nameOfFunction } from "../authoring/define.ts";
+import { entityTarget } from "../authoring/entity-proxy.ts";
 import type {
   CallOptions,
   ContinueAsNewOptions,
@@ -26,7 +27,9 @@ import { type CallTimeout, checkRetry, type RetryHandler, type RetryPolicy } fro
 import { encodeWith, type Schema } from "../authoring/schema.ts";
 import type { EventTask, First, Task, TaskResults, TimerTask, Winner } from "../authoring/task.ts";
 import { runBody } from "./bodies.ts";
+import { runInSection } from "./critical-sections.ts";
 import { newGuid, placeOfCall } from "./determinism.ts";
+import { Entities, entityOf } from "./entities.ts";
 import { schedule } from "./retries.ts";
 import { complete, DurableTask, fail, first, firstWithAll, follow, whenAll, whenAny } from "./tasks.ts";
 import { checkSize, type EventWait, type Turn } from "./turn.ts";
@@ -237,6 +240,25 @@ class ProgramContext implements OrchestratorContext {
     turn.ask({ kind: "sendEvent", id: turn.takeId(), instanceId, name, ...(input === undefined ? {} : { input }) });
   }
 
+  // ---- entities
+
+  entity<E>(definition: unknown, key: string): E {
+    return entityOf(this.#turn, entityTarget(definition, key)) as E;
+  }
+
+  lockEntities<T>(entities: unknown, body?: () => unknown): T {
+    const turn = this.#turn;
+    if (body !== undefined && typeof body !== "function")
+      throw new InvalidArgumentError("The body of ctx.lockEntities must be a function; without one it gives the section itself.");
+    const section = (turn.entities ??= new Entities(turn)).lock(entities);
+    if (section === undefined) return new DurableTask(turn.ledger) as T;
+    return (body === undefined ? section.task : runInSection(turn, section, body)) as T;
+  }
+
+  get isInCriticalSection(): boolean {
+    return this.#turn.entities?.section?.state === "granted";
+  }
+
   // ---- several tasks
 
   whenAll<const A extends readonly Task<unknown>[]>(tasks: A): Task<TaskResults<A>> {
@@ -343,7 +365,8 @@ function mapItems(
 
 function targetOf(target: unknown, what: "activity" | "orchestrator"): Target {
   if (typeof target === "string") {
-    checkName(target, `${what} name`);
+    if (what === "orchestrator") checkOrchestratorName(target);
+    else checkName(target, "activity name");
     return { name: target };
   }
   if (typeof target === "function") return { name: nameOfFunction(target, what) };

@@ -87,6 +87,26 @@ export const childFailed = (taskScheduledId: number, thrown: unknown): HistoryEv
   taskScheduledId,
   failure: toFailure(thrown),
 });
+export const answered = (request: { readonly requestId: string }, value?: unknown): HistoryEvent => ({
+  kind: "EntityOperationCompleted",
+  eventId: -1,
+  timestamp: noon,
+  requestId: request.requestId,
+  ...(value === undefined ? {} : { result: JSON.stringify(value) }),
+});
+export const refused = (request: { readonly requestId: string }, message: string): HistoryEvent => ({
+  kind: "EntityOperationFailed",
+  eventId: -1,
+  timestamp: noon,
+  requestId: request.requestId,
+  failure: { errorType: "Error", message },
+});
+export const granted = (section: { readonly criticalSectionId: string }): HistoryEvent => ({
+  kind: "EntityLockGranted",
+  eventId: -1,
+  timestamp: noon,
+  criticalSectionId: section.criticalSectionId,
+});
 export const suspended: HistoryEvent = { kind: "ExecutionSuspended", eventId: -1, timestamp: noon };
 export const resumed: HistoryEvent = { kind: "ExecutionResumed", eventId: -1, timestamp: noon };
 export const terminated = (output?: string): HistoryEvent => ({
@@ -152,14 +172,56 @@ export function rehearse(orchestrator: OrchestratorDefinition, options: Partial<
   return rehearsal;
 }
 
+/** Goes on with a story that has failed: each turn is done by a kept program and by one that replays everything, which have to agree. */
+export function rewind(program: OrchestratorDefinition, story: Rehearsal): { turn(...events: readonly HistoryEvent[]): Promise<Turned> } {
+  const failure = { errorType: "Error", message: "as it was" };
+  const end: HistoryEvent = { kind: "ExecutionCompleted", eventId: -1, timestamp: story.now, status: "FAILED", failure };
+  const { history } = story;
+  const told: HistoryEvent = { kind: "ExecutionRewound", eventId: -1, timestamp: story.now, reason: "mended" };
+  history.push(end, turnAt(story.now), told);
+  const kept = executionOf(program, { executionId: "another" });
+  let first = true;
+  return {
+    async turn(...events) {
+      story.now += 1_000;
+      const fresh = [turnAt(story.now), ...events];
+      const result = await kept.advance(first ? [...history] : [], fresh);
+      first = false;
+      const replayer = executionOf(program, { executionId: "another" });
+      const replayed = await replayer.advance([...history], fresh);
+      assert.deepEqual(withoutStacks(replayed), withoutStacks(result), "RW3 a replay asks for the same (H6)");
+      assert.equal(replayer.historyLength, kept.historyLength);
+      assert.ok(result.kind === "turn", JSON.stringify(result));
+      history.push(...fresh);
+      for (const action of result.actions) {
+        const recorded = recordedAs(action, story.now);
+        if (recorded !== undefined) history.push(recorded);
+      }
+      return result;
+    },
+  };
+}
+
 /** Stacks tell where code stands and may differ between two runs. */
 function withoutStacks(result: TurnResult): unknown {
   return JSON.parse(JSON.stringify(result, (key, value: unknown) => (key === "stack" ? undefined : value)));
 }
 
-/** What was asked for, in short: "scheduleTask 1 hello", "createTimer 2". */
+/** What was asked for, in short: "scheduleTask 1 hello", "createTimer 2", "callEntity 3 @counter@a add", "lockEntities 4 @a@1 @a@2". */
 export function asked(result: Turned): string[] {
-  return result.actions.map((action) => [action.kind, action.id, ...("name" in action ? [action.name] : [])].join(" "));
+  return result.actions.map((action) => {
+    const words: unknown[] = [action.kind, action.id];
+    if ("name" in action) words.push(action.name);
+    if ("entityId" in action) words.push(action.entityId);
+    if ("operation" in action) words.push(action.operation);
+    if ("lockSet" in action) words.push(...action.lockSet);
+    return words.join(" ");
+  });
+}
+
+/** The actions of one kind. */
+export function ofKind<K extends Action["kind"]>(result: Turned, kind: K): Extract<Action, { kind: K }>[] {
+  return result.actions.filter((action): action is Extract<Action, { kind: K }> => action.kind === kind);
 }
 
 /** The end that a turn came to. */

@@ -130,7 +130,11 @@ function callFailed(call: Call, failure: Failure): TaskFailedError {
     taskId: call.lastId,
     failure,
   });
-  // Its stack would show this room, and differ between a turn and its replay. What failed has its own, recorded, in the chain of causes.
+  return withRecordedStacks(error, failure);
+}
+
+/** An error's stack would show this room, and differ between a turn and its replay. What failed has its own, recorded, in the chain of causes. */
+export function withRecordedStacks<E extends Error>(error: E, failure: Failure): E {
   nameAsStack(error);
   let { cause } = error;
   for (let inner: Failure | undefined = failure; inner !== undefined && cause instanceof Error; inner = inner.inner, cause = cause.cause) {

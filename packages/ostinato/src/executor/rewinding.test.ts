@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { activity, orchestrator } from "../authoring/define.ts";
-import type { OrchestratorDefinition } from "../authoring/define.ts";
 import type { HistoryEvent } from "../contract/events.ts";
-import { recordedAs } from "../contract/recorded-as.ts";
+import { entity } from "../authoring/entity.ts";
 import {
+  answered,
   asked,
   childCompleted,
   childFailed,
@@ -15,48 +15,22 @@ import {
   failed,
   failureOf,
   fired,
+  granted,
+  ofKind,
   outputOf,
+  raised,
+  refused,
   rehearse,
+  resumed,
+  rewind,
+  suspended,
+  terminated,
   turnAt,
-  type Rehearsal,
-  type Turned,
 } from "./rehearsal.test.ts";
 
 const hello = activity("hello", async (ctx, name: string) => `Hello ${name}!`);
 const child = orchestrator("child", async () => undefined);
 const retry = { maxNumberOfAttempts: 2, firstRetryInterval: "1s" } as const;
-
-/** Goes on with a story that has failed: each turn is done by a kept program and by one that replays everything, which have to agree. */
-function rewind(program: OrchestratorDefinition, story: Rehearsal): { turn(...events: readonly HistoryEvent[]): Promise<Turned> } {
-  const failure = { errorType: "Error", message: "as it was" };
-  const end: HistoryEvent = { kind: "ExecutionCompleted", eventId: -1, timestamp: story.now, status: "FAILED", failure };
-  const { history } = story;
-  const told: HistoryEvent = { kind: "ExecutionRewound", eventId: -1, timestamp: story.now, reason: "mended" };
-  history.push(end, turnAt(story.now), told);
-  const kept = executionOf(program, { executionId: "another" });
-  let first = true;
-  return {
-    async turn(...events) {
-      story.now += 1_000;
-      const fresh = [turnAt(story.now), ...events];
-      const result = await kept.advance(first ? [...history] : [], fresh);
-      first = false;
-      const replayer = executionOf(program, { executionId: "another" });
-      const replayed = await replayer.advance([...history], fresh);
-      const plain = (value: unknown): unknown =>
-        JSON.parse(JSON.stringify(value, (key, each: unknown) => (key === "stack" ? undefined : each)));
-      assert.deepEqual(plain(replayed), plain(result), "RW3 a replay asks for the same (H6)");
-      assert.equal(replayer.historyLength, kept.historyLength);
-      assert.ok(result.kind === "turn", JSON.stringify(result));
-      history.push(...fresh);
-      for (const action of result.actions) {
-        const recorded = recordedAs(action, story.now);
-        if (recorded !== undefined) history.push(recorded);
-      }
-      return result;
-    },
-  };
-}
 
 test("C6 what failed is asked for again under a new number, with the key of its first one; what succeeded is not", async () => {
   const program = orchestrator("all", async (ctx) => ctx.whenAll(["a", "b", "c"].map((name) => ctx.callActivity(hello, name))));
@@ -286,4 +260,198 @@ test("a program that asks for something else than it did is found out, before a 
   const told: HistoryEvent = { kind: "ExecutionRewound", eventId: -1, timestamp: story.now };
   const result = await executionOf(program).advance([...story.history, turnAt(story.now), told], [turnAt(story.now)]);
   assert.equal(result.kind === "stalled" ? result.stall.kind : result.kind, "non-determinism");
+});
+
+// ---- entities
+
+const account = entity("account", { initial: () => 0 }).operations({
+  add: (state, amount: number) => state.set(state.value + amount),
+});
+
+test("a call of an entity that failed is asked for again under a new request; one that was answered is not", async () => {
+  const program = orchestrator("calls", async (ctx) => ctx.whenAll(["a", "b"].map((key) => ctx.entity(account, key).add(1))));
+  const story = rehearse(program);
+  const before = ofKind(await story.start(), "callEntity");
+  await story.turn(answered(before[0]!, 1));
+  failureOf(await story.turn(refused(before[1]!, "no")));
+  const again = rewind(program, story);
+  const asking = await again.turn();
+  assert.deepEqual(asked(asking), ["callEntity 3 @account@b add"]);
+  const [call] = ofKind(asking, "callEntity");
+  assert.notEqual(call?.requestId, before[1]?.requestId);
+  assert.deepEqual(asked(await again.turn(answered(before[1]!, 9))), [], "the answer to the request before is nobody's");
+  assert.deepEqual(outputOf(await again.turn(answered(call!, 2))), [1, 2]);
+});
+
+test("a failure of an entity that was caught stays caught", async () => {
+  const program = orchestrator("caught", async (ctx) => {
+    const a = ctx.entity(account, "a");
+    try {
+      await a.add(1);
+    } catch {
+      a.signal.add(2);
+    }
+    return ctx.callActivity(hello, "x");
+  });
+  const story = rehearse(program);
+  const caught = await story.turn(refused(ofKind(await story.start(), "callEntity")[0]!, "no"));
+  assert.deepEqual(asked(caught), ["signalEntity 2 @account@a add", "scheduleTask 3 hello"]);
+  failureOf(await story.turn(failed(3, "no")));
+  const again = rewind(program, story);
+  assert.deepEqual(asked(await again.turn()), ["scheduleTask 4 hello"]);
+  assert.equal(outputOf(await again.turn(completed(4, "X"))), "X");
+});
+
+test("who failed in a critical section gets it back before anything else moves (RW5, CS5)", async () => {
+  const program = orchestrator("section", async (ctx) => {
+    const [a, b] = [ctx.entity(account, "a"), ctx.entity(account, "b")];
+    const told = ctx.waitForExternalEvent<string>("told");
+    const sum = await ctx.lockEntities([a, b], async () => {
+      const all = await ctx.whenAll([a.add(1), b.add(1), ctx.callActivity(hello, "x")]);
+      return [...all, await told, ctx.isInCriticalSection];
+    });
+    return [...sum, await a.add(5)];
+  });
+  const story = rehearse(program);
+  const before = ofKind(await story.start(), "lockEntities")[0]!;
+  const [, callOfB] = ofKind(await story.turn(granted(before)), "callEntity");
+  await story.turn(refused(callOfB!, "no"), completed(4, "X"));
+  const [callOfA] = story.history.filter((event) => event.kind === "EntityOperationCalled");
+  const end = await story.turn(answered(callOfA as { readonly requestId: string } & HistoryEvent, 1));
+  assert.deepEqual(asked(end), ["unlockEntity 5 @account@a", "unlockEntity 6 @account@b", "completeOrchestration 7"]);
+  for (let round = 0; round < 3; round++) {
+    const again = rewind(program, story);
+    const asking = await again.turn();
+    const place = 7 + round * 4;
+    assert.deepEqual(
+      asked(asking),
+      [`lockEntities ${place} @account@a @account@b`],
+      "the releases of its failure have numbers of their own",
+    );
+    const section = ofKind(asking, "lockEntities")[0]!;
+    assert.notEqual(section.criticalSectionId, before.criticalSectionId);
+    assert.deepEqual(asked(await again.turn(granted(before), raised("told", `early ${round}`))), [], "held back");
+    const calls = await again.turn(granted(section));
+    assert.deepEqual(asked(calls), [`callEntity ${place + 1} @account@b add`]);
+    const [call] = ofKind(calls, "callEntity");
+    if (round < 2) {
+      failureOf(await again.turn(refused(call!, "no")));
+      continue;
+    }
+    const after = await again.turn(answered(call!, 2));
+    assert.deepEqual(asked(after), [
+      `unlockEntity ${place + 2} @account@a`,
+      `unlockEntity ${place + 3} @account@b`,
+      `callEntity ${place + 4} @account@a add`,
+    ]);
+    assert.equal(ofKind(after, "unlockEntity")[0]?.criticalSectionId, section.criticalSectionId);
+    assert.deepEqual(outputOf(await again.turn(answered(ofKind(after, "callEntity")[0]!, 6))), [1, 2, "X", "early 0", true, 6]);
+  }
+});
+
+test("a section that was left by a failure, and not the end of it, stays left", async () => {
+  const program = orchestrator("left", async (ctx) => {
+    const a = ctx.entity(account, "a");
+    try {
+      await ctx.lockEntities([a], async () => a.add(1));
+    } catch {
+      await ctx.callActivity(hello, "mend");
+    }
+    return await a.add(2);
+  });
+  const story = rehearse(program);
+  const [call] = ofKind(await story.turn(granted(ofKind(await story.start(), "lockEntities")[0]!)), "callEntity");
+  assert.deepEqual(asked(await story.turn(refused(call!, "no"))), ["unlockEntity 3 @account@a", "scheduleTask 4 hello"]);
+  const second = ofKind(await story.turn(completed(4)), "callEntity")[0]!;
+  failureOf(await story.turn(refused(second, "no")));
+  const again = rewind(program, story);
+  const asking = await again.turn();
+  assert.deepEqual(asked(asking), ["callEntity 6 @account@a add"]);
+  assert.equal(outputOf(await again.turn(answered(ofKind(asking, "callEntity")[0]!, 3))), 3);
+});
+
+test("a request for a section that was under way at the end is made again", async () => {
+  const program = orchestrator("asking", async (ctx) => {
+    const a = ctx.entity(account, "a");
+    const lock = ctx.lockEntities([a]);
+    await ctx.callActivity(hello, "x");
+    const section = await lock;
+    section.release();
+    return "done";
+  });
+  const story = rehearse(program);
+  const first = ofKind(await story.start(), "lockEntities")[0]!;
+  failureOf(await story.turn(failed(2, "no")));
+  const again = rewind(program, story);
+  const asking = await again.turn();
+  assert.deepEqual(asked(asking), ["lockEntities 3 @account@a", "scheduleTask 4 hello"]);
+  const section = ofKind(asking, "lockEntities")[0]!;
+  await again.turn(granted(first), completed(4));
+  assert.equal(outputOf(await again.turn(granted(section))), "done");
+});
+
+test("however many sections were left by failures that were caught, what failed in the end is still the only thing asked for again", async () => {
+  const times = 40;
+  const program = orchestrator("many", async (ctx) => {
+    const a = ctx.entity(account, "a");
+    for (let i = 0; i < times; i++) {
+      try {
+        await ctx.lockEntities([a], async () => a.add(i));
+      } catch {
+        await ctx.callActivity(hello, "mend");
+      }
+    }
+    return await a.add(times);
+  });
+  const story = rehearse(program);
+  let turned = await story.start();
+  for (let i = 0; i < times; i++) {
+    turned = await story.turn(granted(ofKind(turned, "lockEntities")[0]!));
+    turned = await story.turn(refused(ofKind(turned, "callEntity")[0]!, "no"));
+    turned = await story.turn(completed(ofKind(turned, "scheduleTask")[0]!.id));
+  }
+  failureOf(await story.turn(refused(ofKind(turned, "callEntity")[0]!, "no")));
+  const again = rewind(program, story);
+  const asking = await again.turn();
+  assert.deepEqual(
+    asking.actions.map(({ kind }) => kind),
+    ["callEntity"],
+  );
+  assert.equal(outputOf(await again.turn(answered(ofKind(asking, "callEntity")[0]!, 7))), 7);
+});
+
+test("a section that is waited for after a rewind is got back when the execution is resumed, whatever came before its grant", async () => {
+  const program = orchestrator("suspended", async (ctx) => {
+    const a = ctx.entity(account, "a");
+    const told = ctx.waitForExternalEvent<string>("told");
+    return await ctx.lockEntities([a], async () => [await a.add(1), await told]);
+  });
+  const story = rehearse(program);
+  const turned = await story.turn(granted(ofKind(await story.start(), "lockEntities")[0]!));
+  failureOf(await story.turn(refused(ofKind(turned, "callEntity")[0]!, "no")));
+  const again = rewind(program, story);
+  const section = ofKind(await again.turn(), "lockEntities")[0]!;
+  assert.deepEqual(asked(await again.turn(suspended, raised("told", "first"), granted(section), raised("told", "second"))), []);
+  const calls = await again.turn(resumed);
+  assert.deepEqual(
+    calls.actions.map(({ kind }) => kind),
+    ["callEntity"],
+  );
+  assert.deepEqual(outputOf(await again.turn(answered(ofKind(calls, "callEntity")[0]!, 1))), [1, "first"]);
+});
+
+test("who is terminated while it waits for its section asks for nothing when that is granted", async () => {
+  const program = orchestrator("ended", async (ctx) =>
+    ctx.lockEntities([ctx.entity(account, "a")], async () => ctx.callActivity(hello, "x")),
+  );
+  const story = rehearse(program);
+  await story.turn(granted(ofKind(await story.start(), "lockEntities")[0]!));
+  failureOf(await story.turn(failed(2, "no")));
+  const again = rewind(program, story);
+  const section = ofKind(await again.turn(), "lockEntities")[0]!;
+  const end = await again.turn(terminated("stop"), granted(section));
+  assert.deepEqual(
+    end.actions.map(({ kind }) => kind),
+    ["completeOrchestration"],
+  );
 });

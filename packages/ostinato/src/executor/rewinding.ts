@@ -8,11 +8,17 @@
 //              then the program has it, at the recorded action that it led to. So a failure that was caught stays caught. Where the replay
 //              differs by that, the failure is let through in its own place, by a replay that begins anew.
 //          RW3 the same history gives the same: nothing depends on whether the rewind is new or replayed.
-//          RW4 a call that is asked for again begins anew: first attempt, whole time-outs, and the idempotency key that it had.
+//          RW4 the release of an entity is no sign that the program went on: a failure that leaves a critical section on its way to the end of the
+//              program releases it as well. So it is passed over; if the program did go on, the replay differs, and begins anew (RW2).
+//          RW5 where the program is in a critical section, that is asked for first, and the calls once it is granted.
+//          RW6 a call that is asked for again begins anew: first attempt, whole time-outs, and the idempotency key that it had.
 
 import type { ExecutionRewound, HistoryEvent } from "../contract/events.ts";
+import type { Action, SignalEntity } from "../contract/actions.ts";
 import type { Failure } from "../contract/failure.ts";
 import { given } from "../contract/recorded-as.ts";
+import { requestId } from "./determinism.ts";
+import { type EntityCall, entityCallFailed } from "./entities.ts";
 import { finallyFailed, schedule, type Call } from "./retries.ts";
 import type { Turn } from "./turn.ts";
 
@@ -45,7 +51,13 @@ export class Rewinding {
   asking: { readonly reason?: string } | undefined;
   /** A recorded action that the program has not asked for, while failures are held back. */
   unmet: HistoryEvent | undefined;
-  #withheld: { readonly call: Call; readonly failure: Failure }[] = [];
+  #withheld: { readonly call: Call | EntityCall; readonly failure: Failure }[] = [];
+  /** The number of the last release that was passed over. */
+  #lastPassed = 0;
+  /** What is asked for again, once it can be. */
+  #failed: (Call | EntityCall)[] = [];
+  #unsent: Action[] = [];
+  #reason: { readonly reason?: string } = {};
   /** So many of them came in turns before this one. */
   #cameBefore = 0;
   readonly #letThrough: ReadonlySet<number>;
@@ -65,7 +77,7 @@ export class Rewinding {
   }
 
   /** A call has failed for good, as far as its history knows. */
-  withhold(call: Call, failure: Failure): void {
+  withhold(call: Call | EntityCall, failure: Failure): void {
     this.#withheld.push({ call, failure });
     this.#heldBack.push(call.lastId);
   }
@@ -80,7 +92,8 @@ export class Rewinding {
   /** Whether a failure that is held back may be why an action was recorded. */
   waitsFor(event: HistoryEvent): boolean {
     if (this.#withheld.length === 0) return false;
-    this.unmet = event;
+    if (event.kind === "EntityUnlockSent") this.#lastPassed = event.eventId;
+    else this.unmet = event;
     return true;
   }
 
@@ -101,7 +114,10 @@ export class Rewinding {
     const place = this.#cameBefore < this.#withheld.length ? this.#cameBefore : 0;
     const [likeliest] = this.#withheld.splice(place, 1);
     if (place < this.#cameBefore) this.#cameBefore--;
-    if (likeliest !== undefined) finallyFailed(likeliest.call, likeliest.failure);
+    if (likeliest === undefined) return;
+    const { call, failure } = likeliest;
+    if (call.kind === "entity") entityCallFailed(call, failure);
+    else finallyFailed(call, failure);
   }
 
   /** The id under which a timer stands now. */
@@ -120,12 +136,23 @@ export class Rewinding {
       turn.overInReplay = turn.replaying;
       return;
     }
-    const unrecorded = turn.takeUnrecorded();
-    const failed = this.#withheld.map(({ call }) => call);
+    this.#unsent = this.#unsent.concat(turn.takeUnrecorded());
+    this.#failed = this.#failed.concat(this.#withheld.map(({ call }) => call));
+    this.#reason = given({ reason: event.reason });
     this.#withheld = [];
+    turn.skipId(this.#lastPassed);
     this.#cameBefore = 0;
     this.#heldBack = [];
-    this.asking = given({ reason: event.reason });
+    if (turn.entities?.section?.askAgain() !== true) this.goOn(turn);
+  }
+
+  /** Nothing is missing: what had failed or was open is asked for. */
+  goOn(turn: Turn): void {
+    const failed = this.#failed;
+    const unsent = this.#unsent;
+    this.#failed = [];
+    this.#unsent = [];
+    this.asking = this.#reason;
     try {
       for (const call of failed) askAgain(turn, call);
       for (const [id, open] of [...turn.open]) {
@@ -135,15 +162,27 @@ export class Rewinding {
         if (open.call !== undefined) askAgain(turn, open.call);
         else if (open.kind === "timer") (this.#timers ??= new Map()).set(id, turn.askTimer(open.fireAt, open.fired));
       }
-      for (const action of unrecorded) if (action.kind === "sendEvent") turn.ask({ ...action, id: turn.takeId() });
+      for (const action of unsent) {
+        if (action.kind === "sendEvent") turn.ask({ ...action, id: turn.takeId() });
+        if (action.kind === "signalEntity") signalAgain(turn, action);
+      }
     } finally {
       this.asking = undefined;
     }
   }
 }
 
+function signalAgain(turn: Turn, action: SignalEntity): void {
+  const id = turn.takeId();
+  turn.ask({ ...action, id, requestId: requestId(turn.historyId, id) });
+}
+
 /** A call from its first attempt on. Its idempotency key counts by the id it had at first. */
-function askAgain(turn: Turn, call: Call): void {
+function askAgain(turn: Turn, call: Call | EntityCall): void {
+  if (call.kind === "entity") {
+    turn.entities?.ask(call);
+    return;
+  }
   if (call.expiresAt !== undefined) call.expiresAt += turn.clock - call.begunAt;
   call.begunAt = turn.clock;
   call.attempt = 0;

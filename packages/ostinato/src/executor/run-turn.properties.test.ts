@@ -7,9 +7,23 @@ import fc from "fast-check";
 import type { Action } from "../contract/actions.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import { orchestrator, type OrchestratorDefinition } from "../authoring/define.ts";
-import type { OrchestratorContext } from "../authoring/orchestrator-context.ts";
+import type { CriticalSection, OrchestratorContext } from "../authoring/orchestrator-context.ts";
 import type { Task } from "../authoring/task.ts";
-import { childCompleted, completed, failed, fired, noon, raised, rehearse, resumed, started, suspended } from "./rehearsal.test.ts";
+import {
+  answered,
+  childCompleted,
+  completed,
+  failed,
+  fired,
+  granted,
+  noon,
+  raised,
+  refused,
+  rehearse,
+  resumed,
+  started,
+  suspended,
+} from "./rehearsal.test.ts";
 
 // ---- programs
 
@@ -17,16 +31,25 @@ type TaskPlan =
   | { readonly make: "call" | "retried" | "tried" | "timer" | "child" }
   | { readonly make: "wait"; readonly name: string }
   | { readonly make: "all" | "any" | "first"; readonly of: readonly TaskPlan[] }
-  | { readonly make: "map"; readonly count: number; readonly concurrency: number };
+  | { readonly make: "map"; readonly count: number; readonly concurrency: number }
+  | { readonly make: "operation" | "section"; readonly key: string }
+  | { readonly make: "body"; readonly keys: readonly string[]; readonly fails: boolean };
 type Step =
   | { readonly step: "await" | "begin"; readonly task: TaskPlan }
-  | { readonly step: "await begun" | "cancel" | "status" | "send" | "guid" }
+  | { readonly step: "await begun" | "cancel" | "status" | "send" | "guid" | "release" }
+  | { readonly step: "signal"; readonly key: string }
   | { readonly step: "continue as new"; readonly carryEvents: boolean };
 
 const { plan } = fc.letrec<{ plan: TaskPlan; leaf: TaskPlan }>((tie) => ({
   leaf: fc.oneof(
     fc.record({ make: fc.constantFrom("call" as const, "retried" as const, "tried" as const, "timer" as const, "child" as const) }),
     fc.record({ make: fc.constant("wait" as const), name: fc.constantFrom("a", "A", "b") }),
+    fc.record({ make: fc.constantFrom("operation" as const, "section" as const), key: fc.constantFrom("a", "b") }),
+    fc.record({
+      make: fc.constant("body" as const),
+      keys: fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 3 }),
+      fails: fc.boolean(),
+    }),
   ),
   plan: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
@@ -46,6 +69,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       step: fc.constantFrom("await begun" as const, "cancel" as const, "status" as const, "send" as const, "guid" as const),
     }),
   },
+  { weight: 2, arbitrary: fc.record({ step: fc.constant("release" as const) }) },
+  { weight: 1, arbitrary: fc.record({ step: fc.constant("signal" as const), key: fc.constantFrom("a", "b") }) },
   { weight: 1, arbitrary: fc.record({ step: fc.constant("continue as new" as const), carryEvents: fc.boolean() }) },
 );
 
@@ -71,6 +96,18 @@ function make(ctx: OrchestratorContext, task: TaskPlan): Task<unknown> {
       return ctx.first(Object.fromEntries(task.of.map((each, i) => [`key${i}`, make(ctx, each)])));
     case "map":
       return ctx.map(Array.from({ length: task.count }), (_, i) => ctx.callActivity("item", i), { concurrency: task.concurrency });
+    case "operation":
+      return ctx.entity("entity", task.key).call("operate", 1);
+    case "section":
+      return ctx.lockEntities([ctx.entity("entity", task.key)]);
+    case "body": {
+      const entities = task.keys.map((key) => ctx.entity("entity", key));
+      return ctx.lockEntities(entities, function* () {
+        const first: unknown = yield entities[0]!.call("operate", task.keys.length);
+        if (task.fails) throw new Error(`failed after ${brief(first)}`);
+        return yield* entities.at(-1)!.call("operate", 2);
+      });
+    }
   }
 }
 
@@ -78,12 +115,16 @@ function make(ctx: OrchestratorContext, task: TaskPlan): Task<unknown> {
 function* walk(ctx: OrchestratorContext, steps: readonly Step[]): Generator<Task<unknown>, unknown, unknown> {
   const seen: unknown[] = [];
   const begun: Task<unknown>[] = [];
+  const sections: CriticalSection[] = [];
   for (const each of steps) {
     try {
       switch (each.step) {
-        case "await":
-          seen.push(brief(yield make(ctx, each.task)));
+        case "await": {
+          const result = yield make(ctx, each.task);
+          if (isSection(result)) sections.push(result);
+          seen.push(brief(result), ctx.isInCriticalSection);
           break;
+        }
         case "begin":
           begun.push(make(ctx, each.task));
           break;
@@ -99,6 +140,12 @@ function* walk(ctx: OrchestratorContext, steps: readonly Step[]): Generator<Task
         case "send":
           ctx.sendEvent("other", "event", seen.length);
           break;
+        case "release":
+          for (const section of sections.splice(0)) section.release();
+          break;
+        case "signal":
+          ctx.entity("entity", each.key).signal["note"]?.(seen.length, { at: "1h" });
+          break;
         case "guid":
           seen.push(ctx.newGuid());
           break;
@@ -113,7 +160,12 @@ function* walk(ctx: OrchestratorContext, steps: readonly Step[]): Generator<Task
   return seen;
 }
 
+function isSection(result: unknown): result is CriticalSection {
+  return typeof result === "object" && result !== null && "isReleased" in result;
+}
+
 function brief(result: unknown): string {
+  if (isSection(result)) return `a section of ${result.entityIds.join()}`;
   if (typeof result === "object" && result !== null && "isCompleted" in result) return "a task";
   if (Array.isArray(result)) return `[${result.map(brief).join()}]`;
   if (typeof result !== "object" || result === null) return `${String(result)}`;
@@ -172,7 +224,8 @@ async function live(definition: OrchestratorDefinition, happenings: readonly Hap
     for (const action of asked) {
       actions.push(action);
       if (action.kind === "cancelTimer") open.delete(action.id);
-      else if (action.kind !== "sendEvent") open.set(action.id, action);
+      else if (action.kind !== "sendEvent" && action.kind !== "signalEntity" && action.kind !== "unlockEntity") open.set(action.id, action);
+      kinds.set(action.kind, (kinds.get(action.kind) ?? 0) + 1);
     }
   };
   const turn = async (event: HistoryEvent): Promise<boolean> => {
@@ -187,6 +240,7 @@ async function live(definition: OrchestratorDefinition, happenings: readonly Hap
     const event = eventFor(what, pick, [...open.values()]);
     if (event === undefined) continue;
     if (what === "answer" && "taskScheduledId" in event) open.delete(event.taskScheduledId);
+    for (const action of open.values()) if (isAnswer(event, action)) open.delete(action.id);
     inbox.push(event);
     ended = await turn(event);
   }
@@ -207,11 +261,21 @@ function eventFor(what: Happening["what"], pick: number, open: readonly Action[]
       const action = open[pick % Math.max(1, open.length)];
       if (action === undefined) return undefined;
       if (action.kind === "createTimer") return fired(action.id);
+      if (action.kind === "callEntity") return pick % 3 === 0 ? refused(action, `refusal ${pick}`) : answered(action, pick);
+      if (action.kind === "lockEntities") return granted(action);
       if (action.kind === "createSubOrchestration") return childCompleted(action.id, pick);
       return pick % 3 === 0 ? failed(action.id, `failure ${pick}`) : completed(action.id, pick);
     }
   }
 }
+
+function isAnswer(event: HistoryEvent, action: Action): boolean {
+  if ("requestId" in event && action.kind === "callEntity") return event.requestId === action.requestId;
+  return event.kind === "EntityLockGranted" && action.kind === "lockEntities" && event.criticalSectionId === action.criticalSectionId;
+}
+
+/** How often each kind of action was asked for. */
+const kinds = new Map<Action["kind"], number>();
 
 /** The same inbox in other portions. */
 async function inPortions(definition: OrchestratorDefinition, inbox: readonly HistoryEvent[], cuts: readonly number[]): Promise<Action[]> {
@@ -268,7 +332,17 @@ test("any split of the same events, kept or replayed, in either form, gives the 
         }
       },
     ),
-    { numRuns: 400 },
+    { numRuns: 500 },
   );
   assert.ok(ends > 50 && asked > 500, `too few programs got anywhere: ${ends} ends, ${asked} actions`);
+  const {
+    callEntity = 0,
+    lockEntities = 0,
+    unlockEntity = 0,
+    signalEntity = 0,
+  }: { readonly [K in Action["kind"]]?: number } = Object.fromEntries(kinds);
+  assert.ok(
+    Math.min(callEntity, lockEntities, unlockEntity, signalEntity) > 20,
+    `too little to do with entities: ${JSON.stringify([...kinds])}`,
+  );
 });

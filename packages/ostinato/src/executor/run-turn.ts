@@ -18,7 +18,7 @@ import { given, type Writable } from "../contract/recorded-as.ts";
 import { decodeWith, validate } from "../authoring/schema.ts";
 import { runBody } from "./bodies.ts";
 import { newTrace, reasonOf, toldDifference } from "./determinism.ts";
-import { handle, payloadOf } from "./event-handlers.ts";
+import { handle, payloadOf, takeHeld } from "./event-handlers.ts";
 import type { Execution, ExecutionOptions, TurnResult } from "./execution.ts";
 import { createContext } from "./program-context.ts";
 import { rewindingOf, splitAtRewind, type Rewinding } from "./rewinding.ts";
@@ -158,16 +158,18 @@ async function tellDifference({ options, letThrough }: Turn, past: readonly Hist
 
 // ---- delivering
 
-/** What arrived while the execution was suspended, in its order. */
+/** What arrived while the execution could not go on, in its order. */
 async function deliverHeld(turn: Turn): Promise<void> {
   const { options, ledger } = turn;
-  for (const event of turn.held.splice(0)) {
-    if (cannotGoOn(turn) || turn.closed) return;
-    handle(turn, event);
-    if (turn.toBegin !== undefined) await begin(turn, turn.toBegin);
-    if (ledger.woke) {
-      if (ledger.asynchronous) await options.settle();
-      atStandstill(turn);
+  for (let events = takeHeld(turn); events.length > 0; events = takeHeld(turn)) {
+    for (const event of events) {
+      if (cannotGoOn(turn) || turn.closed) return;
+      handle(turn, event);
+      if (turn.toBegin !== undefined) await begin(turn, turn.toBegin);
+      if (ledger.woke) {
+        if (ledger.asynchronous) await options.settle();
+        atStandstill(turn);
+      }
     }
   }
 }
@@ -194,7 +196,7 @@ function atStandstill(turn: Turn): void {
     const evidence =
       ledger.deciding > 0
         ? "a retry handler has not answered"
-        : "it has not ended, and awaits no activity, child, timer or event of its context";
+        : "it has not ended, and awaits no activity, child, timer, event or entity of its context";
     turn.mistake = nonDurableWait(turn.options.orchestrator.name, evidence);
   }
 }

@@ -55,7 +55,7 @@ export class DurableTask<T = unknown> implements CancellableTask<T> {
   value: unknown = undefined;
   /** Its place among the settled tasks. */
   order = 0;
-  /** Takes back what the task stands for; only timers and waits for events have it, and only while they are open. */
+  /** Takes back what the task stands for; only timers, waits for events and requests for sections have it, and only while they are open. */
   takeBack: (() => boolean) | undefined;
   /** What settles it, when that is a composite. */
   composite: Composite | undefined = undefined;
@@ -240,13 +240,14 @@ function settle(task: DurableTask, state: TaskState, value: unknown): void {
 /** Takes back a timer or a wait, if it is still open. */
 export function cancelTask(task: DurableTask): void {
   if (task.state !== "open") return;
-  if (task.takeBack === undefined) throw new InvalidArgumentError("Only timers and waits for external events can be cancelled.");
+  if (task.takeBack === undefined)
+    throw new InvalidArgumentError("Only timers, waits for external events and requests for critical sections can be cancelled.");
   if (!task.takeBack()) return;
   task.isCancelled = true;
   fail(task, new TaskCancelledError("The task was cancelled before it completed."));
 }
 
-/** Takes back the timers and waits that a losing task stands for, where nobody else waits for them. */
+/** Takes back the timers, waits and requests that a losing task stands for, where nobody else waits for them. */
 function withdraw(task: DurableTask, loserOf: Waiter | undefined): void {
   if (task.state !== "open" || awaitedByOthers(task, loserOf)) return;
   if (task.takeBack !== undefined) cancelTask(task);

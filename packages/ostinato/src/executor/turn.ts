@@ -11,9 +11,11 @@
 import type { Action } from "../contract/actions.ts";
 import { InvalidStateError, NonDurableWaitError, type OstinatoError, PayloadTooLargeError, TurnLimitError } from "../contract/errors.ts";
 import type { EventRaised, ExecutionStarted, HistoryEvent } from "../contract/events.ts";
+import type { ExecutionId } from "../contract/ids.ts";
 import type { Instant } from "../contract/instant.ts";
 import { decodeWith, encodeWith, type Schema } from "../authoring/schema.ts";
 import { agrees, type Difference, notePlace, type Trace } from "./determinism.ts";
+import type { Entities, EntityCall } from "./entities.ts";
 import type { ExecutionOptions } from "./execution.ts";
 import type { Call } from "./retries.ts";
 import type { Rewinding } from "./rewinding.ts";
@@ -29,6 +31,7 @@ const NO_NAMES: readonly string[] = [];
 /** What is open under an action's id. */
 export type Open =
   | { readonly kind: "activity" | "child"; readonly call: Call }
+  | { readonly kind: "entity"; readonly call: EntityCall }
   /** `call`: whose next attempt it puts off. */
   | { readonly kind: "timer"; readonly fireAt: Instant; readonly fired: () => void; readonly call: Call | undefined };
 
@@ -102,6 +105,8 @@ export class Turn {
   rewinding: Rewinding | undefined;
   /** Attempts whose failure is not held back in this replay, since one that held it back differed. */
   letThrough: ReadonlySet<number> | undefined;
+  /** Set once the program has had to do with an entity. */
+  entities: Entities | undefined;
   actions: Action[] = [];
   withdrawn: Set<Action> | undefined;
   customStatus: string | null | undefined;
@@ -123,6 +128,11 @@ export class Turn {
   constructor(options: ExecutionOptions, trace?: Trace) {
     this.options = options;
     this.trace = trace;
+  }
+
+  /** The execution that the history began with: a rewind goes on as another one, and what is made of ids stays the same. */
+  get historyId(): ExecutionId {
+    return this.started?.executionId ?? this.options.executionId;
   }
 
   // ---- what the program asks for
@@ -148,6 +158,11 @@ export class Turn {
 
   takeId(): number {
     return ++this.#lastId;
+  }
+
+  /** An id that the history knows, and that the program has not come to. */
+  skipId(id: number): void {
+    if (id > this.#lastId) this.#lastId = id;
   }
 
   /** Takes up an action. */
@@ -277,10 +292,14 @@ export class Turn {
 
   /** A recorded action: it must be what the program asked for under this id. */
   recorded(event: HistoryEvent): void {
-    if (!this.replaying && event.eventId <= this.#lastId) return;
+    if (!this.replaying && event.eventId <= this.#lastId) {
+      this.entities?.met(event);
+      return;
+    }
     const action = this.#unrecorded?.get(event.eventId);
     if (action !== undefined && agrees(event, action)) {
       this.#unrecorded?.delete(event.eventId);
+      this.entities?.met(event);
       if (this.trace !== undefined) this.trace.lastAgreed = action;
       return;
     }
@@ -323,7 +342,7 @@ export class Turn {
     if (this.started?.isCut !== true || this.over) return;
     for (const action of this.takeUnrecorded()) {
       const call = this.open.get(action.id)?.call;
-      if (action.kind !== "scheduleTask" || call?.expiresAt === undefined) {
+      if (action.kind !== "scheduleTask" || call === undefined || call.kind === "entity" || call.expiresAt === undefined) {
         this.ask(action);
         continue;
       }

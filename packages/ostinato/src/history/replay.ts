@@ -85,7 +85,7 @@ function rulesOf(histories: HistoriesToReplay): Partial<ReplayRules> {
 export function replayWorld(programs: ReplayPrograms, rules: Partial<ReplayRules>, options: ReplayOptions): ReplayWorld {
   const { versioning = {} } = programs;
   return {
-    registry: createRegistry(programs.orchestrators, [], {
+    registry: createRegistry(programs.orchestrators, [], [], {
       version: versioning.version ?? "",
       match: versioning.matchStrategy ?? "none",
     }),

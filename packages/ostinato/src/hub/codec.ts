@@ -12,7 +12,15 @@ import { EVENT_PAYLOADS, type EventRaised, type HistoryEvent } from "../contract
 import type { StoredInstance } from "../contract/instance.ts";
 import { toFailure } from "../contract/failure.ts";
 import { given } from "../contract/recorded-as.ts";
-import type { ActivityOutcome, ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
+import type {
+  ActivityOutcome,
+  ActivityWorkItem,
+  EntityOutcome,
+  EntityWorkItem,
+  OrchestrationOutcome,
+  OrchestrationWorkItem,
+  WorkItem,
+} from "../contract/work-items.ts";
 
 /**
  * Changes payload text on its way into the task hub and back. `decode(encode(text))` is `text`.
@@ -34,6 +42,10 @@ const ACTION_PAYLOADS: { readonly [K in ActionKind]: readonly (keyof Extract<Act
   createTimer: [],
   cancelTimer: [],
   sendEvent: ["input"],
+  signalEntity: ["input"],
+  callEntity: ["input"],
+  lockEntities: [],
+  unlockEntity: [],
   terminateOrchestration: ["reason"],
   rewindOrchestration: [],
   completeOrchestration: ["result"],
@@ -103,6 +115,31 @@ async function encodeResult(outcome: ActivityOutcome, encode: Transform): Promis
   }
 }
 
+async function decodeBatch(item: EntityWorkItem, decode: Transform): Promise<EntityWorkItem> {
+  const operations = await Promise.all(item.operations.map((event) => transformFields(event, EVENT_PAYLOADS[event.kind], decode)));
+  return { ...(await transformFields(item, ["state"], decode)), operations };
+}
+
+/** A batch of which something cannot be encoded counts as not done: the key service may be back when it is offered again. */
+async function encodeBatch(outcome: EntityOutcome, encode: Transform): Promise<EntityOutcome> {
+  if (outcome.kind !== "batch") return outcome;
+  try {
+    const [changed, results, actions] = await Promise.all([
+      transformFields(outcome, ["state"], encode),
+      Promise.all(outcome.results.map((result) => transformFields(result, ["result"], encode))),
+      Promise.all(outcome.actions.map((action) => transformFields(action, ["input"], encode))),
+    ]);
+    return { ...changed, results, actions };
+  } catch (error) {
+    return {
+      kind: "abandoned",
+      token: outcome.token,
+      delayMs: RETRY_DELAY_MS,
+      reason: `The codec could not encode a payload: ${toFailure(error).message}`,
+    };
+  }
+}
+
 /** A backend whose payloads pass through a codec on both sides: the caller's and the worker's. */
 export function withCodec(backend: Backend, codec: PayloadCodec): Backend {
   const encode: Transform = (text) => codec.encode(text);
@@ -130,6 +167,16 @@ export function withCodec(backend: Backend, codec: PayloadCodec): Backend {
       const page = await backend.query(filter, request);
       return { ...page, items: await Promise.all(page.items.map((instance) => transformInstance(instance, decode))) };
     },
+    signalEntity: async (request) => backend.signalEntity(await transformFields(request, ["input"], encode)),
+    getEntity: async (id, includeState) => {
+      const entity = await backend.getEntity(id, includeState);
+      return entity && transformFields(entity, ["state"], decode);
+    },
+    queryEntities: async (filter, request) => {
+      const page = await backend.queryEntities(filter, request);
+      return { ...page, items: await Promise.all(page.items.map((entity) => transformFields(entity, ["state"], decode))) };
+    },
+    cleanEntityStorage: (request) => backend.cleanEntityStorage(request),
     async *history(id) {
       for await (const events of backend.history(id)) yield await transformEvents(events, decode);
     },
@@ -150,6 +197,7 @@ export function withCodec(backend: Backend, codec: PayloadCodec): Backend {
       return {
         completeOrchestration: async (outcome) => connection.completeOrchestration(await encodeTurn(outcome, encode)),
         completeActivity: async (outcome) => connection.completeActivity(await encodeResult(outcome, encode)),
+        completeEntity: async (outcome) => connection.completeEntity(await encodeBatch(outcome, encode)),
         stopTaking: () => connection.stopTaking(),
         close: async () => {
           await tail;
@@ -165,6 +213,7 @@ async function decodeItem(item: WorkItem, decode: Transform, connection: () => W
   try {
     if (item.kind === "orchestration") return await decodeOrchestration(item, decode);
     if (item.kind === "activity") return await transformFields<ActivityWorkItem>(item, ["input"], decode);
+    if (item.kind === "entity") return await decodeBatch(item, decode);
     return item;
   } catch (error) {
     const reason = `The codec could not decode a payload: ${toFailure(error).message}`;
@@ -173,6 +222,7 @@ async function decodeItem(item: WorkItem, decode: Transform, connection: () => W
       const outcome: ActivityOutcome = { kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS };
       await connection().completeActivity(outcome);
     }
+    if (item.kind === "entity") await connection().completeEntity({ kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS, reason });
     return undefined;
   }
 }

@@ -9,12 +9,12 @@
 import type { ClientOperations, InstanceSnapshot } from "../contract/backend.ts";
 import { InstanceExistsError, InstanceNotFoundError, InvalidStateError, StoreFormatError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
-import type { InstanceId } from "../contract/ids.ts";
+import { isEntityId, type EntityId, type InstanceId, type InstanceNumber } from "../contract/ids.ts";
 import { isTerminal, type StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import { given } from "../contract/recorded-as.ts";
 import type { Commit, CommitResult, Refusal } from "../engine/commit.ts";
-import { decidePurge, decideRaise, decideResume, decideSuspend, decideTerminate } from "../engine/control.ts";
+import { decidePurge, decideRaise, decideResume, decideSuspend, decideTerminate, refusedForEntity } from "../engine/control.ts";
 import { startedIn } from "../engine/open-turn.ts";
 import { decideRewind } from "../engine/rewind.ts";
 import { decideRestart, decideStart, restartOf, type StartPlacement, type Validated } from "../engine/start.ts";
@@ -24,6 +24,7 @@ import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { answered } from "./answered.ts";
 import type { Counters } from "./counters.ts";
+import { entityOperations } from "./entity-operations.ts";
 import { listIds } from "./list-ids.ts";
 import { purgeDescendants, purgeMany, type PurgeWorld } from "./purge.ts";
 import type { Waiters } from "./waiters.ts";
@@ -55,8 +56,8 @@ export interface ClientWorld {
   servedNames(): ServedNames;
   /** How an instance stands that this process holds, if it does. */
   heldStatus(id: InstanceId): string | undefined;
-  /** Writes what is decided. Throws when the store cannot. */
-  update(id: InstanceId, decide: Decision): Promise<Written | Refusal>;
+  /** Writes what is decided. Throws when the store cannot. `expects`: the store may save the reading. */
+  update(id: InstanceId, decide: Decision, expects?: "absent"): Promise<Written | Refusal>;
   /** Writes a decision that changes a record: whoever holds the instance under the epoch before lets it go. */
   change(id: InstanceId, decide: Decision): Promise<Written | Refusal>;
   /** Writes a start, and runs it at once where there is room. */
@@ -64,6 +65,12 @@ export interface ClientWorld {
   /** Writes commits that are about no held instance, in one transaction. */
   writeAll(batch: readonly Commit[]): Promise<readonly CommitResult[]>;
   monotonic(): number;
+  /** Who can answer what is sent to an entity. */
+  entityNeeds(id: EntityId): "program" | "engine";
+  /** Something was written that is due then. */
+  wakeAt(instant: Instant, reading: Instant): void;
+  /** An entity was cleaned up, which this process may hold. */
+  cleaned(number: InstanceNumber): void;
 }
 
 /** The client's half of a local backend. */
@@ -92,6 +99,8 @@ export function clientOperations(world: ClientWorld): ClientOperations {
   };
 
   return {
+    ...entityOperations(world),
+
     async start(request) {
       if (request.dedupeStatuses !== undefined) {
         world.refuseWhenClosed();
@@ -109,6 +118,7 @@ export function clientOperations(world: ClientWorld): ClientOperations {
       const id = request.newInstanceId ?? request.instanceId;
       const [source, validated] = await Promise.all([store.read(request.instanceId), validatedInput(request.instanceId)]);
       if (source === undefined) throw notFound(request.instanceId);
+      if (source.record.kind === "entity") return refuse(request.instanceId, refusedForEntity(request.instanceId, "restarted"));
       const { name, version } = source.record;
       const target = { id, name, ...given({ version }) };
       if (id === request.instanceId) await answeredFirst(source);
@@ -160,6 +170,7 @@ export function clientOperations(world: ClientWorld): ClientOperations {
       const answer = await world.update(request.instanceId, (current, at) => decideRaise(event, current, at));
       if ("refused" in answer) {
         if (answer.refused === "not-found") throw notFound(request.instanceId);
+        if (isEntityId(request.instanceId)) return refuse(request.instanceId, answer);
         counters.add("eventsDropped");
         log.info(answer.message, { instanceId: request.instanceId });
       } else if (answer.undelivered.length > 0) throw notFound(request.instanceId); // It went between the reading and the writing.
@@ -168,6 +179,7 @@ export function clientOperations(world: ClientWorld): ClientOperations {
     async terminate(request) {
       const decision = { id: `terminate:${random.id()}`, recursive: request.recursive, ...given({ output: request.output }) };
       const answer = await world.update(request.instanceId, (current, at) => decideTerminate(decision, current, at));
+      if ("refused" in answer && answer.refused === "not-finished") return refuse(request.instanceId, answer);
       if ("refused" in answer ? answer.refused === "not-found" : answer.undelivered.length > 0) throw notFound(request.instanceId);
     },
 
@@ -212,7 +224,7 @@ export function clientOperations(world: ClientWorld): ClientOperations {
 
     async query(filter, page) {
       world.refuseWhenClosed();
-      return store.query(filter, page);
+      return store.query({ kind: "orchestration", ...filter }, page);
     },
 
     history(id) {

@@ -8,9 +8,11 @@ const worker = (orchestratorVersions: Readonly<Record<string, readonly string[]>
     {
       orchestrators: "any",
       activities: [],
+      entities: [],
       orchestratorVersions,
       maxConcurrentOrchestrations: 1,
       maxConcurrentActivities: 1,
+      maxConcurrentEntities: 1,
       warmBytes: 0,
       warmIdleMs: 0,
     },

@@ -20,11 +20,15 @@ export class ConnectedWorker {
   /** The names it takes; "any": whatever there is. */
   readonly orchestrators: Served;
   readonly activities: Served;
+  /** By the names of their records (`@name`). */
+  readonly entities: Served;
   readonly interest: WorkerInterest;
   readonly deliver: (items: readonly WorkItem[]) => void;
   /** Cold turns that are out. Warm ones need no room: their programs are there already. */
   coldTurns = 0;
   activitiesOut = 0;
+  /** Batches of entities that are out, or on their way. */
+  batchesOut = 0;
   /** Claimed by commits that are on their way to the store. */
   reserved = 0;
   reservedTurns = 0;
@@ -37,6 +41,7 @@ export class ConnectedWorker {
     this.deliver = deliver;
     this.orchestrators = servedNames(interest.orchestrators);
     this.activities = servedNames(interest.activities);
+    this.entities = servedNames(interest.entities === "any" ? "any" : interest.entities.map((name) => `@${name.toLowerCase()}`));
   }
 
   /** Whether it takes instances of this orchestrator and version. */
@@ -56,6 +61,11 @@ export class ConnectedWorker {
   /** How many more cold turns it can take. */
   get turnRoom(): number {
     return this.taking ? this.interest.maxConcurrentOrchestrations - this.coldTurns - this.reservedTurns : 0;
+  }
+
+  /** How many more batches of entities it can take. */
+  get entityRoom(): number {
+    return this.taking ? this.interest.maxConcurrentEntities - this.batchesOut : 0;
   }
 
   /** It gave this back undone: how often it has. */

@@ -8,8 +8,10 @@ function worker(interest: Partial<WorkerInterest>): ConnectedWorker {
   const all = {
     orchestrators: "any",
     activities: "any",
+    entities: [],
     maxConcurrentOrchestrations: 2,
     maxConcurrentActivities: 2,
+    maxConcurrentEntities: 2,
     warmBytes: 0,
     warmIdleMs: 0,
   } as const;
@@ -60,23 +62,43 @@ test("what is wanted: the names that somebody has room for; of any, but those th
   assert.deepEqual(workers(one, two).want(), {
     instances: 4,
     orchestrators: ["o", "p"],
+    entityCount: 4,
+    entities: [],
     activityCount: 4,
     activities: ["a", "b"],
     isPartial: false,
   });
   one.coldTurns = 2;
   one.activitiesOut = 2;
-  assert.deepEqual(workers(one, two).want(), { instances: 2, orchestrators: ["p"], activityCount: 2, activities: ["b"], isPartial: true });
+  assert.deepEqual(workers(one, two).want(), {
+    instances: 2,
+    orchestrators: ["p"],
+    entityCount: 4,
+    entities: [],
+    activityCount: 2,
+    activities: ["b"],
+    isPartial: true,
+  });
   assert.deepEqual(workers(one, two, any).want(), {
     instances: 4,
     orchestrators: { anyBut: ["o"] },
+    entityCount: 6,
+    entities: [],
     activityCount: 4,
     activities: { anyBut: ["a"] },
     isPartial: true,
   });
   any.coldTurns = 2;
   any.activitiesOut = 2;
-  assert.deepEqual(workers(two, any).want(), { instances: 2, orchestrators: ["p"], activityCount: 2, activities: ["b"], isPartial: true });
+  assert.deepEqual(workers(two, any).want(), {
+    instances: 2,
+    orchestrators: ["p"],
+    entityCount: 4,
+    entities: [],
+    activityCount: 2,
+    activities: ["b"],
+    isPartial: true,
+  });
   two.taking = false;
   assert.deepEqual(workers(two).want().orchestrators, []);
 });

@@ -7,7 +7,7 @@
 
 import type { InstanceNumber } from "../contract/ids.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
-import type { Served } from "../contract/served.ts";
+import { takes, type Served } from "../contract/served.ts";
 import type { Room } from "../engine/action-appliers.ts";
 import type { ActivityKey } from "../engine/commit.ts";
 import type { ServedNames } from "../engine/waiting.ts";
@@ -22,6 +22,16 @@ export interface Wanted extends ClaimRequest {
   /** Some names are left out, since those who take them have no room: when one has, there may be something for it. */
   readonly isPartial: boolean;
 }
+
+const ENGINE_ONLY: Wanted = {
+  instances: ENGINE_TURNS,
+  orchestrators: [],
+  entityCount: 0,
+  entities: [],
+  activityCount: 0,
+  activities: [],
+  isPartial: false,
+};
 
 /** The workers that are connected to one backend. */
 export class ConnectedWorkers {
@@ -87,6 +97,26 @@ export class ConnectedWorkers {
     return best;
   }
 
+  /** Who is to do the operations of an entity, by the name of its record (`@name`). */
+  forEntity(name: string, number: InstanceNumber): ConnectedWorker | undefined {
+    let best: ConnectedWorker | undefined;
+    let bestRank = Number.POSITIVE_INFINITY;
+    for (const worker of this.#workers) {
+      if (!worker.taking || !takes(worker.entities, name)) continue;
+      const rank = rankOf(worker, worker.entities, worker.entityRoom, number);
+      if (rank === 0) return worker;
+      if (rank >= bestRank) continue;
+      best = worker;
+      bestRank = rank;
+    }
+    return best;
+  }
+
+  /** Some worker here takes the entity, by the name of its record. */
+  servesEntity(name: string): boolean {
+    return this.#workers.some(({ taking, entities }) => taking && takes(entities, name));
+  }
+
   /** Some worker here takes the orchestrator, of whichever version. */
   serves(orchestrator: string): boolean {
     for (const { taking, orchestrators } of this.#workers)
@@ -105,17 +135,25 @@ export class ConnectedWorkers {
     return {
       orchestrators: all(this.#workers.map((each) => each.orchestrators)),
       activities: all(this.#workers.map((each) => each.activities)),
+      entities: all(this.#workers.map((each) => each.entities)),
     };
+  }
+
+  /** The names of entities that workers here have, as their authors write them. */
+  entityNames(): Served {
+    const { entities } = this.servedNames();
+    return entities === "any" ? "any" : new Set([...entities].map((name) => name.slice(1)));
   }
 
   /** What a commit may hand at once to the worker that made its turn. */
   roomOf(worker: ConnectedWorker, failUnregistered: boolean): Room {
-    const { activities, orchestrators } = worker;
+    const { activities, orchestrators, entities } = worker;
     const room: Room = {
       activities,
       activitySlots: Math.max(0, worker.activityRoom),
       orchestrators,
       orchestrationSlots: Math.max(0, worker.turnRoom),
+      entities,
       failUnregistered,
     };
     if (this.#workers.length === 1 || (activities !== "any" && orchestrators !== "any")) return room;
@@ -133,15 +171,18 @@ export class ConnectedWorkers {
   want(): Wanted {
     const taking = this.#workers.filter((worker) => worker.taking);
     // What needs only the engine is taken even when no worker takes anything.
-    if (taking.length === 0) return { instances: ENGINE_TURNS, orchestrators: [], activityCount: 0, activities: [], isPartial: false };
+    if (taking.length === 0) return ENGINE_ONLY;
     const turns = wanted(taking.map((worker) => ({ names: worker.orchestrators, room: worker.turnRoom })));
+    const batches = wanted(taking.map((worker) => ({ names: worker.entities, room: worker.entityRoom })));
     const errands = wanted(taking.map((worker) => ({ names: worker.activities, room: worker.activityRoom })));
     return {
       instances: turns.room,
       orchestrators: turns.names,
+      entityCount: batches.room,
+      entities: batches.names,
       activityCount: errands.room,
       activities: errands.names,
-      isPartial: turns.isPartial || errands.isPartial,
+      isPartial: turns.isPartial || batches.isPartial || errands.isPartial,
     };
   }
 }

@@ -17,6 +17,13 @@ export const COUNTERS = {
   completionsAsMessages: "Results of activities that were written as messages of their own.",
   completionsLate: "Results of activities that came after somebody else's: dropped.",
   completionsUnknown: "Outcomes for work that was not out (any longer): dropped.",
+  entityBatchesCommitted: "Batches of operations of entities that were written.",
+  entityOperationsDone: "Operations of entities that were done.",
+  entityOperationsFailed: "Operations of entities that failed. Nothing is left of them; who called was told.",
+  entityBatchesPutOff: "Batches of entities that came to nothing at a worker. They are offered again, later each time.",
+  locksGranted: "Critical sections that were granted.",
+  locksReleased: "Entities that the owner of a critical section has let go.",
+  locksWithdrawn: "Critical sections that were taken back before they were granted, their owner having ended.",
   messagesUndelivered: "Messages to instances that do not exist: dropped.",
   eventsDropped: "Events to instances that had ended: dropped.",
   instancesSetAside:

@@ -11,7 +11,15 @@ async function rest(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 }
 
-const WANT: Wanted = { instances: 2, orchestrators: ["o"], activityCount: 2, activities: ["a"], isPartial: false };
+const WANT: Wanted = {
+  instances: 2,
+  orchestrators: ["o"],
+  entityCount: 2,
+  entities: ["@e"],
+  activityCount: 2,
+  activities: ["a"],
+  isPartial: false,
+};
 const NONE: Claims = { at: 1_000, instances: [], activities: [] };
 const free = (number: number): Claim => ({
   number,

@@ -86,16 +86,25 @@ export class Dispatcher {
         const claims = await claim(request);
         if (this.#closed) break;
         this.#failures = 0;
-        const free = claims.instances.reduce((count, each) => count + (each.held ? 0 : 1), 0);
-        const allInstances = free > 0 && free >= request.instances;
+        let free = 0;
+        let entities = 0;
+        for (const { held, record } of claims.instances) {
+          if (held) continue;
+          if (record.kind === "entity") entities++;
+          else free++;
+        }
+        // What needs only the engine may be an entity, and takes the room of an instance all the same.
+        const allInstances = free + entities > 0 && free + entities >= request.instances;
+        const allEntities = entities > 0 && entities >= request.entityCount;
         const allActivities = claims.activities.length > 0 && claims.activities.length >= request.activityCount;
         // Nothing was asked for where there was no room: there may be something for when there is.
-        this.#more = allInstances || allActivities || request.isPartial || request.instances === 0;
+        this.#more = allInstances || allEntities || allActivities || request.isPartial || request.instances === 0;
         take(claims);
         if (claims.nextDueAt !== undefined) this.wakeAt(claims.nextDueAt, claims.at);
-        if (allInstances || allActivities) {
+        if (allInstances || allEntities || allActivities) {
           const next = want();
-          this.#again ||= (allInstances && next.instances > 0) || (allActivities && next.activityCount > 0);
+          this.#again ||=
+            (allInstances && next.instances > 0) || (allEntities && next.entityCount > 0) || (allActivities && next.activityCount > 0);
         }
       } catch (error) {
         if (this.#closed) break;

@@ -16,8 +16,10 @@ import { createLocalBackend } from "./local-backend.ts";
 const INTEREST: WorkerInterest = {
   orchestrators: ["flow"],
   activities: ["work"],
+  entities: [],
   maxConcurrentOrchestrations: 10,
   maxConcurrentActivities: 10,
+  maxConcurrentEntities: 10,
   warmBytes: 1_000_000,
   warmIdleMs: 1_000_000,
 };

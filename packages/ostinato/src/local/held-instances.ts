@@ -24,8 +24,10 @@ export interface Held {
   state: "idle" | "working" | "gone";
   /** Who runs its program, and keeps it between turns. */
   worker: ConnectedWorker | undefined;
-  /** The bytes of its kept program; 0 when none is kept. */
+  /** The bytes of its kept program, or of what is known of an entity's state; 0 when none is kept. */
   keptBytes: number;
+  /** An entity's state, where it is kept; `undefined` there: it has none. */
+  keptState: string | undefined;
   /** Its turn counts as a cold one of its worker. */
   cold: boolean;
   /** Turns of which nobody knows whether they were written: the answer was lost. */
@@ -69,6 +71,7 @@ export class HeldInstances {
       state: "idle",
       worker: undefined,
       keptBytes: 0,
+      keptState: undefined,
       cold: false,
       failures: 0,
       unknown: undefined,
@@ -102,6 +105,7 @@ export class HeldInstances {
     if (held.state === "gone") return;
     this.#keptBytes += bytes - held.keptBytes;
     held.keptBytes = bytes;
+    if (bytes === 0) held.keptState = undefined;
   }
 
   /** The lease is lost or given back. */
@@ -109,6 +113,7 @@ export class HeldInstances {
     if (held.state === "gone") return;
     this.#keptBytes -= held.keptBytes;
     held.keptBytes = 0;
+    held.keptState = undefined;
     held.state = "gone";
     if (this.#byNumber.get(held.number) === held) this.#byNumber.delete(held.number);
     if (this.#byId.get(held.record.id) === held) this.#byId.delete(held.record.id);

@@ -67,6 +67,8 @@ test("L2 L3 a process that stood still loses what it held to another one, is ref
       activities: [],
       maxConcurrentOrchestrations: 9,
       maxConcurrentActivities: 9,
+      entities: [],
+      maxConcurrentEntities: 9,
       warmBytes: 1_000,
       warmIdleMs: 60_000,
     };

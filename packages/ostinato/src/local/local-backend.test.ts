@@ -102,8 +102,10 @@ interface World {
 const INTEREST: WorkerInterest = {
   orchestrators: ["o"],
   activities: ["a"],
+  entities: [],
   maxConcurrentOrchestrations: 10,
   maxConcurrentActivities: 10,
+  maxConcurrentEntities: 10,
   warmBytes: 1_000_000,
   warmIdleMs: 10_000,
 };
@@ -137,7 +139,7 @@ async function world(
         for (const item of items) {
           if (item.kind === "orchestration") turns.push(item);
           else if (item.kind === "activity") activities.push(item);
-          else notices.push(item);
+          else if (item.kind !== "entity") notices.push(item);
         }
       });
       await rest();
@@ -827,7 +829,14 @@ test("R4 an instance that ends its process again and again is set aside, and an 
     // Each process claims the instance and is never heard of again: its line to the store alone is cut.
     const store = hub.connect();
     await store.open();
-    const claims = await store.claim({ instances: 1, orchestrators: ["o"], activityCount: 0, activities: [] });
+    const claims = await store.claim({
+      instances: 1,
+      orchestrators: ["o"],
+      entityCount: 0,
+      entities: [],
+      activityCount: 0,
+      activities: [],
+    });
     assert.equal(claims.instances.length, 1);
     await store.close();
   }

@@ -14,7 +14,7 @@
 import type { Backend, BackendCounters, ClientOperations, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
 import { HubClosedError, InvalidStateError, StoreFormatError, StoreUnavailableError } from "../contract/errors.ts";
 import type { HistoryEvent } from "../contract/events.ts";
-import type { InstanceId, InstanceNumber } from "../contract/ids.ts";
+import { entityRecordName, type InstanceId, type InstanceNumber } from "../contract/ids.ts";
 import { isTerminal, type InstancePayloads, type InstanceRecord, type Stall, type StoredInstance } from "../contract/instance.ts";
 import { LATEST_INSTANT, type Instant } from "../contract/instant.ts";
 import type { InboxMessage } from "../contract/messages.ts";
@@ -22,7 +22,14 @@ import type { Page } from "../contract/queries.ts";
 import { given, type Writable } from "../contract/recorded-as.ts";
 import type { RetentionPolicy } from "../contract/retention.ts";
 import { takes } from "../contract/served.ts";
-import type { ActivityOutcome, ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
+import type {
+  ActivityOutcome,
+  ActivityWorkItem,
+  EntityOutcome,
+  OrchestrationOutcome,
+  OrchestrationWorkItem,
+  WorkItem,
+} from "../contract/work-items.ts";
 import { notRegistered } from "../engine/action-appliers.ts";
 import { closeActivity, completionEvent } from "../engine/close-activity.ts";
 import { closeStall } from "../engine/close-stall.ts";
@@ -50,6 +57,7 @@ import { activityTurnedDown, ConnectedWorker } from "./connected-worker.ts";
 import { ConnectedWorkers } from "./connected-workers.ts";
 import { Counters } from "./counters.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { EntityBatches } from "./entity-batches.ts";
 import { HeldInstances, type Held } from "./held-instances.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { keepLeases } from "./leases.ts";
@@ -144,6 +152,7 @@ class LocalBackend {
   readonly #held = new HeldInstances();
   readonly #turns = new WorkOut<TurnOut>(0);
   readonly #activities = new WorkOut<ActivityOut>(1);
+  readonly #entities: EntityBatches;
   readonly #waiters: Waiters;
   readonly #dispatcher: Dispatcher;
   readonly #housekeeping: Housekeeping | undefined;
@@ -174,6 +183,7 @@ class LocalBackend {
       this.#counters.add("operationsFailed");
       this.#log.error("the store refused an operation", { error });
     });
+    this.#entities = this.#entityBatches();
     this.#waiters = new Waiters((id) => this.#store.read(id));
     this.#dispatcher = new Dispatcher({
       clock: this.#clock,
@@ -240,11 +250,53 @@ class LocalBackend {
       refuseWhenClosed: () => this.#refuseWhenClosed(),
       servedNames: () => this.#workers.servedNames(),
       heldStatus: (id) => this.#held.withId(id)?.record.status,
-      update: (id, decide) => this.#update(id, decide),
+      update: (id, decide, expects) => this.#update(id, decide, expects),
       change: (id, decide) => this.#change(id, decide),
       begin: (start, decide) => this.#begin(start, decide),
       writeAll: (batch) => this.#writeAll(batch),
       monotonic: () => this.#clock.monotonic(),
+      entityNeeds: (id) => {
+        const name = entityRecordName(id);
+        if (this.#workers.size === 0 || this.#workers.servesEntity(name)) return "program";
+        this.#warnUnregistered("entity", name.slice(1));
+        return this.#failUnregistered ? "engine" : "program";
+      },
+      wakeAt: (instant, reading) => this.#dispatcher.wakeAt(instant, reading),
+      cleaned: (number) => {
+        const held = this.#held.get(number);
+        if (held !== undefined) this.#lose(held);
+      },
+    });
+  }
+
+  /** What the life of entities has of this one. */
+  #entityBatches(): EntityBatches {
+    return new EntityBatches({
+      workers: this.#workers,
+      held: this.#held,
+      counters: this.#counters,
+      underWay: this.#underWay,
+      log: this.#log,
+      failUnregistered: this.#failUnregistered,
+      maxClaims: this.#maxClaims,
+      read: (id) => this.#store.read(id),
+      write: async (commit) => {
+        const broken = checkCommit(commit);
+        return broken === undefined ? ((await this.#store.commit([commit]))[0] ?? NO_ANSWER) : notWritten(BROKEN, broken);
+      },
+      committed: (held, commit, result) => this.#committed(held, commit, result, 0),
+      notCommitted: (held, messages, result) => this.#notCommitted(held, { messages, folds: [] }, result),
+      broken: (held, rule) => void this.#underWay.run(this.#setBrokenAside(held, NOTHING_TAKEN, rule)),
+      tryAgainLater: (held, messages) => this.#tryAgainLater(held, { messages, folds: [] }),
+      drop: (held) => void this.#drop(held),
+      giveBack: (held, afterMs) => this.#giveBack(held, afterMs),
+      lose: (held) => this.#lose(held),
+      releaseLate: ({ number, epoch }) => void this.#underWay.run(this.#release([{ number, epoch }], 0)),
+      evict: (budget) => this.#evict(budget),
+      wakeAt: (instant, reading) => this.#dispatcher.wakeAt(instant, reading),
+      roomFreed: () => this.#dispatcher.roomFreed(),
+      reading: (held) => this.#reading(held),
+      nextId: () => this.#random.id(),
     });
   }
 
@@ -331,6 +383,7 @@ class LocalBackend {
     return {
       completeOrchestration: (outcome) => this.#completeOrchestration(outcome),
       completeActivity: (outcome) => this.#completeActivity(outcome),
+      completeEntity: (outcome) => this.#completeEntity(outcome),
       stopTaking: () => void (worker.taking = false),
       close: () => this.#disconnect(worker),
     };
@@ -456,6 +509,7 @@ class LocalBackend {
 
   /** Opens the inbox of an idle held instance, and does what it turned out to be. */
   #open(held: Held, retaken?: Taken, fetched?: Fetched): void {
+    if (held.record.kind === "entity") return this.#entities.open(held);
     held.state = "working";
     if (held.worker?.taking === false) {
       this.#forget(held);
@@ -736,7 +790,7 @@ class LocalBackend {
     }
     if (held.record.dropped > before.dropped) {
       this.#counters.add("eventsDropped", held.record.dropped - before.dropped);
-      this.#log.info("events to an instance that had ended were dropped", { instanceId: held.record.id });
+      this.#log.info("messages that nobody wants (any longer) were dropped", { instanceId: held.record.id });
     }
     for (const message of commit.messages) if (message.visibleAt !== undefined) this.#dispatcher.wakeAt(message.visibleAt, result.at);
     if (result.arrived.length > 0) this.#held.addMessages(held, result.arrived);
@@ -857,6 +911,13 @@ class LocalBackend {
   }
 
   // ---- completions
+
+  #completeEntity(outcome: EntityOutcome): Promise<void> {
+    const done = this.#entities.complete(outcome);
+    if (done !== undefined) return done;
+    this.#counters.add("completionsUnknown");
+    return DONE;
+  }
 
   #completeActivity(outcome: ActivityOutcome): Promise<void> {
     const out = this.#activities.take(outcome.token);
@@ -1050,7 +1111,7 @@ class LocalBackend {
   }
 
   #forget(held: Held): void {
-    if (held.keptBytes > 0) this.#tellForget(held);
+    if (held.keptBytes > 0 && held.record.kind === "orchestration") this.#tellForget(held);
     this.#held.keep(held, 0);
   }
 
@@ -1101,6 +1162,7 @@ class LocalBackend {
       leases.push({ key: out.claim.row, epoch: out.claim.epoch });
     });
     if (leases.length > 0) written.push(this.#underWay.run(this.#release(leases, 0)));
+    written.push(...this.#entities.disconnected(worker));
     for (const held of [...this.#held]) if (held.worker === worker && held.state === "idle") written.push(this.#giveBack(held, 0));
     // Turns that are being written give their instances back when they are. What other workers have under way is not waited for.
     await this.#underWay.settled(() => !this.#holdsFor(worker));
@@ -1207,7 +1269,8 @@ class LocalBackend {
     do {
       const page = await this.#store.query({ stalled: true }, { size: CHILDREN_PAGE, ...given({ cursor }) });
       for (const { record } of page.items) {
-        if (record.stall !== undefined && record.stall.kind !== "set-aside" && takes(worker.orchestrators, record.name))
+        const served = record.kind === "entity" ? worker.entities : worker.orchestrators;
+        if (record.stall !== undefined && record.stall.kind !== "set-aside" && takes(served, record.name))
           await this.#update(record.id, (current) => decideStall(undefined, current));
       }
       cursor = page.next;
@@ -1253,17 +1316,19 @@ class LocalBackend {
     for (const row of commit.activities)
       if (!row.claimed && this.#workers.forActivity(row.name) === undefined) this.#warnUnregistered("activity", row.name);
     for (const message of commit.messages) {
-      if (message.creates !== undefined && !this.#workers.serves(message.creates.record.name))
-        this.#warnUnregistered("orchestrator", message.creates.record.name);
+      if (message.creates === undefined) continue;
+      const { kind, name } = message.creates.record;
+      if (kind === "entity" ? !this.#workers.servesEntity(name) : !this.#workers.serves(name))
+        this.#warnUnregistered(kind === "entity" ? "entity" : "orchestrator", kind === "entity" ? name.slice(1) : name);
     }
   }
 
-  #warnUnregistered(what: "orchestrator" | "activity", name: string): void {
+  #warnUnregistered(what: "orchestrator" | "activity" | "entity", name: string): void {
     const key = `${what} ${name}`;
     if (this.#warned.has(key) || !this.#workers.areTaking) return;
     this.#warned.add(key);
     const served = this.#workers.servedNames();
-    const names = what === "orchestrator" ? served.orchestrators : served.activities;
+    const names = { orchestrator: served.orchestrators, activity: served.activities, entity: this.#workers.entityNames() }[what];
     this.#log.warn(`${notRegistered(what, name, names).message} Work for it waits until a worker that has it comes.`);
   }
 

@@ -6,6 +6,7 @@
 
 /** Where a token's place ends and its serial number begins. */
 const PLACES = 2 ** 21;
+const FAMILIES = 3;
 
 interface Place<T> {
   token: number;
@@ -18,9 +19,9 @@ export class WorkOut<T> {
   readonly #free: number[] = [];
   #serial: number;
 
-  /** `family`: two tables of one backend never give the same token when their families differ (0 or 1). */
-  constructor(family: 0 | 1) {
-    this.#serial = 2 + family;
+  /** `family`: two tables of one backend never give the same token when their families differ. */
+  constructor(family: 0 | 1 | 2) {
+    this.#serial = FAMILIES + family;
   }
 
   /** Keeps a value, and gives the token by which it is found. */
@@ -31,7 +32,7 @@ export class WorkOut<T> {
       this.#places.push({ token: 0, value: undefined });
     }
     const token = this.#serial * PLACES + place;
-    this.#serial += 2;
+    this.#serial += FAMILIES;
     const at = this.#places[place]!;
     at.token = token;
     at.value = value;

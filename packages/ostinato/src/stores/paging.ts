@@ -5,7 +5,7 @@
 
 import { InvalidArgumentError } from "../contract/errors.ts";
 import type { InstanceNumber } from "../contract/ids.ts";
-import type { InstanceRecord } from "../contract/instance.ts";
+import type { StoredInstance } from "../contract/instance.ts";
 import type { InstanceFilter, PageRequest } from "../contract/queries.ts";
 
 const DEFAULT_PAGE = 100;
@@ -35,8 +35,9 @@ export function numberOfCursor(cursor: string | undefined): InstanceNumber {
 }
 
 /** Whether an instance is one that a filter asks for. */
-export function matches(filter: InstanceFilter, record: InstanceRecord): boolean {
+export function matches(filter: InstanceFilter, { record, payloads }: StoredInstance): boolean {
   const { kind, name, status, idPrefix, createdFrom, createdTo, completedFrom, completedTo, parent, stalled, tags } = filter;
+  const { updatedFrom, updatedTo, hasState, locked } = filter;
   if (kind !== undefined && record.kind !== kind) return false;
   if (name !== undefined && record.name !== name) return false;
   if (status !== undefined && !status.includes(record.status)) return false;
@@ -47,6 +48,10 @@ export function matches(filter: InstanceFilter, record: InstanceRecord): boolean
   if (completedTo !== undefined && !(record.completedAt !== undefined && record.completedAt < completedTo)) return false;
   if (parent !== undefined && record.parent?.instanceId !== parent) return false;
   if (stalled !== undefined && stalled !== (record.stall !== undefined)) return false;
+  if (updatedFrom !== undefined && record.updatedAt < updatedFrom) return false;
+  if (updatedTo !== undefined && record.updatedAt > updatedTo) return false;
+  if (hasState !== undefined && hasState !== (payloads.state !== undefined)) return false;
+  if (locked !== undefined && locked !== (record.lockedBy !== undefined)) return false;
   if (tags !== undefined) for (const key in tags) if (record.tags?.[key] !== tags[key]) return false;
   return true;
 }

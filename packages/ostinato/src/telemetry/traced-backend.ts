@@ -96,6 +96,8 @@ export function withTelemetry(backend: Backend, observer: Observer, world: Traci
   const SEEN: { readonly [K in WorkItem["kind"]]: (item: Extract<WorkItem, { kind: K }>) => void } = {
     orchestration: seeTurn,
     activity: seeActivity,
+    // Operations belong to the traces of those who asked for them, many to a batch: they are not told one by one.
+    entity: () => undefined,
     forget: (notice) => void traces.delete(notice.executionId),
     cancel: () => undefined,
   };

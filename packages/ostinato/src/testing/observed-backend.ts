@@ -17,6 +17,7 @@ export function observedBackend(backend: Backend, quiet: Quiet): { readonly back
     for (const item of items) {
       if (item.kind === "orchestration") out.set(item.token, quiet.begin("turn"));
       if (item.kind === "activity") out.set(item.token, quiet.begin("activity"));
+      if (item.kind === "entity") out.set(item.token, quiet.begin("entity"));
     }
   };
   let ended = false;
@@ -40,6 +41,10 @@ export function observedBackend(backend: Backend, quiet: Quiet): { readonly back
     purgeMany: (request) => backend.purgeMany(request),
     listIds: (request, page) => backend.listIds(request, page),
     query: (filter, page) => backend.query(filter, page),
+    signalEntity: (request) => backend.signalEntity(request),
+    getEntity: (id, includeState) => backend.getEntity(id, includeState),
+    queryEntities: (filter, page) => backend.queryEntities(filter, page),
+    cleanEntityStorage: (request) => backend.cleanEntityStorage(request),
     history: (id) => backend.history(id),
     counters: () => backend.counters(),
     close: () => backend.close(),
@@ -63,6 +68,10 @@ export function observedBackend(backend: Backend, quiet: Quiet): { readonly back
         completeActivity(outcome) {
           if (outcome.kind !== "abandoned") quiet.achieve();
           return told(outcome.token, connection.completeActivity(outcome));
+        },
+        completeEntity(outcome) {
+          if (outcome.kind === "batch") quiet.achieve();
+          return told(outcome.token, connection.completeEntity(outcome));
         },
         stopTaking: () => connection.stopTaking(),
         // A dead process answers nobody: its worker has nobody to wait for.

@@ -13,7 +13,7 @@ export interface Doing {
 /** What is under way in a test hub. */
 export interface Quiet {
   /** Notes something that is under way until it is done. */
-  begin(what: "store" | "turn" | "activity"): Doing;
+  begin(what: "store" | "turn" | "activity" | "entity"): Doing;
   /** Rises with everything that happens. */
   readonly progress: number;
   /** Rises with every turn and every activity that came to something; a turn that stalls or is given back has not. */

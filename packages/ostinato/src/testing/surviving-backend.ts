@@ -61,6 +61,10 @@ export function survivingBackend(lives: Lives): Backend {
     purgeMany: (request) => ask((backend) => backend.purgeMany(request)),
     listIds: (request, page) => ask((backend) => backend.listIds(request, page)),
     query: (filter, page) => ask((backend) => backend.query(filter, page)),
+    signalEntity: (request) => ask((backend) => backend.signalEntity(request)),
+    getEntity: (id, includeState) => ask((backend) => backend.getEntity(id, includeState)),
+    queryEntities: (filter, page) => ask((backend) => backend.queryEntities(filter, page)),
+    cleanEntityStorage: (request) => ask((backend) => backend.cleanEntityStorage(request)),
     async *history(id) {
       const life = await lives.current();
       yield* life.backend.history(id);

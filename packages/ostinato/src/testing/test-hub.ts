@@ -73,6 +73,7 @@ export interface TestHub extends Hub {
 const OPTIONS: OptionNames<TestHubOptions> = {
   orchestrators: true,
   activities: true,
+  entities: true,
   stubs: true,
   versioning: true,
   workItemFilters: true,
@@ -111,7 +112,15 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
   const memory = createMemoryHub({ clock });
   // A test that fails before it closes its hub must still come to its end: nothing here holds the process but waits.
   const hold = (): (() => void) => () => undefined;
-  const common = { converter: options.converter ?? defaultConverter, limits: limitsOf(options.limits), log, processors: 1, hold };
+  const common = {
+    converter: options.converter ?? defaultConverter,
+    limits: limitsOf(options.limits),
+    log,
+    random,
+    processors: 1,
+    hold,
+    ...given({ defaultVersion: options.defaultVersion }),
+  };
   let owners = 0;
   const parts: LifeParts = {
     connect: () => memory.connect(`life-${++owners}`),
@@ -157,7 +166,7 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
       last.die();
     },
   });
-  const hub = createHub({ ...common, backend, clock, random, ...given({ defaultVersion: options.defaultVersion }) });
+  const hub = createHub({ ...common, backend, clock });
 
   const startWorker = async (workerOptions: WorkerOptions): Promise<Worker> => {
     const worker: TestWorker = { body: undefined };
@@ -169,10 +178,10 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
     };
     return { stop, counters: () => worker.body?.counters() ?? {}, [Symbol.asyncDispose]: () => stop() };
   };
-  const { orchestrators, versioning, workItemFilters, concurrency, warm } = options;
+  const { orchestrators, entities, versioning, workItemFilters, concurrency, warm } = options;
   await startWorker({
     activities: stubbed(options.activities, options.stubs),
-    ...given({ orchestrators, versioning, workItemFilters, concurrency, warm }),
+    ...given({ orchestrators, entities, versioning, workItemFilters, concurrency, warm }),
   });
 
   const testHub: TestHub = {

@@ -11,6 +11,7 @@ function chosen(versions: readonly (string | undefined)[], wanted: string, match
   const choice = createRegistry(
     versions.map((each) => plain("p", each)),
     [],
+    [],
     { version, match },
   ).orchestrator("p", wanted);
   return choice.kind === "found" ? (choice.orchestrator.version ?? "without") : choice.kind;
@@ -33,7 +34,7 @@ test("a worker with a version refuses what does not fit it", () => {
 });
 
 test("a name that is not registered is named, with those that are", () => {
-  const choice = createRegistry([plain("a"), plain("b")], [], { version: "", match: "none" }).orchestrator("c", "");
+  const choice = createRegistry([plain("a"), plain("b")], [], [], { version: "", match: "none" }).orchestrator("c", "");
   assert.equal(choice.kind, "unregistered");
   assert.match(choice.kind === "unregistered" ? choice.reason : "", /'c'.*a, b/);
 });
@@ -42,19 +43,19 @@ test("a name and version given twice is refused; the very same definition twice 
   const rule = { version: "", match: "none" } as const;
   const same = plain("p", "1.0.0");
   assert.throws(
-    () => createRegistry([same, plain("p", "1.0.0")], [], rule),
+    () => createRegistry([same, plain("p", "1.0.0")], [], [], rule),
     /Two different orchestrators are named 'p' with version '1.0.0'/,
   );
-  assert.deepEqual(createRegistry([same, same, plain("p", "2.0.0")], [], rule).orchestratorNames, ["p"]);
+  assert.deepEqual(createRegistry([same, same, plain("p", "2.0.0")], [], [], rule).orchestratorNames, ["p"]);
   const hello = activity("hello", () => 1);
-  assert.throws(() => createRegistry([], [hello, activity("hello", () => 2)], rule), /Two different activities are named 'hello'/);
+  assert.throws(() => createRegistry([], [hello, activity("hello", () => 2)], [], rule), /Two different activities are named 'hello'/);
 });
 
 test("a contract, or something else, is refused with the remedy", () => {
   const rule = { version: "", match: "none" } as const;
   assert.throws(
-    () => createRegistry([orchestrator("o", { version: "1" }) as unknown as OrchestratorDefinition], [], rule),
+    () => createRegistry([orchestrator("o", { version: "1" }) as unknown as OrchestratorDefinition], [], [], rule),
     /orchestrator 'o' is none with a body.*\.run\(body\)/,
   );
-  assert.throws(() => createRegistry([], [(() => 1) as unknown as ActivityDefinition], rule), /none with a body/);
+  assert.throws(() => createRegistry([], [(() => 1) as unknown as ActivityDefinition], [], rule), /none with a body/);
 });

@@ -5,6 +5,7 @@
 //          R2 the choice depends on the registrations and the instance's version alone.
 
 import type { ActivityDefinition, OrchestratorDefinition } from "../authoring/define.ts";
+import type { EntityDefinition } from "../authoring/entity.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { checkName } from "../contract/ids.ts";
 import { chooseVersion, versionMismatch, type VersionMatchStrategy } from "../contract/versions.ts";
@@ -26,8 +27,12 @@ export type OrchestratorChoice =
 export interface Registry {
   readonly orchestratorNames: readonly string[];
   readonly activityNames: readonly string[];
+  /** In lower case. */
+  readonly entityNames: readonly string[];
   orchestrator(name: string, version: string): OrchestratorChoice;
   activity(name: string): ActivityDefinition | undefined;
+  /** By its name in lower case. */
+  entity(name: string): EntityDefinition | undefined;
 }
 
 /**
@@ -38,6 +43,7 @@ export interface Registry {
 export function createRegistry(
   orchestrators: readonly OrchestratorDefinition[],
   activities: readonly ActivityDefinition[],
+  entities: readonly EntityDefinition[],
   rule: VersionRule,
 ): Registry {
   const byName = new Map<string, Map<string, OrchestratorDefinition>>();
@@ -56,11 +62,20 @@ export function createRegistry(
     if (other !== undefined && other !== activity) throw twice("activity", activity.name, "");
     runs.set(activity.name, activity);
   }
+  const kinds = new Map<string, EntityDefinition>();
+  for (const entity of entities) {
+    checkProgram(entity, "entity");
+    const other = kinds.get(entity.name);
+    if (other !== undefined && other !== entity) throw twice("entity", entity.name, "");
+    kinds.set(entity.name, entity);
+  }
 
   return {
     orchestratorNames: [...byName.keys()],
     activityNames: [...runs.keys()],
+    entityNames: [...kinds.keys()],
     activity: (name) => runs.get(name),
+    entity: (name) => kinds.get(name),
     orchestrator(name, version) {
       const versions = byName.get(name);
       if (versions === undefined)
@@ -84,18 +99,24 @@ function registered(names: Iterable<string>): string {
   return all.length === 0 ? "There are none." : `There are: ${all.join(", ")}.`;
 }
 
-function checkProgram(program: unknown, kind: "orchestrator" | "activity"): void {
+function checkProgram(program: unknown, kind: "orchestrator" | "activity" | "entity"): void {
   const { kind: found, name } = (program ?? {}) as { kind?: unknown; name?: unknown };
   if (found === kind) return checkName(name as string, `${kind} name`);
   const known = typeof name === "string" ? ` '${name}'` : "";
+  if (kind === "entity")
+    throw new InvalidArgumentError(
+      `What was given as an entity${known} is none with operations. Make it with entity(name, Class), or with entity(name, { initial }).operations({ ... }).`,
+    );
   throw new InvalidArgumentError(
     `What was given as an ${kind}${known} is none with a body. Make it with ${kind}(name, body), or give the contract its body with .run(body).`,
   );
 }
 
-function twice(kind: string, name: string, version: string): InvalidArgumentError {
+const PLURALS = { orchestrator: "orchestrators", activity: "activities", entity: "entities" };
+
+function twice(kind: keyof typeof PLURALS, name: string, version: string): InvalidArgumentError {
   const which = version === "" ? "without a version" : `with version '${version}'`;
   return new InvalidArgumentError(
-    `Two different ${kind === "activity" ? "activities" : "orchestrators"} are named '${name}' ${which}. Rename one, or give it another version.`,
+    `Two different ${PLURALS[kind]} are named '${name}' ${which}. Rename one, or give it another version.`,
   );
 }

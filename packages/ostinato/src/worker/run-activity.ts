@@ -12,11 +12,12 @@ import type { ActivityDefinition } from "../authoring/define.ts";
 import { payloadBytes, type PayloadConverter } from "../authoring/payload.ts";
 import { decodeWith, encodeWith, validate } from "../authoring/schema.ts";
 import { ActivityTimeoutError, PayloadTooLargeError } from "../contract/errors.ts";
-import { toFailure, type Failure } from "../contract/failure.ts";
+import { toFailure } from "../contract/failure.ts";
 import type { Tags } from "../contract/instance.ts";
 import type { ActivityOutcome, ActivityWorkItem, CancelNotice, WorkToken } from "../contract/work-items.ts";
 import type { Clock, ClockTimer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
+import { failureOf } from "./failure-of.ts";
 
 /** What activities need of the worker. */
 export interface ActivityWorld {
@@ -285,12 +286,12 @@ class ActivityRun implements ActivityContext {
 
   #fail(error: unknown): void {
     if (this.#told) return this.#desk.countLate();
-    this.#tell({ kind: "failed", token: this.#item.token, failure: failureOf(error) });
+    this.#tell({ kind: "failed", token: this.#item.token, failure: failureOf(error, "the activity") });
   }
 
   /** Fails for a value that may not enter or leave: trying again would only repeat what the body has done. */
   #refuse(error: unknown): void {
-    this.#tell({ kind: "failed", token: this.#item.token, failure: { ...failureOf(error), nonRetriable: true } });
+    this.#tell({ kind: "failed", token: this.#item.token, failure: { ...failureOf(error, "the activity"), nonRetriable: true } });
   }
 
   #timeOut(timeoutMs: number): void {
@@ -307,14 +308,5 @@ class ActivityRun implements ActivityContext {
     this.#told = true;
     this.#timer?.cancel();
     this.#desk.close(this, outcome);
-  }
-}
-
-/** The failure of what was thrown, even when looking at that throws. */
-function failureOf(thrown: unknown): Failure {
-  try {
-    return toFailure(thrown);
-  } catch {
-    return { errorType: "UnknownError", message: "What the activity threw cannot be described: reading it threw again." };
   }
 }

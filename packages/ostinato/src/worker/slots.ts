@@ -4,12 +4,14 @@
 
 import { InvalidArgumentError } from "../contract/errors.ts";
 
-/** How many orchestrations and activities a worker runs at once. */
+/** How much a worker runs at once. */
 export interface Concurrency {
   /** Turns at once; 100 for each processor when absent. */
   readonly orchestrations?: number;
   /** Activities at once; 100 for each processor when absent. */
   readonly activities?: number;
+  /** Entities that do operations at once; 100 for each processor when absent. */
+  readonly entities?: number;
 }
 
 const PER_PROCESSOR = 100;
@@ -23,6 +25,7 @@ export function slotsOf(concurrency: Concurrency | undefined, processors: number
   return {
     orchestrations: slotCount(concurrency?.orchestrations, "orchestrations", processors),
     activities: slotCount(concurrency?.activities, "activities", processors),
+    entities: slotCount(concurrency?.entities, "entities", processors),
   };
 }
 

@@ -21,12 +21,15 @@ export interface WorkItemFilters {
   readonly orchestrators?: readonly OrchestratorFilter[];
   /** Absent: all that are registered. */
   readonly activities?: readonly string[];
+  /** Absent: all that are registered. In whatever case. */
+  readonly entities?: readonly string[];
 }
 
 /** What a backend is told of it. */
 export interface TakenWork {
   readonly orchestrators: readonly string[];
   readonly activities: readonly string[];
+  readonly entities: readonly string[];
   readonly orchestratorVersions?: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -36,7 +39,11 @@ export interface TakenWork {
  * @throws InvalidArgumentError for a name that is not registered, or that is named twice.
  */
 export function takenWork(
-  registered: { readonly orchestratorNames: readonly string[]; readonly activityNames: readonly string[] },
+  registered: {
+    readonly orchestratorNames: readonly string[];
+    readonly activityNames: readonly string[];
+    readonly entityNames: readonly string[];
+  },
   filters: WorkItemFilters | undefined,
 ): TakenWork {
   const versions: Record<string, readonly string[]> = {};
@@ -48,9 +55,12 @@ export function takenWork(
   });
   check("orchestrator", orchestrators, registered.orchestratorNames);
   check("activity", filters?.activities, registered.activityNames);
+  const entities = filters?.entities?.map((name) => name.toLowerCase());
+  check("entity", entities, registered.entityNames);
   return {
     orchestrators: orchestrators ?? registered.orchestratorNames,
     activities: filters?.activities ?? registered.activityNames,
+    entities: entities ?? registered.entityNames,
     ...given({ orchestratorVersions: Object.keys(versions).length === 0 ? undefined : versions }),
   };
 }

@@ -10,6 +10,7 @@
 //          W4 user code never runs in the async context of the caller whose start or event it happens to serve.
 
 import type { ActivityDefinition, OrchestratorDefinition } from "../authoring/define.ts";
+import type { EntityDefinition } from "../authoring/entity.ts";
 import type { PayloadConverter } from "../authoring/payload.ts";
 import type { WorkerConnection, WorkerOperations } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
@@ -22,12 +23,14 @@ import type { OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts"
 import type { TurnLimits } from "../executor/execution.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
+import type { Random } from "../platform/random.ts";
 import { captureContext, watchRejections } from "../platform/program-scope.ts";
 import { createStandstill } from "../platform/standstill.ts";
 import { beginProgram, type ProgramWorld } from "./begin-program.ts";
 import { drain } from "./drain.ts";
 import { createRegistry } from "./registry.ts";
 import { createActivityRunner, type ActivityWorld } from "./run-activity.ts";
+import { createEntityRunner } from "./run-entity.ts";
 import { createTurnRunner } from "./run-orchestration.ts";
 import { slotsOf, type Concurrency } from "./slots.ts";
 import { createTurnCache } from "./turn-cache.ts";
@@ -58,6 +61,7 @@ export interface WorkerOptions {
   /** Definitions with bodies, whatever they take and give. Several versions of one name may be among them. */
   readonly orchestrators?: readonly OrchestratorDefinition[];
   readonly activities?: readonly ActivityDefinition[];
+  readonly entities?: readonly EntityDefinition[];
   readonly versioning?: WorkerVersioning;
   /** Which of it is taken here; all of it by default. */
   readonly workItemFilters?: WorkItemFilters;
@@ -100,11 +104,14 @@ export interface WorkerWorld {
   readonly converter: PayloadConverter;
   readonly limits: TurnLimits;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
+  /** The version of orchestrations that its entities start without one. */
+  readonly defaultVersion?: string | undefined;
   readonly processors: number;
   /** Keeps the process alive until the returned function is called. */
   readonly hold: () => () => void;
-  /** Runs the body of an activity in surroundings of somebody else's: a tracer's. */
+  /** Runs the body of an activity or of an operation in surroundings of somebody else's: a tracer's. */
   readonly within?: ActivityWorld["within"] | undefined;
 }
 
@@ -112,13 +119,14 @@ const WARM_BYTES = 64 * 1024 * 1024;
 const WARM_IDLE: Duration = "10s";
 const GRACE_MS = 10_000;
 const STOP: OptionNames<StopOptions> = { graceMs: true };
-const CONCURRENCY: OptionNames<Concurrency> = { orchestrations: true, activities: true };
-const FILTERS: OptionNames<WorkItemFilters> = { orchestrators: true, activities: true };
+const CONCURRENCY: OptionNames<Concurrency> = { orchestrations: true, activities: true, entities: true };
+const FILTERS: OptionNames<WorkItemFilters> = { orchestrators: true, activities: true, entities: true };
 const WARM: OptionNames<WarmOptions> = { bytes: true, idle: true };
 const VERSIONING: OptionNames<WorkerVersioning> = { version: true, defaultVersion: true, matchStrategy: true, failureStrategy: true };
 const WORKER: OptionNames<WorkerOptions> = {
   orchestrators: true,
   activities: true,
+  entities: true,
   versioning: true,
   workItemFilters: true,
   concurrency: true,
@@ -131,7 +139,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
   checkWorkerOptions(options);
   const { versioning = {}, warm = {} } = options;
   const slots = slotsOf(options.concurrency, world.processors);
-  const registry = createRegistry(options.orchestrators ?? [], options.activities ?? [], {
+  const registry = createRegistry(options.orchestrators ?? [], options.activities ?? [], options.entities ?? [], {
     version: versioning.version ?? "",
     match: versioning.matchStrategy ?? "none",
   });
@@ -161,6 +169,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
   };
   const activityNotTaken = notTaken("an activity");
   const turnNotTaken = notTaken("a turn");
+  const batchNotTaken = notTaken("the operations of an entity");
   const line = (): WorkerConnection => {
     if (connection === undefined) throw new Error("A worker was handed work before it was connected.");
     return connection;
@@ -173,6 +182,17 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
     clock,
     log,
     tell: (outcome) => void line().completeActivity(outcome).then(ended, activityNotTaken),
+    ...given({ within: world.within }),
+  });
+  const entities = createEntityRunner({
+    find: (name) => registry.entity(name),
+    converter: world.converter,
+    payloadBytes: world.limits.payloadBytes,
+    clock,
+    random: world.random,
+    log,
+    defaultVersion: versioning.defaultVersion ?? world.defaultVersion,
+    tell: (outcome) => void line().completeEntity(outcome).then(ended, batchNotTaken),
     ...given({ within: world.within }),
   });
   const turns = createTurnRunner({
@@ -205,6 +225,10 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
         inFlight += 1;
         activities.run(item);
         break;
+      case "entity":
+        inFlight += 1;
+        entities.run(item);
+        break;
       case "forget":
         turns.forget(item.instanceId);
         break;
@@ -224,6 +248,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
         ...taken,
         maxConcurrentOrchestrations: slots.orchestrations,
         maxConcurrentActivities: slots.activities,
+        maxConcurrentEntities: slots.entities,
         warmBytes: warmBytesOf(warm),
         warmIdleMs: durationMs(warm.idle ?? WARM_IDLE, "warm.idle"),
       },
@@ -250,7 +275,10 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
       {
         stopTaking: () => connected.stopTaking(),
         idle: () => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => (wakeDrain = resolve))),
-        abandon: () => activities.abandonAll(),
+        abandon: () => {
+          activities.abandonAll();
+          entities.abandonAll();
+        },
         close: () => connected.close(),
       },
       graceMs,
@@ -267,6 +295,7 @@ export async function startWorker(world: WorkerWorld, options: WorkerOptions): P
     stop,
     counters: () => ({
       activitiesRunning: activities.running,
+      entitiesRunning: entities.running,
       turnsRunning: turns.running,
       resultsLate: activities.late,
       programsKept: cache.size,

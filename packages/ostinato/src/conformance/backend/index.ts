@@ -14,7 +14,9 @@ import { composition } from "./composition.ts";
 import { continueAsNew } from "./continue-as-new.ts";
 import { control } from "./control.ts";
 import { crashes } from "./crashes.ts";
+import { criticalSections } from "./critical-sections.ts";
 import { determinism } from "./determinism.ts";
+import { entityStories } from "./entities.ts";
 import { events } from "./events.ts";
 import { limits } from "./limits.ts";
 import { orchestrations } from "./orchestrations.ts";
@@ -37,6 +39,8 @@ const CHAPTERS = {
   timers,
   events,
   children,
+  entities: entityStories,
+  "critical sections": criticalSections,
   control,
   restart,
   rewind,

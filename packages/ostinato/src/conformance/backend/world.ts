@@ -72,6 +72,8 @@ export interface World {
     wanted: (history: readonly HistoryEvent[]) => boolean,
     time?: "stands" | "passes",
   ): Promise<readonly HistoryEvent[]>;
+  /** The first answer that is as wanted; asked for again and again while time stands, or passes. */
+  asked<T>(ask: () => PromiseLike<T>, wanted: (answer: T) => boolean, time?: "stands" | "passes"): Promise<T>;
   /** Lets time pass. Only where time is virtual. */
   pass(ms: number): Promise<void>;
   /** What the hub's clock says. */
@@ -188,6 +190,7 @@ export async function tellStory(
       return status;
     },
     recorded: (handle, wanted, time) => askAgain(() => handle.history(), wanted, time),
+    asked: askAgain,
     async pass(ms) {
       assert.ok(advance, "only virtual time can be moved");
       await advance(ms);
@@ -298,6 +301,12 @@ async function describeHang(hub: Hub): Promise<string> {
           `its history: ${history.map((event) => event.kind).join(", ") || "none"}`,
       );
     if (lines.length === 20) break;
+  }
+  for await (const { id, lockedBy, backlogQueueSize, stall } of hub.entities({ includeTransient: true, includeState: false })) {
+    lines.push(
+      `'${id}' has ${backlogQueueSize} operations to do; it is locked by ${lockedBy ?? "nobody"}${stall === undefined ? "" : `; ${stall.reason}`}`,
+    );
+    if (lines.length === 40) break;
   }
   return `Nothing came of this in ${PATIENCE_MS} ms. ${lines.join("\n  ")}`;
 }

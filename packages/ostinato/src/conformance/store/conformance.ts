@@ -9,8 +9,10 @@ import type { TestContext } from "node:test";
 import { claims } from "./claims.ts";
 import { commits } from "./commits.ts";
 import { crashes } from "./crashes.ts";
+import { entities } from "./entities.ts";
 import { fencing } from "./fencing.ts";
 import { finished } from "./finished.ts";
+import { lockedEntities } from "./locked-entities.ts";
 import { outstanding } from "./outstanding.ts";
 import { queries } from "./queries.ts";
 import type { StoreUnderTest } from "./store-under-test.ts";
@@ -29,6 +31,8 @@ const CHAPTERS: Readonly<Record<string, (open: Opener) => void>> = {
   queries,
   finished,
   outstanding,
+  entities,
+  "locked entities": lockedEntities,
   crashes,
 };
 

@@ -155,7 +155,8 @@ export async function refused(store: Store, commit: Commit): Promise<Extract<Com
 
 /** A claim of everything that the stories have. */
 export async function claimAll(store: Store, want: Partial<ClaimRequest> = {}): Promise<Claims> {
-  return store.claim({ instances: 100, orchestrators: ["chain"], activityCount: 100, activities: ["hello"], ...want });
+  const wanted = { orchestrators: ["chain"], entityCount: 0, entities: [], activityCount: 100, activities: ["hello"] };
+  return store.claim({ instances: 100, ...wanted, ...want });
 }
 
 /** Claims, and expects one instance. */

@@ -262,24 +262,21 @@ function claim(hub: Hub, me: Owner, want: ClaimRequest): Claims {
     instances.push(claimOf(entry, messages, true));
   }
 
+  // What needs only the engine stands under "", whichever it is.
   if (want.instances > 0) {
-    const heaps = heapsOf(hub.ready, want.orchestrators, [""]);
-    for (let room = want.instances; room > 0; room--) {
-      const waiting = earliest(heaps);
-      if (waiting === undefined || waiting.dueAt > at) break;
-      const { entry } = waiting;
-      entry.record = { ...entry.record, epoch: entry.record.epoch + 1, attempts: entry.record.attempts + 1 };
-      take(hub, me, entry);
-      const messages = handOut(entry, at);
-      placeAtOwner(entry);
-      instances.push(claimOf(entry, messages, false));
-    }
+    const heaps = heapsOf(hub.ready, want.orchestrators, isOrchestratorName, ENGINE);
+    claimFree(hub, me, heaps, want.instances, at, instances);
+    nextDueAt = Math.min(nextDueAt, dueAfter(heaps, at));
+  }
+  if (want.entityCount > 0) {
+    const heaps = heapsOf(hub.ready, want.entities, isEntityName);
+    claimFree(hub, me, heaps, want.entityCount, at, instances);
     nextDueAt = Math.min(nextDueAt, dueAfter(heaps, at));
   }
 
   const activities: ActivityClaim[] = [];
   if (want.activityCount > 0) {
-    const heaps = heapsOf(hub.errands, want.activities);
+    const heaps = heapsOf(hub.errands, want.activities, isAny);
     while (activities.length < want.activityCount) {
       const errand = earliest(heaps);
       if (errand === undefined || errand.dueAt > at) break;
@@ -297,15 +294,31 @@ function claim(hub: Hub, me: Owner, want: ClaimRequest): Claims {
   return { at, instances, activities, ...(nextDueAt === Number.POSITIVE_INFINITY ? {} : { nextDueAt }) };
 }
 
-/** The places of those who are wanted, and of these others. */
+/** Leases what nobody holds and is due, the earliest first, as far as there is room. */
+function claimFree(hub: Hub, me: Owner, heaps: readonly DueHeap<Waiting>[], room: number, at: Instant, claims: Claim[]): void {
+  for (let left = room; left > 0; left--) {
+    const waiting = earliest(heaps);
+    if (waiting === undefined || waiting.dueAt > at) return;
+    const { entry } = waiting;
+    entry.record = { ...entry.record, epoch: entry.record.epoch + 1, attempts: entry.record.attempts + 1 };
+    take(hub, me, entry);
+    const messages = handOut(entry, at);
+    placeAtOwner(entry);
+    claims.push(claimOf(entry, messages, false));
+  }
+}
+
+/** The places of those who are wanted (of any: those that are one), and of these others. */
 function heapsOf<T extends Due>(
   heaps: ReadonlyMap<string, DueHeap<T>>,
   names: WantedNames,
+  isOne: (name: string) => boolean,
   others: readonly string[] = NO_NAMES,
 ): DueHeap<T>[] {
   const wanted: DueHeap<T>[] = [];
   if ("anyBut" in names) {
-    for (const [name, heap] of heaps) if (heap.size > 0 && (others.includes(name) || !names.anyBut.includes(name))) wanted.push(heap);
+    for (const [name, heap] of heaps)
+      if (heap.size > 0 && (others.includes(name) || (isOne(name) && !names.anyBut.includes(name)))) wanted.push(heap);
     return wanted;
   }
   for (const list of [others, names]) {
@@ -318,6 +331,11 @@ function heapsOf<T extends Due>(
 }
 
 const NO_NAMES: readonly string[] = [];
+/** The place of what needs only the engine. */
+const ENGINE: readonly string[] = [""];
+const isEntityName = (name: string): boolean => name.startsWith("@");
+const isOrchestratorName = (name: string): boolean => !isEntityName(name);
+const isAny = (): boolean => true;
 
 function earliest<T extends Due>(heaps: readonly DueHeap<T>[]): T | undefined {
   let best: T | undefined;
@@ -578,6 +596,7 @@ function refusedBy(hub: Hub, commit: Commit, at: Instant): "fenced" | "exists" |
     }
   }
   if (commit.drop === "everything" && isStartWaiting(hub.byNumber.get(commit.number))) return "fenced";
+  if (commit.drop === "if-idle" && (hub.byNumber.get(commit.number)?.inbox.size ?? 0) > 0) return "fenced";
   if (commit.consumed.length > 0) {
     const inbox = hub.byNumber.get(commit.number)?.inbox;
     for (const id of commit.consumed) {
@@ -592,7 +611,8 @@ function write(hub: Hub, me: Owner, commit: Commit, at: Instant): CommitResult {
   const why = refusedBy(hub, commit, at);
   if (why !== undefined) return { ok: false, why };
   let entry = hub.byNumber.get(commit.number);
-  if (entry !== undefined && commit.record !== undefined && commit.record.epoch < entry.record.epoch && commit.drop !== "everything") {
+  const dropsAll = commit.drop === "everything" || commit.drop === "if-idle";
+  if (entry !== undefined && commit.record !== undefined && commit.record.epoch < entry.record.epoch && !dropsAll) {
     const message = `The epoch of instance ${entry.record.id} would go back from ${entry.record.epoch} to ${commit.record.epoch}.`;
     return { ok: false, why: "failed", failure: { errorType: "AssertionError", message } };
   }
@@ -604,7 +624,7 @@ function write(hub: Hub, me: Owner, commit: Commit, at: Instant): CommitResult {
   }
   for (const key of commit.finished) finish(hub, key);
   if (entry !== undefined && commit.drop !== undefined) {
-    if (commit.drop === "everything") {
+    if (commit.drop === "everything" || commit.drop === "if-idle") {
       dropAll(hub, entry);
       entry = undefined;
       leases = false;
@@ -701,6 +721,8 @@ function changed(payloads: InstancePayloads, changes: PayloadChanges): InstanceP
   else if (changes.customStatus !== undefined) next.customStatus = changes.customStatus;
   if (changes.failure === null) delete next.failure;
   else if (changes.failure !== undefined) next.failure = changes.failure;
+  if (changes.state === null) delete next.state;
+  else if (changes.state !== undefined) next.state = changes.state;
   return next;
 }
 
@@ -789,7 +811,7 @@ function query(hub: Hub, filter: InstanceFilter, request: PageRequest): Page<Sto
   const items: StoredInstance[] = [];
   for (const number of numbersAfter(hub, filter, after)) {
     const entry = hub.byNumber.get(number);
-    if (entry === undefined || !matches(filter, entry.record)) continue;
+    if (entry === undefined || !matches(filter, entry)) continue;
     const last = items.at(-1);
     if (items.length === size && last !== undefined) return { items, next: cursorOf(last.record.number) };
     items.push({ record: entry.record, payloads: entry.payloads });

@@ -7,7 +7,7 @@
 //          F3 lengths count UTF-16 units; texts are not escaped.
 
 import { StoreFormatError } from "../../contract/errors.ts";
-import type { EventKind, EventRaised, ExecutionStarted, HistoryEvent } from "../../contract/events.ts";
+import type { EntityCaller, EntityOperationEvent, EventKind, EventRaised, ExecutionStarted, HistoryEvent } from "../../contract/events.ts";
 import type { Failure } from "../../contract/failure.ts";
 import type { ParentLink, Tags, TerminalStatus } from "../../contract/instance.ts";
 
@@ -391,7 +391,106 @@ const FORMS: { readonly [K in EventKind]: Form<Extract<HistoryEvent, { readonly 
       return event;
     },
   },
+  EntityOperationSignaled: {
+    code: 19,
+    write: writeOperation,
+    read: ({ eventId, timestamp }, from) => ({ kind: "EntityOperationSignaled", eventId, timestamp, ...readOperation(from) }),
+  },
+  EntityOperationCalled: {
+    code: 20,
+    write(event, out) {
+      writeOperation(event, out);
+      writeCaller(event.caller, out);
+    },
+    read({ eventId, timestamp }, from) {
+      const event: Loose<EventOf<"EntityOperationCalled">> = { kind: "EntityOperationCalled", eventId, timestamp, ...readOperation(from) };
+      set(event, "caller", readCaller(from));
+      return event;
+    },
+  },
+  EntityOperationCompleted: {
+    code: 21,
+    write(event, out) {
+      out.text(event.requestId);
+      out.textOrNone(event.result);
+    },
+    read({ eventId, timestamp }, from) {
+      const event: Loose<EventOf<"EntityOperationCompleted">> = {
+        kind: "EntityOperationCompleted",
+        eventId,
+        timestamp,
+        requestId: from.text(),
+      };
+      set(event, "result", from.textOrNone());
+      return event;
+    },
+  },
+  EntityOperationFailed: {
+    code: 22,
+    write(event, out) {
+      out.text(event.requestId);
+      out.dataOrNone(event.failure);
+    },
+    read: ({ eventId, timestamp }, from) => ({
+      kind: "EntityOperationFailed",
+      eventId,
+      timestamp,
+      requestId: from.text(),
+      failure: readFailure(from),
+    }),
+  },
+  EntityLockRequested: {
+    code: 23,
+    write(event, out) {
+      out.text(event.criticalSectionId);
+      writeTexts(event.lockSet, out);
+      out.number(event.position);
+      writeCaller(event.caller, out);
+    },
+    read({ eventId, timestamp }, from) {
+      const event: Loose<EventOf<"EntityLockRequested">> = {
+        kind: "EntityLockRequested",
+        eventId,
+        timestamp,
+        criticalSectionId: from.text(),
+        lockSet: readTexts(from),
+        position: from.number(),
+      };
+      set(event, "caller", readCaller(from));
+      return event;
+    },
+  },
+  EntityLockGranted: {
+    code: 24,
+    write: (event, out) => out.text(event.criticalSectionId),
+    read: ({ eventId, timestamp }, from) => ({ kind: "EntityLockGranted", eventId, timestamp, criticalSectionId: from.text() }),
+  },
+  EntityUnlockSent: {
+    code: 25,
+    write(event, out) {
+      out.text(event.criticalSectionId);
+      out.text(event.entityId);
+      writeCaller(event.caller, out);
+      out.numberOrNone(event.withdraws?.position);
+      if (event.withdraws !== undefined) writeTexts(event.withdraws.lockSet, out);
+    },
+    read({ eventId, timestamp }, from) {
+      const event: Loose<EventOf<"EntityUnlockSent">> = {
+        kind: "EntityUnlockSent",
+        eventId,
+        timestamp,
+        criticalSectionId: from.text(),
+        entityId: from.text(),
+      };
+      set(event, "caller", readCaller(from));
+      const position = from.numberOrNone();
+      if (position !== undefined) event.withdraws = { lockSet: readTexts(from), position };
+      return event;
+    },
+  },
 };
+
+type EventOf<K extends EventKind> = Extract<HistoryEvent, { readonly kind: K }>;
 
 const BY_CODE: (Form<HistoryEvent> | undefined)[] = [];
 for (const form of Object.values(FORMS)) BY_CODE[form.code] = form;
@@ -412,6 +511,44 @@ function readParent(from: PartReader): ParentLink | undefined {
   const name = from.text();
   const version = from.textOrNone();
   return { instanceId, executionId, name, ...(version === undefined ? {} : { version }), taskScheduledId: from.number() };
+}
+
+function writeOperation(event: EntityOperationEvent, out: PartWriter): void {
+  out.text(event.entityId);
+  out.text(event.requestId);
+  out.text(event.operation);
+  out.textOrNone(event.input);
+  out.numberOrNone(event.scheduledAt);
+  out.textOrNone(event.traceContext);
+}
+
+function readOperation(from: PartReader): Omit<EventOf<"EntityOperationSignaled">, "kind" | keyof Frame> {
+  const operation: Loose<ReturnType<typeof readOperation>> = { entityId: from.text(), requestId: from.text(), operation: from.text() };
+  set(operation, "input", from.textOrNone());
+  set(operation, "scheduledAt", from.numberOrNone());
+  set(operation, "traceContext", from.textOrNone());
+  return operation;
+}
+
+function writeCaller(caller: EntityCaller | undefined, out: PartWriter): void {
+  out.textOrNone(caller?.instanceId);
+  if (caller !== undefined) out.text(caller.executionId);
+}
+
+function readCaller(from: PartReader): EntityCaller | undefined {
+  const instanceId = from.textOrNone();
+  return instanceId === undefined ? undefined : { instanceId, executionId: from.text() };
+}
+
+function writeTexts(texts: readonly string[], out: PartWriter): void {
+  out.number(texts.length);
+  for (const text of texts) out.text(text);
+}
+
+function readTexts(from: PartReader): string[] {
+  const texts: string[] = [];
+  for (let count = from.number(); count > 0; count--) texts.push(from.text());
+  return texts;
 }
 
 function readFailure(from: PartReader): Failure {

@@ -5,7 +5,16 @@
 
 import { StoreFormatError } from "../../contract/errors.ts";
 import type { Failure } from "../../contract/failure.ts";
-import type { InstancePayloads, InstanceRecord, ParentLink, Stall, StoredInstance, Tags } from "../../contract/instance.ts";
+import type {
+  CriticalSection,
+  EntityLock,
+  InstancePayloads,
+  InstanceRecord,
+  ParentLink,
+  Stall,
+  StoredInstance,
+  Tags,
+} from "../../contract/instance.ts";
 import type { InboxMessage } from "../../contract/messages.ts";
 import type { ActivityClaim, ActivityRow } from "../../engine/commit.ts";
 import { decodeEvents } from "./history-codec.ts";
@@ -78,6 +87,8 @@ export function readRecord(from: ColumnReader): InstanceRecord {
   const notBefore = from.numberOrNone();
   const stall = from.dataOrNone() as Stall | undefined;
   const awaitedEvents = from.dataOrNone() as readonly string[] | undefined;
+  const sections = from.dataOrNone() as readonly CriticalSection[] | undefined;
+  const lockedBy = from.dataOrNone() as EntityLock | undefined;
   const dropped = from.number();
   const parent = readParent(parentId, from);
   const format = from.number();
@@ -114,6 +125,8 @@ export function readRecord(from: ColumnReader): InstanceRecord {
   set(record, "notBefore", notBefore);
   set(record, "stall", stall);
   set(record, "awaitedEvents", awaitedEvents);
+  set(record, "sections", sections);
+  set(record, "lockedBy", lockedBy);
   return record;
 }
 
@@ -126,13 +139,14 @@ function readParent(instanceId: string | undefined, from: ColumnReader): ParentL
   return { instanceId, executionId, name, ...(version === undefined ? {} : { version }), taskScheduledId };
 }
 
-/** Payloads: input, output, custom status, failure. */
+/** Payloads: input, output, custom status, failure, state. */
 export function readPayloads(from: ColumnReader): InstancePayloads {
   const payloads: Loose<InstancePayloads> = {};
   set(payloads, "input", from.textOrNone());
   set(payloads, "output", from.textOrNone());
   set(payloads, "customStatus", from.textOrNone());
   set(payloads, "failure", from.dataOrNone() as Failure | undefined);
+  set(payloads, "state", from.textOrNone());
   return payloads;
 }
 

@@ -4,9 +4,9 @@
 // Always:  R1 what is written here reads back equal by read-rows; absent fields are null.
 
 import { StoreFormatError } from "../../contract/errors.ts";
-import type { InstanceRecord, InstanceStatus } from "../../contract/instance.ts";
+import type { InstancePayloads, InstanceRecord, InstanceStatus } from "../../contract/instance.ts";
 import type { InboxMessage, Message } from "../../contract/messages.ts";
-import type { ActivityRow } from "../../engine/commit.ts";
+import type { ActivityRow, PayloadChanges } from "../../engine/commit.ts";
 import { encodeEvents } from "./history-codec.ts";
 
 /** One value of a row. */
@@ -39,6 +39,8 @@ export const COLD_COLUMNS = [
   "not_before",
   "stall",
   "awaited_events",
+  "sections",
+  "locked_by",
   "dropped",
   "parent_execution",
   "parent_name",
@@ -77,6 +79,8 @@ export function pushCold(record: InstanceRecord, to: Column[]): void {
     record.notBefore ?? null,
     record.stall === undefined ? null : JSON.stringify(record.stall),
     record.awaitedEvents === undefined ? null : JSON.stringify(record.awaitedEvents),
+    record.sections === undefined ? null : JSON.stringify(record.sections),
+    record.lockedBy === undefined ? null : JSON.stringify(record.lockedBy),
     record.dropped,
     // A later attempt of a child, and one whose parent was rewound, is another call's: only its parent's id stays.
     parent?.executionId ?? null,
@@ -104,6 +108,8 @@ export function coldEquals(a: InstanceRecord, b: InstanceRecord): boolean {
     a.notBefore === b.notBefore &&
     a.stall === b.stall &&
     sameTexts(a.awaitedEvents, b.awaitedEvents) &&
+    a.sections === b.sections &&
+    a.lockedBy === b.lockedBy &&
     a.dropped === b.dropped &&
     a.parent?.executionId === b.parent?.executionId &&
     a.parent?.taskScheduledId === b.parent?.taskScheduledId
@@ -115,6 +121,14 @@ function sameTexts(a: readonly string[] | undefined, b: readonly string[] | unde
   if (a === undefined || b === undefined || a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
+}
+
+/** How many slots `payloads` has for an instance. */
+export const PAYLOAD_SLOTS = 5;
+
+/** Payloads by their slots; `undefined` stays what it means to whoever asks. */
+export function slotsOf({ input, output, customStatus, failure, state }: InstancePayloads | PayloadChanges): (string | null | undefined)[] {
+  return [input, output, customStatus, failure === undefined || failure === null ? failure : JSON.stringify(failure), state];
 }
 
 /** The lane that a message stands in: see schema. */

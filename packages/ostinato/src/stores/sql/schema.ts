@@ -18,11 +18,12 @@ export const APPLICATION_ID = 0x6f737469;
  * The tables.
  *
  * `instances` is narrow: payloads stand in `payloads`, and what each turn writes (epoch, turn, lengths, times) is in no index.
+ * `payloads` have slots: 0 input, 1 output, 2 custom status, 3 failure, 4 an entity's state.
  * `history` is written at its end, whosever turn it is: rows of many instances fill a page together, where by instance each would touch its own.
  * `messages` stand in the order in which they are handed out: by lane, due time and arrival. Lanes: 0 wakes always and the engine answers it,
  * 1 wakes always, 2 waits while held and the engine answers it, 3 waits while held.
  * `ready` has a row for each instance that nobody holds and that has something due now or later: under its program's name, and under "" when
- * the engine of any process can go on with it. Claims read nothing else, so that they cost the same beside any number of messages.
+ * the engine of any process can go on with it. Names that begin with "@" are entities'. Claims read nothing else, so that they cost the same beside any number of messages.
  * `activities` that somebody has claimed stand in no index but their key.
  */
 export const MIGRATIONS: readonly Migration[] = [
@@ -65,6 +66,13 @@ export const MIGRATIONS: readonly Migration[] = [
     statements: `
       alter table instances drop column retain_until;
       create index instances_by_completion on instances(hub, completed_at, id) where completed_at is not null;`,
+  },
+  {
+    format: 3,
+    statements: `
+      alter table instances add column sections text;
+      alter table instances add column locked_by text;
+      create index instances_entities on instances(hub, number) where kind = 1;`,
   },
 ];
 

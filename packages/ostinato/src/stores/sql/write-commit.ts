@@ -9,7 +9,7 @@
 import type { InstanceRecord } from "../../contract/instance.ts";
 import type { ActivityKey, Commit, Fence } from "../../engine/commit.ts";
 import { encodeEvents, EVENT_FORMAT } from "./history-codec.ts";
-import { coldEquals, pushActivity, pushCold, pushFixed, pushHot, pushMessage } from "./rows.ts";
+import { coldEquals, pushActivity, pushCold, pushFixed, pushHot, pushMessage, slotsOf } from "./rows.ts";
 import type { Column } from "./rows.ts";
 
 /** What a written commit contains, as bits of its flags. */
@@ -24,6 +24,8 @@ export const REPLACE = 64;
 export const DROP_EXECUTION = 128;
 export const DROP_EVERYTHING = 256;
 export const PAYLOADS = 512;
+/** With DROP_EVERYTHING: refused while any message lies there. */
+export const IF_IDLE = 1_024;
 
 /** Kinds of fences. */
 export const ABSENT = 0;
@@ -46,7 +48,8 @@ export const CREATES_CLAIMED = 2;
 export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to: Column[], readTurn?: number): void {
   const { record, drop, history, payloads, fences } = commit;
   const first = fences[0];
-  const isNew = record !== undefined && (commit.number === 0 || drop === "everything");
+  const dropsAll = drop === "everything" || drop === "if-idle";
+  const isNew = record !== undefined && (commit.number === 0 || dropsAll);
   const hot =
     record !== undefined &&
     !isNew &&
@@ -61,21 +64,20 @@ export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to
       (isNew || (first !== undefined && first.kind !== "activity") ? LEASES : 0) |
       (record === undefined ? 0 : isNew ? RECORD_NEW : hot ? RECORD_HOT : RECORD_FULL) |
       (history === undefined ? 0 : history.mode === "replace" ? HISTORY | REPLACE : HISTORY) |
-      (drop === undefined ? 0 : drop === "everything" ? DROP_EVERYTHING : DROP_EXECUTION) |
+      (drop === undefined ? 0 : !dropsAll ? DROP_EXECUTION : drop === "if-idle" ? DROP_EVERYTHING | IF_IDLE : DROP_EVERYTHING) |
       (payloads === undefined ? 0 : PAYLOADS),
   );
   pushFences(commit, to, readTurn);
   to.push(commit.consumed.length, ...commit.consumed);
   to.push(commit.cancelled.length, ...commit.cancelled);
-  if (drop !== undefined && drop !== "everything") to.push(drop.execution, drop.generation);
+  if (typeof drop === "object") to.push(drop.execution, drop.generation);
   if (record !== undefined) {
     if (isNew) pushFixed(record, to);
     pushHot(record, to);
     if (!hot) pushCold(record, to);
   }
   if (payloads !== undefined) {
-    const { input, output, customStatus, failure } = payloads;
-    const slots = [input, output, customStatus, failure === undefined || failure === null ? failure : JSON.stringify(failure)];
+    const slots = slotsOf(payloads);
     to.push(slots.reduce<number>((count, value) => (value === undefined ? count : count + 1), 0));
     for (let slot = 0; slot < slots.length; slot++) if (slots[slot] !== undefined) to.push(slot, slots[slot] ?? null);
   }
@@ -96,8 +98,7 @@ export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to
       pushFixed(creates.record, to);
       pushHot(creates.record, to);
       pushCold(creates.record, to);
-      const { input, output, customStatus, failure } = creates.payloads;
-      to.push(input ?? null, output ?? null, customStatus ?? null, failure === undefined ? null : JSON.stringify(failure));
+      for (const value of slotsOf(creates.payloads)) to.push(value ?? null);
     }
   }
 }

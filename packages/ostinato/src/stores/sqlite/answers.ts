@@ -13,13 +13,12 @@ import type { Claims, DamagedClaim, FinishedInstance, FinishedPage } from "../..
 import type { TerminalStatus } from "../../contract/instance.ts";
 import { readActivityClaim, readMessage, readRecord, readStored } from "../sql/read-rows.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
-import { RECORD_COLUMNS, RECORD_WIDTH, statusOf } from "../sql/rows.ts";
+import { PAYLOAD_SLOTS, RECORD_COLUMNS, RECORD_WIDTH, statusOf } from "../sql/rows.ts";
 import { DONE_WITH, EXISTS, FENCED } from "./wire.ts";
 
 const MESSAGE_WIDTH = 8;
 const ACTIVITY_WIDTH = 17;
 const ACTIVITY_EPOCH = 14;
-const PAYLOADS_WIDTH = 4;
 const NOTHING: readonly never[] = [];
 
 /** Runs a reading of so many columns; the reader stands behind them even when it throws. */
@@ -138,7 +137,7 @@ export function readOne(from: ColumnReader): StoredInstance | undefined {
   if (from.number() === 0) return undefined;
   const id = String(from.columns[from.position + ID]);
   try {
-    return within(from, RECORD_WIDTH + PAYLOADS_WIDTH, () => readStored(from));
+    return within(from, RECORD_WIDTH + PAYLOAD_SLOTS, () => readStored(from));
   } catch (cause) {
     throw new StoreFormatError(
       `The record of instance '${id}' cannot be read: ${(cause as Error).message} Restore the file from a backup.`,
@@ -163,7 +162,7 @@ export function readFound(from: ColumnReader): Found {
   for (let count = from.number(); count > 0; count--) {
     const id = String(from.columns[from.position + ID]);
     try {
-      items.push(within(from, RECORD_WIDTH + PAYLOADS_WIDTH, () => readStored(from)));
+      items.push(within(from, RECORD_WIDTH + PAYLOAD_SLOTS, () => readStored(from)));
     } catch (error) {
       damaged.push(`The record of instance '${id}' cannot be read: ${(error as Error).message}`);
     }

@@ -9,9 +9,11 @@ import { prepare } from "./statements.ts";
 test("S4 the next name is found in the index of those who wait, at its place", () => {
   const db = new DatabaseSync(":memory:");
   for (const { statements } of MIGRATIONS) db.exec(statements);
-  const { nextReadyName, nextUnclaimedName } = prepare(db);
+  const { nextReadyName, nextReadyNameFrom, nextReadyEntity, nextUnclaimedName } = prepare(db);
   for (const [statement, plan] of [
     [nextReadyName, "SEARCH ready USING COVERING INDEX ready_by_name (hub=? AND name>?)"],
+    [nextReadyNameFrom, "SEARCH ready USING COVERING INDEX ready_by_name (hub=? AND name>?)"],
+    [nextReadyEntity, "SEARCH ready USING COVERING INDEX ready_by_name (hub=? AND name>? AND name<?)"],
     [nextUnclaimedName, "SEARCH activities USING INDEX activities_unclaimed (hub=? AND name>?)"],
   ] as const) {
     const rows = db.prepare(`explain query plan ${statement.sourceSQL}`).all(1, "");

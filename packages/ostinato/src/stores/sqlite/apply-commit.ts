@@ -5,7 +5,7 @@
 //          the group is rolled back and done again carefully, with every check before the first write.
 
 import { EVENT_FORMAT } from "../sql/history-codec.ts";
-import { COLD_COLUMNS, FIXED_COLUMNS, HOT_COLUMNS, FIRST_TERMINAL } from "../sql/rows.ts";
+import { COLD_COLUMNS, FIXED_COLUMNS, HOT_COLUMNS, FIRST_TERMINAL, PAYLOAD_SLOTS } from "../sql/rows.ts";
 import type { Column } from "../sql/rows.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
 import {
@@ -15,6 +15,7 @@ import {
   DROP_EVERYTHING,
   DROP_EXECUTION,
   HISTORY,
+  IF_IDLE,
   INSTANCE,
   KEEP,
   LEASES,
@@ -77,7 +78,8 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
       if (row?.[0] !== from.number()) return void reply.push(FENCED);
     }
   }
-  if (flags & DROP_EVERYTHING && sql.startWaiting.get(number) !== undefined) return void reply.push(FENCED);
+  if (flags & DROP_EVERYTHING && (flags & IF_IDLE ? sql.anyMessage : sql.startWaiting).get(number) !== undefined)
+    return void reply.push(FENCED);
   if (careful && !checksHold(session, number, from)) return void reply.push(FENCED);
 
   // ---- what goes
@@ -158,10 +160,10 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
         const child = insert(session, me, from);
         if (child === undefined) throw new Error(`The instance '${to}' is there, and was not found a moment ago.`);
         addressee = child.number;
-        for (let slot = 0; slot < 4; slot++) setPayload(session, addressee, slot, from.textOrNone() ?? null);
+        for (let slot = 0; slot < PAYLOAD_SLOTS; slot++) setPayload(session, addressee, slot, from.textOrNone() ?? null);
         if (creates === CREATES_CLAIMED)
           (born ??= []).push({ lease: leases.grant(addressee, me.owner, child.epoch, child.held), inbox: [] });
-      } else from.position += FIXED_COLUMNS.length + HOT_COLUMNS.length + COLD_COLUMNS.length + 4;
+      } else from.position += FIXED_COLUMNS.length + HOT_COLUMNS.length + COLD_COLUMNS.length + PAYLOAD_SLOTS;
     }
     if (addressee === undefined) {
       (undelivered ??= []).push(id);

@@ -198,6 +198,7 @@ describe("sizes", () => {
     const sizes = await store.file.sizes();
     assert.ok(sizes.fileBytes > 200 * 2_000 && sizes.walBytes > 0);
     assert.equal(sizes.shrinks, true);
+    assert.equal(sizes.entities, 0);
     assert.deepEqual(sizes.instances, { PENDING: 1, RUNNING: 200, SUSPENDED: 0, COMPLETED: 1, FAILED: 0, TERMINATED: 0 });
     assert.deepEqual([sizes.messages, sizes.activities, sizes.historyRows], [201, 200, 200]);
     assert.ok(sizes.historyBytes > 200 && sizes.historyBytes < 200 * 10_000);

@@ -27,6 +27,8 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
   const { sql, at, leases } = session;
   const room = from.number();
   const orchestrators = readNames(from);
+  const entityRoom = from.number();
+  const entities = readNames(from);
   const errands = from.number();
   const activities = readNames(from);
   let nextDueAt = Number.POSITIVE_INFINITY;
@@ -51,8 +53,7 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
     else reply.length = start;
   }
 
-  if (room > 0) {
-    const names = ["", ...wanted(orchestrators, me.hub, sql.nextReadyName)];
+  const claimFree = (names: readonly string[], room: number): void => {
     const claimed = new Set<number>();
     for (const [, number] of soonest(names, (name) => sql.readyOf.all(me.hub, name, at, room))) {
       if (claimed.size === room || claimed.has(number)) continue;
@@ -69,7 +70,14 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
       sql.dropReady.run(number);
     }
     for (const name of names) nextDueAt = Math.min(nextDueAt, first(sql.nextReadyOf.get(me.hub, name, at)));
-  }
+  };
+  // What needs only the engine stands under "", whichever it is.
+  if (room > 0) claimFree(["", ...wanted(orchestrators, (name) => nextOrchestrator(session, me.hub, name))], room);
+  if (entityRoom > 0)
+    claimFree(
+      wanted(entities, (name) => nameAfter(sql.nextReadyEntity, me.hub, name < "@" ? "@" : name)),
+      entityRoom,
+    );
   reply[countAt] = count;
   nextDueAt = Math.min(nextDueAt, me.due.first()?.dueAt ?? Number.POSITIVE_INFINITY);
 
@@ -77,7 +85,7 @@ export function applyClaim(session: Session, me: OwnerOfLeases, from: ColumnRead
   const errandsAt = reply.length - 1;
   if (errands > 0) {
     let taken = 0;
-    const names = wanted(activities, me.hub, sql.nextUnclaimedName);
+    const names = wanted(activities, (name) => nameAfter(sql.nextUnclaimedName, me.hub, name));
     for (const [, number, generation = 0, task = 0] of soonest(names, (name) => sql.unclaimedOf.all(me.hub, name, at, errands))) {
       if (taken === errands) break;
       const claimed = unlessDamaged(session, number, damaged, () =>
@@ -144,12 +152,17 @@ export function giveBack(session: Session, owner: number): void {
 }
 
 /** The names to look under. Of any, those that there are: one step in the index leads to the next name, however many rows one has. */
-function wanted(names: WantedNames, hub: number, next: StatementSync): readonly string[] {
+function wanted(names: WantedNames, next: (name: string) => string | null): readonly string[] {
   if (!("anyBut" in names)) return names;
   const found: string[] = [];
-  for (let name = nameAfter(next, hub, ""); name !== null; name = nameAfter(next, hub, name))
-    if (!names.anyBut.includes(name)) found.push(name);
+  for (let name = next(""); name !== null; name = next(name)) if (!names.anyBut.includes(name)) found.push(name);
   return found;
+}
+
+/** Entities' names, which begin with "@", are stepped over all at once. */
+function nextOrchestrator({ sql }: Session, hub: number, name: string): string | null {
+  const next = nameAfter(sql.nextReadyName, hub, name);
+  return next !== null && next.startsWith("@") ? nameAfter(sql.nextReadyNameFrom, hub, "A") : next;
 }
 
 function nameAfter(next: StatementSync, hub: number, name: string): string | null {

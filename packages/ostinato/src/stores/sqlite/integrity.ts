@@ -82,8 +82,19 @@ function* eachNumber(db: DatabaseSync): Generator<number> {
   for (const [number] of rows(db, "select number from instances order by number")) yield number as number;
 }
 
+/** The columns of a record; those that the format of this file does not have yet are empty. */
+function recordColumns(db: DatabaseSync): string {
+  const there = new Set(
+    db
+      .prepare("pragma table_info(instances)")
+      .all()
+      .map((row) => row["name"]),
+  );
+  return RECORD_COLUMNS.map((column) => (there.has(column) ? column : "null")).join(", ");
+}
+
 function checkRecords(db: DatabaseSync, find: Find): void {
-  const one = db.prepare(`select ${RECORD_COLUMNS.join(", ")} from instances where number = ?`);
+  const one = db.prepare(`select ${recordColumns(db)} from instances where number = ?`);
   one.setReturnArrays(true);
   const idOf = db.prepare("select cast(id as text) as id from instances where number = ?");
   const hubs = new Set(
@@ -103,6 +114,8 @@ function checkRecords(db: DatabaseSync, find: Find): void {
         find("reference", `The instance '${id}' is ${record.status}, and its time of completion says otherwise. ${RESTORE}`, id);
       const wrong = HOW_NUMBERS_ARE.find((name) => !Number.isSafeInteger(record[name]) || record[name] < 0);
       if (wrong !== undefined) find("row", `The record of instance '${id}' has ${String(record[wrong])} as its ${wrong}. ${RESTORE}`, id);
+      if (record.lockedBy !== undefined && !record.held)
+        find("reference", `The entity '${id}' is locked, and what comes for it is not held back. ${RESTORE}`, id);
       if (!hubs.has(hubOf.get(number)?.["hub"] ?? null))
         find("reference", `The instance '${id}' belongs to no task hub of this file. ${RESTORE}`, id);
     } catch (error) {
@@ -194,7 +207,7 @@ function checkReady(db: DatabaseSync, find: Find): void {
       readyHub !== hub
         ? "of another task hub"
         : readyName !== "" && readyName !== name
-          ? `of the orchestrator '${readyName}'`
+          ? `under the name '${readyName}'`
           : readyName !== "" && (status as number) >= FIRST_TERMINAL
             ? "for a program, and it has ended"
             : hasMessages === 0

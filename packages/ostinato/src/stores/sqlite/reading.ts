@@ -5,12 +5,13 @@
 
 import type { StatementSync } from "node:sqlite";
 import { OUTSTANDING_ACTIVITIES } from "../../contract/outstanding.ts";
+import type { InstanceKind } from "../../contract/ids.ts";
 import type { InstanceFilter } from "../../contract/queries.ts";
-import { STATUSES } from "../sql/rows.ts";
+import { FIRST_TERMINAL, STATUSES } from "../sql/rows.ts";
 import type { Column } from "../sql/rows.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
 import type { Session } from "./session.ts";
-import { STORED } from "./statements.ts";
+import { STATE, STORED } from "./statements.ts";
 import { DONE, HISTORY_NONE, HISTORY_PAGE, HISTORY_REPLACED } from "./wire.ts";
 import type { Wire } from "./wire.ts";
 
@@ -88,32 +89,11 @@ export function applyQuery(session: Session, hub: number, from: ColumnReader, qu
   const after = from.number();
   const size = from.number();
   const filter = JSON.parse(from.text()) as InstanceFilter;
-  const conditions = ["hub = ?", "number > ?"];
-  const values: Column[] = [hub, after];
-  const where = (condition: string, ...given: Column[]): void => void (conditions.push(condition), values.push(...given));
-  const { kind, name, status, idPrefix, createdFrom, createdTo, completedFrom, completedTo, parent, stalled, tags } = filter;
-  if (parent !== undefined) where("parent_id = ?", parent);
-  if (kind !== undefined) where("kind = ?", kind === "entity" ? 1 : 0);
-  if (name !== undefined) where("name = ?", name);
-  if (status !== undefined) {
-    where(`status in (${status.map(() => "?").join(", ")})`, ...status.map((one) => STATUSES.indexOf(one)));
-    if (status.every((one) => STATUSES.indexOf(one) < 3)) where("status < 3");
-  }
-  // The index over stalled instances answers at once where nothing is stalled, however many instances there are.
-  if (stalled === true) where("stall is not null");
-  else if (stalled === false) where("stall is null");
-  if (idPrefix !== undefined && idPrefix !== "") where("substr(id, 1, length(?)) = ?", idPrefix, idPrefix);
-  if (createdFrom !== undefined) where("created_at >= ?", createdFrom);
-  if (createdTo !== undefined) where("created_at < ?", createdTo);
-  if (completedFrom !== undefined) where("completed_at >= ?", completedFrom);
-  if (completedTo !== undefined) where("completed_at < ?", completedTo);
-  for (const [key, value] of Object.entries(tags ?? {}))
-    where("exists (select 1 from json_each(tags) t where t.key = ? and t.value = ?)", key, value);
   const last = (session.sql.lastNumber.get() as unknown as [number])[0];
-  const until = parent === undefined && stalled !== true ? after + WINDOW : last;
-  if (until < last) where("number <= ?", until);
+  const until = filter.parent !== undefined || filter.stalled === true ? last : windowOf(session, hub, filter.kind, after);
+  const { selection, values } = selectionOf(filter, hub, after, until < last ? until : undefined);
 
-  const text = `${STORED} where ${conditions.join(" and ")} order by number limit ?`;
+  const text = `${STORED} ${selection} order by number limit ?`;
   let statement = queries.get(text);
   if (statement === undefined) {
     if (queries.size > 100) queries.clear();
@@ -126,13 +106,59 @@ export function applyQuery(session: Session, hub: number, from: ColumnReader, qu
   try {
     rows = statement.all(...values, size) as unknown as Column[][];
   } catch {
-    const numbers = session.db.prepare(`select number from instances where ${conditions.join(" and ")} order by number limit ?`);
+    const numbers = session.db.prepare(`select number from instances i ${selection} order by number limit ?`);
     numbers.setReturnArrays(true);
     rows = readOneByOne(session, numbers.all(...values, size) as unknown as [number][], damaged);
   }
   reply.push(DONE, until < last ? until : null, rows.length);
   for (const row of rows) reply.push(...row);
   reply.push(damaged.length / 2, ...damaged);
+}
+
+/** What a part of a query asks of `instances i`, and the values for its marks: numbers behind `after`, up to `until`. */
+export function selectionOf(
+  filter: InstanceFilter,
+  hub: number,
+  after: number,
+  until?: number,
+): { readonly selection: string; readonly values: readonly Column[] } {
+  const conditions = ["hub = ?", "number > ?"];
+  const values: Column[] = [hub, after];
+  const where = (condition: string, ...given: Column[]): void => void (conditions.push(condition), values.push(...given));
+  const { kind, name, status, idPrefix, createdFrom, createdTo, completedFrom, completedTo, parent, stalled, tags } = filter;
+  const { updatedFrom, updatedTo, hasState, locked } = filter;
+  const isUnfinished = status?.every((one) => STATUSES.indexOf(one) < FIRST_TERMINAL) === true;
+  if (parent !== undefined) where("parent_id = ?", parent);
+  // As a literal, so that the index over entities answers where there are few of them.
+  if (kind !== undefined) where(kind === "entity" ? "kind = 1" : "kind = 0");
+  if (name !== undefined) where("name = ?", name);
+  if (status !== undefined) where(`status in (${status.map(() => "?").join(", ")})`, ...status.map((one) => STATUSES.indexOf(one)));
+  if (isUnfinished) where(`status < ${FIRST_TERMINAL}`);
+  // The index over stalled instances answers at once where nothing is stalled, however many instances there are.
+  if (stalled === true) where("stall is not null");
+  else if (stalled === false) where("stall is null");
+  if (idPrefix !== undefined && idPrefix !== "") where("substr(id, 1, length(?)) = ?", idPrefix, idPrefix);
+  if (createdFrom !== undefined) where("created_at >= ?", createdFrom);
+  if (createdTo !== undefined) where("created_at < ?", createdTo);
+  if (completedFrom !== undefined) where("completed_at >= ?", completedFrom);
+  if (completedTo !== undefined) where("completed_at < ?", completedTo);
+  if (updatedFrom !== undefined) where("updated_at >= ?", updatedFrom);
+  if (updatedTo !== undefined) where("updated_at <= ?", updatedTo);
+  if (hasState !== undefined)
+    where(`${hasState ? "" : "not "}exists (select 1 from payloads p where p.number = i.number and p.slot = ${STATE})`);
+  if (locked !== undefined) where(locked ? "locked_by is not null" : "locked_by is null");
+  for (const [key, value] of Object.entries(tags ?? {}))
+    where("exists (select 1 from json_each(tags) t where t.key = ? and t.value = ?)", key, value);
+  if (until !== undefined) where("number <= ?", until);
+  // Where no index is about these instances alone, their numbers are gone along: every other index has all instances of the hub.
+  const hasIndex = parent !== undefined || stalled === true || isUnfinished || kind === "entity";
+  return { selection: `${hasIndex ? "" : "not indexed "}where ${conditions.join(" and ")}`, values };
+}
+
+/** Up to which number a part of a query looks. Entities stand in an index of their own, so numbers of others do not count. */
+function windowOf(session: Session, hub: number, kind: InstanceKind | undefined, after: number): number {
+  if (kind !== "entity") return after + WINDOW;
+  return (session.sql.entityBehind.get(hub, after, WINDOW) as unknown as [number] | undefined)?.[0] ?? Number.POSITIVE_INFINITY;
 }
 
 /** After a row that cannot be read: every other one is found (D5). */

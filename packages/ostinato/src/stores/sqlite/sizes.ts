@@ -28,6 +28,7 @@ export function sizesOf(path: string, hubName: string): HubSizes {
       freeBytes: number("pragma freelist_count") * pageBytes,
       shrinks: number("pragma auto_vacuum") === INCREMENTAL,
       instances: byStatus(db, hub),
+      entities: number("select count(*) from instances where hub = ? and kind = 1", hub),
       messages: number("select count(*) from messages"),
       activities: number("select count(*) from activities"),
       historyRows,
@@ -44,7 +45,7 @@ export function sizesOf(path: string, hubName: string): HubSizes {
 
 function byStatus(db: DatabaseSync, hub: number): Record<InstanceStatus, number> {
   const counts = Object.fromEntries(STATUSES.map((status) => [status, 0])) as Record<InstanceStatus, number>;
-  for (const row of db.prepare("select status, count(*) as count from instances where hub = ? group by status").all(hub)) {
+  for (const row of db.prepare("select status, count(*) as count from instances where hub = ? and kind = 0 group by status").all(hub)) {
     const status = STATUSES[Number(row["status"])];
     if (status !== undefined) counts[status] = Number(row["count"]);
   }

@@ -1,7 +1,7 @@
 // sqlite-store: a task hub in a file, through Node's own SQLite.
 //
 // Owns:    what of a record its row is known to hold, so that a turn writes only what it changed.
-// Is told: the eleven operations of a store.
+// Is told: the operations of a store.
 // Tells:   groups of operations to the connection; claims, results and hints to the engine.
 // Always:  I3 an operation resolves after its transaction is durable.
 //          One file is held by one process; several stores of it share the connection, each of them an owner.
@@ -363,6 +363,8 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       (to) => {
         to.push(want.instances);
         pushNames(to, want.orchestrators);
+        to.push(want.entityCount);
+        pushNames(to, want.entities);
         to.push(want.activityCount);
         pushNames(to, want.activities);
       },

@@ -6,7 +6,11 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { COLD_COLUMNS, FIXED_COLUMNS, HOT_COLUMNS, RECORD_COLUMNS } from "../sql/rows.ts";
 
 const RECORD = RECORD_COLUMNS.join(", ");
-const PAYLOADS = [0, 1, 2, 3].map((slot) => `(select value from payloads p where p.number = i.number and slot = ${slot})`).join(", ");
+/** The slot of an entity's state. */
+export const STATE = 4;
+const slotOf = (slot: number): string => `(select value from payloads p where p.number = i.number and slot = ${slot})`;
+// Only entities have a state: nobody else pays for the look.
+const PAYLOADS = [...[0, 1, 2, 3].map(slotOf), `case when i.kind = 1 then ${slotOf(STATE)} end`].join(", ");
 /** Selects what readStored reads. */
 export const STORED = `select ${RECORD.replaceAll(/\b(\w+)/g, "i.$1")}, ${PAYLOADS} from instances i`;
 const MESSAGE = "due_at, lane, sequence, id, execution, visible_at, arrived_at, format, body";
@@ -53,6 +57,8 @@ export interface Statements {
   readonly readyOf: StatementSync;
   readonly nextReadyOf: StatementSync;
   readonly nextReadyName: StatementSync;
+  readonly nextReadyNameFrom: StatementSync;
+  readonly nextReadyEntity: StatementSync;
   readonly insertActivity: StatementSync;
   readonly activityEpoch: StatementSync;
   readonly finishFenced: StatementSync;
@@ -67,8 +73,10 @@ export interface Statements {
   readonly releaseActivities: StatementSync;
   readonly stranded: StatementSync;
   readonly startWaiting: StatementSync;
+  readonly anyMessage: StatementSync;
   readonly dropRows: readonly StatementSync[];
   readonly lastNumber: StatementSync;
+  readonly entityBehind: StatementSync;
   readonly finishedAfter: StatementSync;
   readonly activitiesOf: StatementSync;
   readonly inboxOf: StatementSync;
@@ -127,6 +135,8 @@ export function prepare(db: DatabaseSync): Statements {
     readyOf: sql("select at, number from ready where hub = ? and name = ? and at <= ? order by at limit ?"),
     nextReadyOf: sql("select at from ready where hub = ? and name = ? and at > ? order by at limit 1"),
     nextReadyName: sql("select min(name) from ready where hub = ? and name > ?"),
+    nextReadyNameFrom: sql("select min(name) from ready where hub = ? and name >= ?"),
+    nextReadyEntity: sql("select min(name) from ready where hub = ? and name > ? and name < 'A'"), // "A" comes next to "@"
     insertActivity: sql(
       `insert or replace into activities(number, generation, task_id, name, execution_id, version, input, tags, attempt, idempotency_key, attempt_timeout_ms,
         expires_at, trace_context, epoch, born, delivery, owner, hub, visible_at) values(${marks(19)})`,
@@ -154,8 +164,12 @@ export function prepare(db: DatabaseSync): Statements {
     releaseActivities: sql("update activities set owner = null, visible_at = ? where owner is not null"),
     stranded: sql("select distinct number from messages where number not in (select number from ready)"),
     startWaiting: sql("select 1 from messages where number = ? and lane = 1 limit 1"),
+    anyMessage: sql("select 1 from messages where number = ? limit 1"),
     dropRows: ["instances", "payloads", "history", "messages", "ready", "activities"].map((table) =>
       sql(`delete from ${table} where number = ?`),
+    ),
+    entityBehind: sql(
+      "select number from instances indexed by instances_entities where hub = ? and number > ? and kind = 1 order by number limit 1 offset ?",
     ),
     lastNumber: sql("select coalesce(max(number), 0) from instances"),
     finishedAfter: sql(
