@@ -12,10 +12,12 @@ backendConformance("through a wire in memory, virtual time", hubThroughWire);
 const FAULTS: readonly CallFault[] = [{ kind: "loseCall" }, { kind: "loseReply" }, { kind: "deliverTwice" }];
 /** So many calls of a hundred suffer it. */
 const PERCENT = 4;
-/** What a purge removed is not counted again when its answer was lost. */
-const SPARED: ReadonlySet<string> = new Set(["PurgeInstances"]);
+/** What a purge or a cleaning removed is not counted again when its answer was lost. */
+const SPARED: ReadonlySet<string> = new Set(["PurgeInstances", "CleanEntityStorage"]);
+/** What is accepted when it is repeated is accepted after what came behind it: stories count on the order. */
+const ORDERED: ReadonlySet<string> = new Set(["RaiseEvent", "SignalEntity"]);
 
-const chapters = process.env["THROUGH"] === "grpc" ? undefined : (["orchestrations", "activities", "control"] as const);
+const chapters = process.env["THROUGH"] === "grpc" ? undefined : (["orchestrations", "activities", "entities", "critical sections", "control"] as const);
 
 let stories = 0;
 const throughBadWire: MakeHub = (request) => {
@@ -24,8 +26,7 @@ const throughBadWire: MakeHub = (request) => {
   const fault = (call: OutgoingCall): CallFault | undefined => {
     if (call.kind !== "unary" || SPARED.has(call.method) || random.fraction() * 100 >= PERCENT) return undefined;
     const chosen = FAULTS[Math.floor(random.fraction() * FAULTS.length)];
-    // An event whose call is lost is accepted when it is repeated, after those that were raised behind it: a story counts on their order.
-    return call.method === "RaiseEvent" && chosen?.kind === "loseCall" ? { kind: "loseReply" } : chosen;
+    return ORDERED.has(call.method) && chosen?.kind === "loseCall" ? { kind: "loseReply" } : chosen;
   };
   return hubThroughWire({ ...request, fault });
 };

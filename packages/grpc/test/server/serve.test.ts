@@ -103,7 +103,7 @@ test("files that cannot be read are named by their option; a server without TLS 
   t.after(() => hub.close());
   await assert.rejects(serve(hub, { port: 0, tls: { certFile: "/nowhere/cert.pem", keyFile: "/nowhere/key.pem" } }), {
     code: "INVALID_ARGUMENT",
-    message: /tls\.certFile cannot be read/,
+    message: /tls\.(cert|key)File cannot be read/,
   });
   const { server } = await served(t);
   await assert.rejects(server.reloadTls(), /no TLS/);

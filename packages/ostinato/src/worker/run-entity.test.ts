@@ -256,6 +256,31 @@ test("RE3 a worker that stops tells what is done; what still runs counts no more
   assert.equal((await nothing).kind, "abandoned");
 });
 
+test("RE3 whenever a worker stops, an operation is done with its state, its result and its signals, or not done", async () => {
+  for (let steps = 0; steps < 40; steps++) {
+    const gate = Promise.withResolvers<void>();
+    const slow = entity("slow", { state: z.object({ count: z.number() }), initial: () => ({ count: 0 }) }).operations({
+      add: {
+        output: z.number(),
+        run: async (state) => {
+          await gate.promise;
+          state.entity(counter, "other").signal.add(1);
+          return ++state.value.count;
+        },
+      },
+    });
+    const { runner, run } = workerWith(slow);
+    const outcome = run(undefined, [["add"], ["add"], ["add"]]);
+    gate.resolve();
+    for (let step = 0; step < steps; step++) await Promise.resolve();
+    runner.abandonAll();
+    const done = await outcome;
+    if (done.kind !== "batch") continue;
+    const { count } = JSON.parse(done.state ?? '{"count":0}') as { count: number };
+    assert.deepEqual([done.results.length, done.actions.length], [count, count], `stopped after ${steps} steps`);
+  }
+});
+
 test("a call that comes after its operation has ended is a mistake that is told", async () => {
   let kept: EntityContext<number> | undefined;
   const leaky = entity("leaky", { initial: () => 0 }).operations({

@@ -105,8 +105,11 @@ class BatchRun {
     for (const event of this.#item.operations) {
       const done = this.#perform(event, began);
       // Most operations are plain functions: they take no turn of the event loop.
-      const result = done instanceof Promise ? await done : done;
+      const { result, running, keep } = done instanceof Promise ? await done : done;
       if (this.#told) return;
+      // In one step: whoever stops the worker finds the operation done with all that belongs to it, or not done (RE3).
+      keep?.();
+      if (keep !== undefined) this.#actions.push(...(running?.actions ?? []));
       this.#results.push(result);
       if (result.kind === "failed" && event.kind === "EntityOperationSignaled") this.#tellOfSignal(event, result.failure);
     }
@@ -131,15 +134,15 @@ class BatchRun {
     });
   }
 
-  #perform(event: EntityOperationEvent, began: Instant): EntityOperationResult | Promise<EntityOperationResult> {
+  #perform(event: EntityOperationEvent, began: Instant): Performed | Promise<Performed> {
     const operation = findOperation(this.#definition.operations, event.operation);
-    if (operation === undefined) return { kind: "failed", failure: this.#noSuchOperation(event.operation) };
+    if (operation === undefined) return { result: { kind: "failed", failure: this.#noSuchOperation(event.operation) } };
     if (this.#state.isSimple && operation.input === undefined && operation.output === undefined) return this.#performNow(operation, event, began);
     return this.#performLater(operation, event, began);
   }
 
   /** Without a promise, as long as nothing gives one. */
-  #performNow(operation: EntityOperation, event: EntityOperationEvent, began: Instant): EntityOperationResult | Promise<EntityOperationResult> {
+  #performNow(operation: EntityOperation, event: EntityOperationEvent, began: Instant): Performed | Promise<Performed> {
     const running = this.#begin(operation, event, began, this.#state.found());
     try {
       const input = decodeWith(this.#world.converter, undefined, event.input, inputOf(event));
@@ -148,14 +151,18 @@ class BatchRun {
       running.end();
       const result = this.#result(operation, returned);
       const kept = this.#state.keep(running);
-      if (kept instanceof Promise) return kept.then(() => this.#succeeded(running, result)).catch((error: unknown) => this.#failed(running, error));
-      return this.#succeeded(running, result);
+      if (kept instanceof Promise)
+        return kept.then(
+          (keep) => succeeded(running, result, keep),
+          (error: unknown) => this.#failed(running, error),
+        );
+      return succeeded(running, result, kept);
     } catch (error) {
       return this.#failed(running, error);
     }
   }
 
-  async #performLater(operation: EntityOperation, event: EntityOperationEvent, began: Instant): Promise<EntityOperationResult> {
+  async #performLater(operation: EntityOperation, event: EntityOperationEvent, began: Instant): Promise<Performed> {
     const running = this.#begin(operation, event, began, await this.#state.read());
     try {
       let input = decodeWith(this.#world.converter, operation.input, event.input, inputOf(event));
@@ -166,14 +173,13 @@ class BatchRun {
     }
   }
 
-  async #finish(operation: EntityOperation, event: EntityOperationEvent, running: RunningOperation, returned: unknown): Promise<EntityOperationResult> {
+  async #finish(operation: EntityOperation, event: EntityOperationEvent, running: RunningOperation, returned: unknown): Promise<Performed> {
     try {
       const value = await returned;
       running.end();
       const accepted: unknown = await validate(operation.output, value, resultOf(event));
       const result = this.#result(operation, accepted);
-      await this.#state.keep(running);
-      return this.#succeeded(running, result);
+      return succeeded(running, result, await this.#state.keep(running));
     } catch (error) {
       return this.#failed(running, error);
     }
@@ -202,15 +208,10 @@ class BatchRun {
     return text;
   }
 
-  #succeeded(running: RunningOperation, result: string | undefined): EntityOperationResult {
-    this.#actions.push(...running.actions);
-    return result === undefined ? { kind: "succeeded" } : { kind: "succeeded", result };
-  }
-
-  #failed(running: RunningOperation, error: unknown): EntityOperationResult {
+  #failed(running: RunningOperation, error: unknown): Performed {
     running.end();
     this.#state.restore();
-    return { kind: "failed", failure: failureOf(error, `operation '${running.operation}'`) };
+    return { result: { kind: "failed", failure: failureOf(error, `operation '${running.operation}'`) } };
   }
 
   #noSuchOperation(name: string): Failure {
@@ -227,6 +228,19 @@ class BatchRun {
     this.#world.log.error(`a signalled operation failed: ${failure.message}`, { entityId, operation, errorType: failure.errorType });
   }
 }
+
+/** What an operation came to, before it counts. `keep`: what makes the state that it left the state. */
+interface Performed {
+  readonly result: EntityOperationResult;
+  readonly running?: RunningOperation;
+  readonly keep?: () => void;
+}
+
+function succeeded(running: RunningOperation, result: string | undefined, keep: () => void): Performed {
+  return { result: result === undefined ? { kind: "succeeded" } : { kind: "succeeded", result }, running, keep };
+}
+
+const KEEP_NOTHING = (): void => undefined;
 
 /** The state of one entity during a batch: what the last operation that succeeded left. */
 class BatchState {
@@ -280,27 +294,32 @@ class BatchState {
     };
   }
 
-  /** Takes over what an operation left. */
-  keep(running: RunningOperation): void | Promise<void> {
-    if (running.state === "untouched") return;
+  /** Checks what an operation left, and gives what makes it the state. */
+  keep(running: RunningOperation): (() => void) | Promise<() => void> {
+    if (running.state === "untouched") return KEEP_NOTHING;
     if (running.state === "cleared") {
-      this.text = undefined;
-      this.restore();
-      return;
+      return () => {
+        this.text = undefined;
+        this.restore();
+      };
     }
     const value: unknown = running.value;
-    if (running.state === "read" && !isObject(value)) return;
+    const isSet = running.state === "set";
+    if (!isSet && !isObject(value)) return KEEP_NOTHING;
     const written = this.#write(value);
-    const take = (text: string | undefined): void => {
-      refuseTooLarge(text, this.#world.payloadBytes, `state of entity '${this.#id}'`);
-      if (running.state === "read" && this.text === undefined && text === this.#initialText) return this.restore();
-      const isSame = text === this.text;
+    return written instanceof Promise ? written.then((text) => this.#keeping(value, text, isSet)) : this.#keeping(value, written, isSet);
+  }
+
+  #keeping(value: unknown, text: string | undefined, isSet: boolean): () => void {
+    refuseTooLarge(text, this.#world.payloadBytes, `state of entity '${this.#id}'`);
+    // Looking at what the entity begins with makes no state of it.
+    if (!isSet && this.text === undefined && text === this.#initialText) return KEEP_NOTHING;
+    return () => {
       this.text = text;
-      // What a schema made of an object is what the next operation is to see.
-      if (this.#definition.state !== undefined && isObject(value) && !isSame) this.restore();
+      // An object is read anew by the next operation: as a schema made it, and out of the hands of whoever was given it before.
+      if (isObject(value)) this.#isRead = false;
       else this.#take(value);
     };
-    return written instanceof Promise ? written.then(take) : take(written);
   }
 
   /** Whatever an operation has done to the value: the next one gets it anew. */
