@@ -29,7 +29,10 @@ const adds = orchestrator("adds", async (ctx, key: string) => {
   const to = ctx.entity(list, key);
   to.signal.add("1");
   await to.add("2");
-  await to.fail("never").catch(() => undefined);
+  await to.fail("never").then(
+    () => undefined,
+    () => undefined,
+  );
   to.signal.add("4", { at: "1h" });
   return await to.add("3");
 });

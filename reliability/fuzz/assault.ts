@@ -23,7 +23,7 @@ export const ASSAULT = 10_000;
 const ACT = 1_000;
 const MOST_STREAMS = 6;
 const MOST_OPEN_CALLS = 400;
-const HONEST_AT_ONCE = 10;
+const HONEST_AT_ONCE = 12;
 /** So long an honest orchestration may take, and a call that is no wait. */
 const PATIENCE_MS = 600_000;
 
@@ -288,7 +288,7 @@ class Assault {
       const item = itemOf(bytes);
       if (item === undefined) return;
       count(this.#options.tally.notes, `items that an attacker took: ${item.kind}`);
-      if (item.instanceId.startsWith("honest-"))
+      if (/^@?honest-/.test(item.instanceId))
         this.#found(`the attacker was handed the honest one's work: ${item.instanceId}`, { message, shot });
       this.#attacker.took(item, hub);
     });
@@ -403,7 +403,7 @@ class Assault {
         const { id: instanceId, kind, completedAt } = record;
         if (kind === "entity") {
           void backend.resume(instanceId).catch(() => undefined);
-          void backend.signalEntity({ entityId: instanceId, operation: "clear", requestId: `clear ${tries}` }).catch(() => undefined);
+          void backend.signalEntity({ entityId: instanceId, operation: "delete", requestId: `delete ${tries}` }).catch(() => undefined);
         } else if (completedAt === undefined) void backend.terminate({ instanceId, recursive: true }).catch(() => undefined);
       }
       await agenda.runUntil(agenda.now + 15_000);

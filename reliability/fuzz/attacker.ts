@@ -9,7 +9,7 @@ import { OWN_CALLS, writeCalls } from "../../packages/grpc/src/codec/own-calls.t
 import { OwnCallsSchema } from "../../packages/grpc/src/generated/task_hub_sidecar_pb.js";
 import type { Chance } from "../simulation/chance.ts";
 import { grow, type Lore } from "./grow.ts";
-import { HONEST_ACTIVITIES, HONEST_NAMES } from "./honest.ts";
+import { HONEST_ACTIVITIES, HONEST_ENTITIES, HONEST_NAMES } from "./honest.ts";
 import { mutate, type MutationName } from "./mutate.ts";
 import type { CallerName, HubName } from "./target.ts";
 import { read, write, type Field } from "./tree.ts";
@@ -73,7 +73,7 @@ const METHOD_NAMES = Object.keys(METHODS) as MethodName[];
 const SLOW: ReadonlySet<string> = new Set(["WaitForInstanceStart", "WaitForInstanceCompletion", "CreateTaskHub", "DeleteTaskHub"]);
 /** Calls that reach what others have made. */
 const WIDE: ReadonlySet<string> = new Set(["PurgeInstances", "CreateTaskHub", "DeleteTaskHub"]);
-const OF_THE_HONEST: ReadonlySet<string> = new Set([...HONEST_NAMES, ...HONEST_ACTIVITIES]);
+const OF_THE_HONEST: ReadonlySet<string> = new Set([...HONEST_NAMES, ...HONEST_ACTIVITIES, ...HONEST_ENTITIES]);
 const ABANDONS = {
   turn: "AbandonTaskOrchestratorWorkItem",
   activity: "AbandonTaskActivityWorkItem",
@@ -476,7 +476,7 @@ export class Attacker {
     }: { hub?: string; instanceId?: string; token?: string; wrongKind?: boolean },
     demand: Demand,
   ): Shot {
-    if (wrongKind && this.#chance.happens(0.4)) {
+    if (wrongKind && item.kind !== "batch" && this.#chance.happens(0.4)) {
       const fields = [this.#result(), message(3, [text(1, '"bogus"')]), text(5, token)];
       return this.#shot(move, "CompleteEntityTask", fields, { hub, demand, token: item.token, damaged: 0 });
     }
@@ -504,7 +504,9 @@ function takesFromTheHonest(bytes: Uint8Array): boolean {
   try {
     const { workItemFilters: filters, own } = readRequest("GetWorkItems", bytes);
     if (filters === undefined || own?.anyOrchestrator === true || own?.anyActivity === true || own?.anyEntity === true) return true;
-    return [...filters.orchestrations, ...filters.activities, ...filters.entities].some(({ name }) => OF_THE_HONEST.has(name));
+    return [...filters.orchestrations, ...filters.activities, ...filters.entities].some(
+      ({ name }) => OF_THE_HONEST.has(name) || OF_THE_HONEST.has(name.toLowerCase()),
+    );
   } catch {
     return false;
   }

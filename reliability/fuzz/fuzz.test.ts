@@ -27,6 +27,7 @@ test("R8 V4 SEC6 three thousand messages that nobody should send change nothing 
     [],
   );
   assert.ok((tally.statuses.get("CompleteOrchestratorTask OK") ?? 0) > 50, "attackers that are never believed attack the first line alone");
+  assert.ok((tally.statuses.get("CompleteEntityTask OK") ?? 0) > 20, "attackers have entities, too");
 });
 
 test("SEC8 over real connections, too, with frames by hand", async () => {

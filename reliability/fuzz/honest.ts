@@ -3,13 +3,23 @@
 // Owns:    what they run, and what must come of it.
 // Always:  HO1 each of their orchestrations ends with what arithmetic says, within bounded time, whatever others send.
 //          HO2 what they send and are sent is seen by whoever taps the wire, so that attackers can replay it.
-import { activity, orchestrator, type Hub, type OrchestrationHandle } from "ostinato";
+import { activity, entity, orchestrator, type Hub, type OrchestrationHandle } from "ostinato";
 import { jittered, seededRandom } from "ostinato/contract";
 
 /** What honest orchestrations are called. Nobody else takes work by these names. */
-export const HONEST_NAMES = ["honest-sum", "honest-steps", "honest-child", "honest-wait", "honest-again", "honest-flaky"] as const;
+export const HONEST_NAMES = [
+  "honest-sum",
+  "honest-steps",
+  "honest-child",
+  "honest-wait",
+  "honest-again",
+  "honest-flaky",
+  "honest-moves",
+] as const;
 /** What their activities are called. */
 export const HONEST_ACTIVITIES = ["honest-square", "honest-stumble"] as const;
+/** What their entities are called. */
+export const HONEST_ENTITIES = ["honest-account"] as const;
 
 const square = activity("honest-square", async (_ctx, n: number) => n * n);
 const stumble = activity("honest-stumble", { retry: { maxNumberOfAttempts: 3, firstRetryInterval: "1s" } }, (ctx, n: number) => {
@@ -40,9 +50,26 @@ const again = orchestrator(
   },
 );
 const flaky = orchestrator("honest-flaky", (ctx, n: number) => ctx.callActivity(stumble, n));
+const account = entity("honest-account", { initial: () => 0 }).operations({
+  add: (state, amount: number) => state.set(state.value + amount),
+  get: (state) => state.value,
+});
+const moves = orchestrator("honest-moves", async (ctx, n: number) => {
+  const [from, to] = [ctx.entity(account, `${ctx.instanceId}-a`), ctx.entity(account, `${ctx.instanceId}-b`)];
+  from.signal.add(n);
+  return ctx.lockEntities([to, from], async () => {
+    const left = await from.add(-1);
+    await ctx.createTimer("1s");
+    return left + (await to.add(1)) + (await from.get());
+  });
+});
 
 /** What an honest worker runs. */
-export const HONEST_WORK = { orchestrators: [sum, steps, child, wait, again, flaky], activities: [square, stumble] };
+export const HONEST_WORK = {
+  orchestrators: [sum, steps, child, wait, again, flaky, moves],
+  activities: [square, stumble],
+  entities: [account],
+};
 
 /** One honest orchestration, from its start to its end. @throws when something else comes of it. */
 async function oneOf(kind: number, hub: Hub, instanceId: string, n: number): Promise<void> {
@@ -64,6 +91,8 @@ async function oneOf(kind: number, hub: Hub, instanceId: string, n: number): Pro
     }
     case 3:
       return expect(await hub.start(again, { left: 2, all: n }, { instanceId }), n + 5);
+    case 4:
+      return expect(await hub.start(moves, n, { instanceId }), 2 * n - 1);
     default:
       return expect(await hub.start(flaky, n, { instanceId }), n + 2);
   }
@@ -85,7 +114,7 @@ export function beginHonest(hub: Hub, prefix: string, count: number): HonestRoun
     const id = `${prefix}-${n}`;
     open.add(id);
     try {
-      await oneOf(n % 5, hub, id, n);
+      await oneOf(n % 6, hub, id, n);
     } catch (error) {
       wrong.push(`${id}: ${error instanceof Error ? error.message : String(error)}`);
     }

@@ -109,7 +109,9 @@ export async function createTarget(seed: number, tap: Tap): Promise<Target> {
   });
   const honest = createHub(partsOfHub(remote, clock, random, log));
   let worker: Worker | undefined;
-  void honest.startWorker({ ...HONEST_WORK, concurrency: { orchestrations: 50, activities: 50 } }).then((started) => (worker = started));
+  void honest
+    .startWorker({ ...HONEST_WORK, concurrency: { orchestrations: 50, activities: 50, entities: 50 } })
+    .then((started) => (worker = started));
   await agenda.runUntil(agenda.now + 5_000);
   if (worker === undefined) throw new Error("The honest worker does not come up.");
 

@@ -17,7 +17,8 @@ const SPARED: ReadonlySet<string> = new Set(["PurgeInstances", "CleanEntityStora
 /** What is accepted when it is repeated is accepted after what came behind it: stories count on the order. */
 const ORDERED: ReadonlySet<string> = new Set(["RaiseEvent", "SignalEntity"]);
 
-const chapters = process.env["THROUGH"] === "grpc" ? undefined : (["orchestrations", "activities", "entities", "critical sections", "control"] as const);
+const chapters =
+  process.env["THROUGH"] === "grpc" ? undefined : (["orchestrations", "activities", "entities", "critical sections", "control"] as const);
 
 let stories = 0;
 const throughBadWire: MakeHub = (request) => {

@@ -21,7 +21,7 @@ import {
 
 import type { OrchestratorAction as Message } from "../generated/task_hub_sidecar_pb.js";
 import { encodeCalled, encodeLockRequest, encodeSignaled, encodeUnlock, decodeOperation } from "./entity-events.ts";
-import { checkOperation, meansEntity, readEntityId } from "./entity-ids.ts";
+import { checkOperation, meansEntity, MOST_LOCKED, readEntityId } from "./entity-ids.ts";
 import { decodeEvents, encodeEvents, isRaised } from "./events.ts";
 import { decodeOptionalFailure, encodeFailure, unexplained } from "./failures.ts";
 import { decodeInt64, encodeCount, encodeInt64 } from "./numbers.ts";
@@ -188,10 +188,11 @@ const READERS: { readonly [C in Written["case"]]: Reader<ValueOf<C>> } = {
       }
       case "entityLockRequested": {
         const { criticalSectionId, lockSet } = message.value;
-        const ids = lockSet.map(readTarget);
+        const ids = lockSet.slice(0, MOST_LOCKED + 1).map(readTarget);
         const wrong = ids.find((each) => typeof each !== "string");
         if (wrong !== undefined) return wrong.complaint;
         if (ids.length === 0) return "which locks no entity";
+        if (ids.length > MOST_LOCKED) return `which locks ${lockSet.length} entities at once; ${MOST_LOCKED} are allowed`;
         const improper = complaint(() => checkName(criticalSectionId, "critical section's id"));
         if (improper !== undefined) return `which locks entities under an id that cannot be: ${improper}`;
         // Everybody locks in one order, whatever the order of their SDK: so nobody waits in a circle.

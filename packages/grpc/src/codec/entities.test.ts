@@ -178,6 +178,8 @@ test("A3 what no entity could be asked fails the turn as a whole, in words", () 
   assert.match(words(asked(call({ operation: "" }))), /operation name/);
   assert.match(words(asked(call({ requestId: "" }))), /request id/);
   assert.match(words(asked({ case: "entityLockRequested", value: { criticalSectionId: "s" } })), /locks no entity/);
+  const crowd = Array.from({ length: 1_001 }, (_, n) => `@c@${n}`);
+  assert.match(words(asked({ case: "entityLockRequested", value: { criticalSectionId: "s", lockSet: crowd } })), /1001 entities at once/);
   assert.match(words(asked({ case: "entityLockRequested", value: { criticalSectionId: "", lockSet: ["@c@1"] } })), /critical section/);
   assert.match(
     words(asked({ case: "entityLockRequested", value: { criticalSectionId: "s", lockSet: ["@c@1", "c"] } })),

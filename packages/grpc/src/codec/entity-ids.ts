@@ -6,6 +6,9 @@
 import { checkName, entityId, partsOfEntityId, type EntityId } from "ostinato/contract";
 import { InvalidArgumentError } from "ostinato";
 
+/** So many entities may be locked at once: the request that travels from one to the next carries all of their ids. */
+export const MOST_LOCKED = 1_000;
+
 /** Whether a text is meant as the id of an entity, well formed or not. */
 export function meansEntity(id: string): boolean {
   return id.startsWith("@");

@@ -27,7 +27,7 @@ import type {
 import { partsOfEntityId, recordedAs } from "ostinato/contract";
 
 import type { HistoryEvent as Message } from "../generated/task_hub_sidecar_pb.js";
-import { checkOperation, meansEntity, readEntityId } from "./entity-ids.ts";
+import { checkOperation, meansEntity, MOST_LOCKED, readEntityId } from "./entity-ids.ts";
 import { anything, byName, readOwnJson } from "./own-json.ts";
 
 const MARK = "op:";
@@ -59,6 +59,8 @@ export function readOlderForm(target: string, name: string, data: string | undef
   if (name === "release") return { kind: "unlockEntity", id, criticalSectionId: marked, entityId };
   if (name !== "op" && !name.startsWith("op@")) throw new Error(`an entity is asked for nothing by an event called '${shown(name)}'`);
   const lockSet = said["lockset"];
+  if (Array.isArray(lockSet) && lockSet.length > MOST_LOCKED)
+    throw new Error(`it locks ${lockSet.length} entities at once; ${MOST_LOCKED} are allowed`);
   if (Array.isArray(lockSet) && lockSet.length > 0)
     return { kind: "lockEntities", id, criticalSectionId: marked, lockSet: [...new Set(lockSet.map(lockable))].sort(byUnits) };
   const { op, input, signal } = said;

@@ -18,6 +18,7 @@ import {
 } from "../codec/outcomes.ts";
 import type { WireError } from "../transport/wire-error.ts";
 import { withFacts } from "./foreign-calls.ts";
+import { withReleases } from "./foreign-sections.ts";
 import type { Link, LinkParts, TryOptions } from "./link.ts";
 import { post, type Posted } from "./outcome-post.ts";
 import { isEntity, isTurn, type ActivityInHand, type EntityInHand, type InHand, type TurnInHand } from "./work-in-hand.ts";
@@ -78,7 +79,10 @@ export function createSettling(
     outcome: Exclude<OrchestrationOutcome, { kind: "abandoned" }>,
   ): Promise<Posted & { readonly bytes: number }> => {
     const { item, wireToken, peer, lineage } = work;
-    const told = outcome.kind === "turn" && peer === "family" ? { ...outcome, actions: withFacts(outcome.actions, lineage) } : outcome;
+    const told =
+      outcome.kind === "turn" && peer === "family"
+        ? { ...outcome, actions: withFacts(withReleases(outcome.actions, item), lineage) }
+        : outcome;
     const response = encodeTurnOutcome(told, { instanceId: item.instanceId, executionId: item.executionId, token: wireToken }, peer);
     const posted = await send("CompleteOrchestratorTask", response);
     return { ...posted, bytes: posted.kind === "refused" ? writeRequest("CompleteOrchestratorTask", response).length : 0 };

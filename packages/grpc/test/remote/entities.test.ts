@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom, silentLogger, type EntityOutcome, type EntityWorkItem, type WorkerInterest, type WorkItem } from "ostinato/contract";
+import { orchestrator } from "ostinato";
 import { PROTOCOL_METADATA } from "../../src/codec/peer.ts";
+import type { HistoryEvent } from "../../src/generated/task_hub_sidecar_pb.js";
 import { remoteBackend } from "../../src/remote/remote-backend.ts";
 import { WireError } from "../../src/transport/wire-error.ts";
 import { serveInMemory, settled } from "../server/family.ts";
@@ -73,6 +75,48 @@ test("a worker of ours says which entities it has, does their batches, and says 
   const [started] = told!.actions;
   assert.equal(started?.operationActionType.case === "startNewOrchestration" && started.operationActionType.value.own, undefined);
   await closed(world, line);
+});
+
+test("FS1 an orchestration of ours that ends without letting go lets go in its last answer, of what it was granted", async (t) => {
+  const world = foreignWorld(t);
+  const careless = orchestrator("careless", async (ctx) => {
+    const [a, b] = [ctx.entity("counter", "a"), ctx.entity("counter", "b")];
+    await ctx.lockEntities([b, a]);
+    return "done";
+  });
+  const worker = await world.hub.startWorker({ orchestrators: [careless] });
+  const turn = (pastEvents: readonly HistoryEvent[], newEvents: readonly HistoryEvent[]) => {
+    const value = { instanceId: "one", executionId: "e", pastEvents, newEvents } as never;
+    return world.send({ request: { case: "orchestratorRequest", value }, completionToken: "t" });
+  };
+  const began = event({ case: "orchestratorStarted", value: {} as never }, -1, 1);
+  const started = event({ case: "executionStarted", value: { name: "careless" } as never });
+  await turn([], [began, started]);
+  const [asked] = world.asked("CompleteOrchestratorTask").at(-1)!.actions;
+  const message =
+    asked?.orchestratorActionType.case === "sendEntityMessage" ? asked.orchestratorActionType.value.EntityMessageType : undefined;
+  if (message?.case !== "entityLockRequested") return assert.fail(message?.case);
+  const { criticalSectionId, lockSet, parentInstanceId } = message.value;
+  assert.deepEqual([lockSet, parentInstanceId], [["@counter@a", "@counter@b"], "one"]);
+  const requested = event({ case: "entityLockRequested", value: message.value }, asked!.id);
+  const terminated = event({ case: "executionTerminated", value: {} as never });
+  const kindsOf = () =>
+    world
+      .asked("CompleteOrchestratorTask")
+      .at(-1)!
+      .actions.map(({ orchestratorActionType: type }) => {
+        if (type.case !== "sendEntityMessage") return type.case;
+        const { case: kind, value } = type.value.EntityMessageType;
+        return kind === "entityUnlockSent" ? [value.criticalSectionId === criticalSectionId, value.targetInstanceId] : kind;
+      });
+  await turn([began, started, requested], [began, terminated]);
+  assert.deepEqual(kindsOf(), ["completeOrchestration"], "what was not granted is not let go");
+  const granted = event({ case: "entityLockGranted", value: { criticalSectionId } as never });
+  await turn([began, started, requested], [began, granted]);
+  assert.deepEqual(kindsOf(), [[true, "@counter@a"], [true, "@counter@b"], "completeOrchestration"]);
+  const stopped = worker.stop();
+  await world.pass(20_000);
+  await stopped;
 });
 
 test("no more batches are with a worker than it asked for; those of entities that are not here go back", async (t) => {

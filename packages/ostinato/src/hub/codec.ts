@@ -222,7 +222,8 @@ async function decodeItem(item: WorkItem, decode: Transform, connection: () => W
       const outcome: ActivityOutcome = { kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS };
       await connection().completeActivity(outcome);
     }
-    if (item.kind === "entity") await connection().completeEntity({ kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS, reason });
+    if (item.kind === "entity")
+      await connection().completeEntity({ kind: "abandoned", token: item.token, delayMs: RETRY_DELAY_MS, reason });
     return undefined;
   }
 }

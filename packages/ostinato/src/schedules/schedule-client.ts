@@ -123,7 +123,10 @@ export interface ScheduleClient {
    * @example
    * await schedules(hub).create("hourly", { orchestrator: report, input: { region: "EU" }, interval: "1h", jitter: "5m" });
    */
-  create<I, O>(id: string, options: ScheduleOptions<I, O> & { readonly orchestrator: OrchestratorRef<I, O> }): Promise<ScheduleHandle<I, O>>;
+  create<I, O>(
+    id: string,
+    options: ScheduleOptions<I, O> & { readonly orchestrator: OrchestratorRef<I, O> },
+  ): Promise<ScheduleHandle<I, O>>;
   create(id: string, options: ScheduleOptions & { readonly orchestrator: string }): Promise<ScheduleHandle>;
   /**
    * The handle of a schedule. Asks nobody: the schedule need not exist.

@@ -77,7 +77,8 @@ async function resume(context: Context): Promise<void> {
 function trigger(context: Context, request: unknown): string {
   const { configuration } = known(context);
   const own = operationId(request);
-  if (own === undefined) throw new InvalidArgumentError(`A run of the schedule '${context.key}' needs an operation_id, of which its id is made.`);
+  if (own === undefined)
+    throw new InvalidArgumentError(`A run of the schedule '${context.key}' needs an operation_id, of which its id is made.`);
   const id = `${configuration.scheduleId}-${own}`;
   context.startOrchestrator(configuration.orchestrationName, inputOf(configuration), { instanceId: id });
   return id;
@@ -124,10 +125,11 @@ function runTick(context: Context, state: ScheduleState, tick: Instant): Schedul
   const { configuration, runningTick } = state;
   if (configuration.overlap === "allow") {
     context.startOrchestrator(configuration.orchestrationName, inputOf(configuration), { instanceId: runId(configuration, tick) });
-    return { ...state, lastRunAt: tick };
+    return { ...state, lastRunAt: latestOf(state, tick) };
   }
   if (runningTick === undefined) return startExclusively(context, state, tick);
-  if (state.askedAfterTick !== runningTick) context.entity(scheduleRun, context.key).signal.ask_after(exclusiveRunOf(configuration, runningTick).tick);
+  if (state.askedAfterTick !== runningTick)
+    context.entity(scheduleRun, context.key).signal.ask_after(exclusiveRunOf(configuration, runningTick).tick);
   return {
     ...state,
     askedAfterTick: runningTick,
@@ -139,7 +141,7 @@ function startExclusively(context: Context, state: ScheduleState, tick: Instant)
   const { configuration } = state;
   context.startOrchestrator(exclusiveRun.name, exclusiveRunOf(configuration, tick), { instanceId: exclusiveRunId(configuration, tick) });
   const { bufferedTick: _buffered, askedAfterTick: _asked, ...rest } = state;
-  return { ...rest, runningTick: tick, lastRunAt: tick };
+  return { ...rest, runningTick: tick, lastRunAt: latestOf(state, tick) };
 }
 
 /** A run has ended: what waited for it begins, unless the schedule was paused meanwhile. */
@@ -165,7 +167,12 @@ function rearm(context: Context, state: ScheduleState, ticks: Ticks, keepNext: b
 }
 
 /** Keeps the schedule, and has it woken for the next tick; without one it comes to its end. */
-function arm(context: Context, state: ScheduleState, ticks: Ticks, next: Instant | "none" = nextTick(context, state, ticks) ?? "none"): void {
+function arm(
+  context: Context,
+  state: ScheduleState,
+  ticks: Ticks,
+  next: Instant | "none" = nextTick(context, state, ticks) ?? "none",
+): void {
   const { token, configuration } = state;
   const { signal } = context.entity<ScheduleSignals>(SCHEDULE, context.key);
   if (next !== "none") {
@@ -198,7 +205,9 @@ async function ticksFor(configuration: ScheduleConfiguration, createdAt: Instant
 
 function refuseEmpty({ scheduleId, rhythm, startImmediatelyIfLate }: ScheduleConfiguration, ticks: Ticks): void {
   if (rhythm.kind === "cron" && !startImmediatelyIfLate && ticks.after(0) === undefined)
-    throw new InvalidArgumentError(`The schedule '${scheduleId}' would never run: '${rhythm.expression}' has no time between its start and its end.`);
+    throw new InvalidArgumentError(
+      `The schedule '${scheduleId}' would never run: '${rhythm.expression}' has no time between its start and its end.`,
+    );
 }
 
 // ---- small parts
@@ -221,6 +230,11 @@ function withoutNext({ nextRunAt: _run, nextTickAt: _tick, ...rest }: ScheduleSt
   return rest;
 }
 
+/** A tick that had to wait may be older than one that has not. */
+function latestOf({ lastRunAt }: ScheduleState, tick: Instant): Instant {
+  return Math.max(lastRunAt ?? tick, tick);
+}
+
 /** One that no tick under way has. */
 function newToken(context: Context, before: ScheduleState | undefined, request?: unknown): string {
   return digitsOf([context.key, timeOf(context), before?.token, operationId(request)].join("/"));
@@ -238,7 +252,9 @@ function sameJson(one: unknown, other: unknown): boolean {
 
 function sorted(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
-  return Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, each]) => [name, sorted(each)]);
+  return Object.entries(value)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, each]) => [name, sorted(each)]);
 }
 
 /** Whether the ticks of two configurations are the same ones. */

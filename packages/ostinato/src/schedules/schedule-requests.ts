@@ -67,8 +67,7 @@ export function configurationFrom(scheduleId: string, request: unknown): Schedul
   const said = saidBy(request);
   if (said.scheduleId !== undefined && said.scheduleId !== scheduleId)
     throw new InvalidArgumentError(`The schedule '${scheduleId}' was asked to be '${said.scheduleId}'; an id cannot change.`);
-  if (said.orchestrationName === undefined)
-    throw new InvalidArgumentError(`The schedule '${scheduleId}' names no orchestrator to start.`);
+  if (said.orchestrationName === undefined) throw new InvalidArgumentError(`The schedule '${scheduleId}' names no orchestrator to start.`);
   if (said.rhythm === undefined)
     throw new InvalidArgumentError(`The schedule '${scheduleId}' has neither an interval nor a cron expression.`);
   return checked({
@@ -118,7 +117,8 @@ function saidBy(request: unknown): Said {
   const seconds = (name: string): number | undefined => {
     const value = fields[name];
     if (value === undefined) return undefined;
-    if (typeof value !== "number" || !(value >= 0)) throw new InvalidArgumentError(`${name} must be seconds; got ${JSON.stringify(value)}.`);
+    if (typeof value !== "number" || !(value >= 0))
+      throw new InvalidArgumentError(`${name} must be seconds; got ${JSON.stringify(value)}.`);
     return Math.round(value * 1_000 * 10_000) / 10_000;
   };
   const late = fields["startimmediatelyiflate"];
@@ -187,7 +187,8 @@ function checked(configuration: ScheduleConfiguration): ScheduleConfiguration {
   const { scheduleId, orchestrationName, rhythm, instanceId, startAt, endAt, overlap } = configuration;
   const what = `The schedule '${scheduleId}'`;
   checkName(orchestrationName, "orchestrator name");
-  if (orchestrationName.startsWith("@")) throw new InvalidArgumentError(`${what} names an entity, '${orchestrationName}', as its orchestrator.`);
+  if (orchestrationName.startsWith("@"))
+    throw new InvalidArgumentError(`${what} names an entity, '${orchestrationName}', as its orchestrator.`);
   if (instanceId !== undefined) checkInstanceId(instanceId);
   if (rhythm.kind === "interval" && !(rhythm.everyMs >= LEAST_INTERVAL_MS))
     throw new InvalidArgumentError(`${what} has an interval of ${rhythm.everyMs} ms; it must be at least 1 second.`);

@@ -2,8 +2,8 @@
 //
 // Owns:    the ids of runs; the orchestrator that runs a target which must not overlap with the run before it.
 // Always:  RN1 the id of a run follows from its schedule and its tick, as the Python SDK makes it: a tick that is told twice is started once.
-//          RN2 at most one of these orchestrators of a schedule has its lock, and it alone has a target under way: whatever becomes of what the
-//              schedule believes, two runs never overlap. The engine gives the lock back however its owner ends.
+//          RN2 at most one of these orchestrators of a schedule has its lock, and it alone starts a target: whatever the schedule believes, two runs
+//              never overlap. The engine gives the lock back however its owner ends. (Who terminates one without its children lets its target go.)
 //          RN3 that a run has ended is told by itself. For one that was ended from outside, the next tick asks: the question lies behind the lock in
 //              that entity's inbox, and is answered when the lock is free.
 

@@ -166,6 +166,7 @@ describe("times as text", () => {
       [864_000_000, "10.00:00:00"],
     ];
     for (const [ms, text] of known) assert.deepEqual([spanText(ms), spanMs(text, "it")], [text, ms]);
-    for (const text of ["", "1h", "-00:00:01", "00:00", 5]) assert.throws(() => spanMs(text, "Interval"), /Interval must be a length of time/);
+    for (const text of ["", "1h", "-00:00:01", "00:00", 5])
+      assert.throws(() => spanMs(text, "Interval"), /Interval must be a length of time/);
   });
 });

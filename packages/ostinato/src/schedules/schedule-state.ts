@@ -167,7 +167,7 @@ function configurationOf(stored: unknown): ScheduleConfiguration {
     orchestrationName: String(fields["orchestrationname"]),
     rhythm:
       typeof cronexpression === "string"
-        ? { kind: "cron", expression: cronexpression, timeZone: String(timezone ?? "UTC") }
+        ? { kind: "cron", expression: cronexpression, timeZone: typeof timezone === "string" ? timezone : "UTC" }
         : { kind: "interval", everyMs: typeof intervalseconds === "number" ? intervalseconds * 1_000 : spanMs(interval, "Interval") },
     startImmediatelyIfLate: fields["startimmediatelyiflate"] === true,
     jitterMs: fields["jitter"] === undefined ? 0 : spanMs(fields["jitter"], "Jitter"),

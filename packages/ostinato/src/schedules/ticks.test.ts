@@ -78,13 +78,7 @@ describe("cron over a clock change", () => {
       "2026-04-03T00:00Z",
       ["2026-04-03T14:45Z", "2026-04-04T14:45Z", "2026-04-05T15:15Z"],
     ],
-    [
-      "a day that was never there",
-      "0 3 * * *",
-      "Pacific/Apia",
-      "2011-12-28T20:00Z",
-      ["2011-12-29T13:00Z", "2011-12-30T13:00Z"],
-    ],
+    ["a day that was never there", "0 3 * * *", "Pacific/Apia", "2011-12-28T20:00Z", ["2011-12-29T13:00Z", "2011-12-30T13:00Z"]],
     ["a zone without changes", "0 3 * * *", "Asia/Kolkata", "2026-03-28T00:00Z", ["2026-03-28T21:30Z", "2026-03-29T21:30Z"]],
   ];
   for (const [what, expression, zone, from, ticks] of stories)
@@ -109,7 +103,10 @@ describe("cron over a clock change", () => {
 
   test("what cannot be read is refused, and says what it was", async () => {
     for (const expression of ["", "soon", "60 * * * *", "* * *", "2026-01-01T00:00:00", "0 0 30 2 *"])
-      await assert.rejects(cronRecurrence(expression, "UTC"), { code: "INVALID_ARGUMENT", message: /The cron expression .* cannot be read/ });
+      await assert.rejects(cronRecurrence(expression, "UTC"), {
+        code: "INVALID_ARGUMENT",
+        message: /The cron expression .* cannot be read/,
+      });
     await assert.rejects(cronRecurrence("0 3 * * *", "Mars/Olympus"), { code: "INVALID_ARGUMENT", message: /Mars\/Olympus/ });
   });
 });

@@ -41,7 +41,9 @@ export function spanText(ms: number): string {
   const seconds = Math.floor(ms / 1_000);
   const fraction = Math.min(9_999_999, Math.round((ms - seconds * 1_000) * TICKS_PER_MS));
   const days = Math.floor(seconds / 86_400);
-  const clock = [Math.floor(seconds / 3_600) % 24, Math.floor(seconds / 60) % 60, seconds % 60].map((part) => String(part).padStart(2, "0"));
+  const clock = [Math.floor(seconds / 3_600) % 24, Math.floor(seconds / 60) % 60, seconds % 60].map((part) =>
+    String(part).padStart(2, "0"),
+  );
   return `${days === 0 ? "" : `${days}.`}${clock.join(":")}${fraction === 0 ? "" : `.${String(fraction).padStart(7, "0")}`}`;
 }
 

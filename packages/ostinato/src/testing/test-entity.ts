@@ -112,7 +112,15 @@ export function testEntity<Ops = NamedOperations, S = unknown>(
   };
   const perform = async (operation: string, input: string | undefined): Promise<string | undefined> => {
     const requestId = `test:${++calls}`;
-    const event = { kind: "EntityOperationCalled", eventId: -1, timestamp: now, entityId: id, requestId, operation, ...given({ input }) } as const;
+    const event = {
+      kind: "EntityOperationCalled",
+      eventId: -1,
+      timestamp: now,
+      entityId: id,
+      requestId,
+      operation,
+      ...given({ input }),
+    } as const;
     const outcome = await new Promise<EntityOutcome>((resolve) => {
       tell = resolve;
       runner.run({ kind: "entity", token: calls, entityId: id, operations: [event], ...given({ state: text }) });
@@ -121,8 +129,7 @@ export function testEntity<Ops = NamedOperations, S = unknown>(
     text = outcome.state;
     outcome.actions.forEach(send);
     const [result] = outcome.results;
-    if (result?.kind === "failed")
-      throw new EntityOperationFailedError({ entityId: id, operation, taskId: 0, failure: result.failure });
+    if (result?.kind === "failed") throw new EntityOperationFailedError({ entityId: id, operation, taskId: 0, failure: result.failure });
     return result?.result;
   };
 

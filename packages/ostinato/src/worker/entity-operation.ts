@@ -185,7 +185,9 @@ export class RunningOperation implements EntityContext {
 
   #mayAsk(what: string): void {
     if (this.#over)
-      throw new InvalidStateError(`The operation '${this.operation}' of ${this.id} has ended; ${what} came too late. Await what you start.`);
+      throw new InvalidStateError(
+        `The operation '${this.operation}' of ${this.id} has ended; ${what} came too late. Await what you start.`,
+      );
   }
 
   #written(schema: Schema | undefined, value: unknown, what: string): string | undefined {

@@ -116,7 +116,5 @@ const PLURALS = { orchestrator: "orchestrators", activity: "activities", entity:
 
 function twice(kind: keyof typeof PLURALS, name: string, version: string): InvalidArgumentError {
   const which = version === "" ? "without a version" : `with version '${version}'`;
-  return new InvalidArgumentError(
-    `Two different ${PLURALS[kind]} are named '${name}' ${which}. Rename one, or give it another version.`,
-  );
+  return new InvalidArgumentError(`Two different ${PLURALS[kind]} are named '${name}' ${which}. Rename one, or give it another version.`);
 }

@@ -137,7 +137,8 @@ class BatchRun {
   #perform(event: EntityOperationEvent, began: Instant): Performed | Promise<Performed> {
     const operation = findOperation(this.#definition.operations, event.operation);
     if (operation === undefined) return { result: { kind: "failed", failure: this.#noSuchOperation(event.operation) } };
-    if (this.#state.isSimple && operation.input === undefined && operation.output === undefined) return this.#performNow(operation, event, began);
+    if (this.#state.isSimple && operation.input === undefined && operation.output === undefined)
+      return this.#performNow(operation, event, began);
     return this.#performLater(operation, event, began);
   }
 
@@ -252,7 +253,7 @@ class BatchState {
   /** What operations see: made of the text when it is needed. */
   #value: unknown;
   #isRead = false;
-  #unreadable: unknown;
+  #unreadable: Error | undefined;
   /** The text of what the entity begins with, where it has no state and that could be changed in place. */
   #initialText: string | undefined;
 
@@ -354,7 +355,7 @@ class BatchState {
 
   #cannotRead(error: unknown): void {
     this.#isRead = true;
-    this.#unreadable = error ?? new Error("The state could not be read.");
+    this.#unreadable = error instanceof Error ? error : new Error(`The state could not be read: ${failureOf(error, "reading it").message}`);
   }
 }
 

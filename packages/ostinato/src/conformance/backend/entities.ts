@@ -215,8 +215,10 @@ export const entityStories: Chapter = (story) => {
     await world.hub.entity(list, "b").signal.add("client's", { at: { milliseconds: 4 * world.unitMs } });
     await world.hub.entity(list, "b").signal.add("at once");
     const turnAt = await world.output(await world.hub.start(later));
-    assert.deepEqual(await holding(world, "b", 1), ["at once"]);
-    assert.equal((await world.hub.entity(list, "b").metadata())?.backlogQueueSize, 0, "what is for later is not counted");
+    if (world.virtual) {
+      assert.deepEqual(await holding(world, "b", 1), ["at once"]);
+      assert.equal((await world.hub.entity(list, "b").metadata())?.backlogQueueSize, 0, "what is for later is not counted");
+    }
     assert.deepEqual(await holding(world, "b", 2, "passes"), ["at once", "client's"]);
     const b = await world.hub.entity(list, "b").metadata();
     assert.ok(b !== undefined && b.lastModifiedAt.getTime() >= asked + 4 * world.unitMs, "the client's signal was early");

@@ -24,6 +24,7 @@ import { queries } from "./queries.ts";
 import { restart } from "./restart.ts";
 import { retries } from "./retries.ts";
 import { rewind } from "./rewind.ts";
+import { scheduleStories } from "./schedules.ts";
 import { timers } from "./timers.ts";
 import { validation } from "./validation.ts";
 import { versions } from "./versions.ts";
@@ -41,6 +42,7 @@ const CHAPTERS = {
   children,
   entities: entityStories,
   "critical sections": criticalSections,
+  schedules: scheduleStories,
   control,
   restart,
   rewind,

@@ -1,0 +1,14 @@
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
+import { beginRun } from "./mortal-hub.ts";
+import { scenarios } from "./scenarios.ts";
+const folder = mkdtempSync("/dev/shm/dbg-");
+const log = { debug() {}, info() {}, warn(m, f) { console.log("warn", m, f); }, error(m, f) { console.log("error", m, f); } };
+const s = scenarios["transfers"];
+const run = await beginRun(folder, { points: [{ call: 22, side: "after" }], worker: s.options, log, onDeath: (n) => console.log("death", n) });
+const t = setTimeout(() => { console.log("STUCK", run.lives.at(-1).calls.join(" "), run.hub.counters()); process.exit(1); }, 5000);
+const { account } = await import("./bank-programs.ts");
+const { hub } = run;
+const orig = hub.clock.advance;
+await s.tell({ ...hub, clock: { ...hub.clock, get date() { return hub.clock.date; }, advance: async (d) => { console.log("advance", d); const r = await orig(d); console.log("advanced"); return r; } }, entity: (d, k) => { const h = hub.entity(d, k); return { ...h, state: async () => { console.log("state", k); const r = await h.state(); console.log("state of", k, r); return r; } }; } });
+console.log("done"); clearTimeout(t); process.exit(0);
