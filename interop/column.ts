@@ -20,6 +20,7 @@ import { eventStories } from "./stories/events.ts";
 import { failureStories } from "./stories/failures.ts";
 import { listingStories } from "./stories/listing.ts";
 import { orchestrationStories } from "./stories/orchestrations.ts";
+import { scheduleStories } from "./stories/schedules.ts";
 import { survivalStories } from "./stories/survival.ts";
 import type { Needs, Stage, Story } from "./story.ts";
 
@@ -46,7 +47,15 @@ export type Outcome =
   /** Somebody has no word for it, so it was not told. */
   | { readonly state: "lacks"; readonly why: string };
 
-const all = [...orchestrationStories, ...eventStories, ...failureStories, ...entityStories, ...listingStories, ...survivalStories];
+const all = [
+  ...orchestrationStories,
+  ...eventStories,
+  ...failureStories,
+  ...entityStories,
+  ...scheduleStories,
+  ...listingStories,
+  ...survivalStories,
+];
 const crossings = [...crossingStories, ...entityCrossings];
 
 /** The stories of a column, in the order of the page. */

@@ -42,6 +42,15 @@ export interface EntitySeen {
   readonly lockedBy?: string | undefined;
 }
 
+/** A schedule, as the client at hand shows it. */
+export interface ScheduleSeen {
+  readonly id: string;
+  readonly status: "Active" | "Paused";
+  readonly orchestrator: string;
+  readonly input?: unknown;
+  readonly seconds: number;
+}
+
 /** What every envoy can be asked for, as far as its SDK has it. */
 export interface Operations {
   /** With a version the worker runs instances of exactly this one and hands others back. */
@@ -78,6 +87,13 @@ export interface Operations {
   queryEntities(given: { prefix: string; pageSize: number }): Promise<{ found: readonly EntitySeen[]; pages: number }>;
   /** How many empty entities were removed. */
   cleanEntities(given: object): Promise<number>;
+  createSchedule(given: { id: string; orchestrator: string; input?: unknown; seconds: number }): Promise<void>;
+  updateSchedule(given: { id: string; seconds: number }): Promise<void>;
+  pauseSchedule(given: { id: string }): Promise<void>;
+  resumeSchedule(given: { id: string }): Promise<void>;
+  deleteSchedule(given: { id: string }): Promise<void>;
+  describeSchedule(given: { id: string }): Promise<ScheduleSeen | undefined>;
+  listSchedules(given: { prefix: string }): Promise<readonly ScheduleSeen[]>;
   close(given: object): Promise<void>;
 }
 
@@ -140,6 +156,13 @@ const OPERATIONS: { readonly [K in keyof Operations]: true } = {
   getEntity: true,
   queryEntities: true,
   cleanEntities: true,
+  createSchedule: true,
+  updateSchedule: true,
+  pauseSchedule: true,
+  resumeSchedule: true,
+  deleteSchedule: true,
+  describeSchedule: true,
+  listSchedules: true,
   close: true,
 };
 

@@ -55,7 +55,7 @@ export function writePage(peers: readonly Peer[]): void {
     "- *–*: somebody has no word for it, so it was not run; the note says who.",
     "",
     "The columns with *their server* try our worker and our client on the server of the other side, where it has one; *all theirs* shows what holds",
-    "there without us. There are no entities yet, so no story has one.",
+    "there without us.",
     "",
     "```sh",
     "npm run interop                      # every peer whose toolchain is here",

@@ -30,10 +30,11 @@ export type ClientWord =
   | "stack"
   | "innerFailure"
   | "customStatus"
-  | "entities";
+  | "entities"
+  | "schedules";
 /** What a worker may lack. */
 export type WorkerWord =
-  "sendEvent" | "stack" | "version" | "versionFilter" | "parent" | "nonRetriable" | "rewind" | "innerFailure" | "entities";
+  "sendEvent" | "stack" | "version" | "versionFilter" | "parent" | "nonRetriable" | "rewind" | "innerFailure" | "entities" | "schedules";
 /** What a server may lack. */
 export type ServerWord =
   | "query"

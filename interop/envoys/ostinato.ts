@@ -9,7 +9,8 @@ import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { activity, entity, NonRetriableError, openTaskHub, orchestrator, OrchestrationFailedError } from "ostinato";
 import type { EntityMetadata, Failure, InstanceStatus, OrchestrationStatus, Worker } from "ostinato";
-import type { EntitySeen, FailureSeen, InstanceSeen, Operations } from "../envoy.ts";
+import { schedules, withSchedules, type ScheduleDescription } from "ostinato/schedules";
+import type { EntitySeen, FailureSeen, InstanceSeen, Operations, ScheduleSeen } from "../envoy.ts";
 
 const url = process.argv[2] ?? "memory:";
 const hub = await openTaskHub(url);
@@ -257,12 +258,15 @@ function entitySeen({ id, state, lockedBy }: EntityMetadata): EntitySeen {
   return { id, state, lockedBy };
 }
 
+function scheduleSeen({ id, status, orchestrator: name, input, intervalMs = 0 }: ScheduleDescription): ScheduleSeen {
+  return { id, status, orchestrator: name, input, seconds: intervalMs / 1_000 };
+}
+
 const operations: Operations = {
   async startWorker({ version }) {
     worker = await hub.startWorker({
-      orchestrators: [...orchestrators, ...entityOrchestrators],
+      ...withSchedules({ orchestrators: [...orchestrators, ...entityOrchestrators], entities }),
       activities,
-      entities,
       ...(version === undefined ? {} : { versioning: { version, matchStrategy: "strict", failureStrategy: "reject" } }),
     });
   },
@@ -350,6 +354,18 @@ const operations: Operations = {
     }
     return { found, pages };
   },
+  async createSchedule({ id, orchestrator: name, input, seconds }) {
+    await schedules(hub).create(id, { orchestrator: name, input, interval: { seconds } });
+  },
+  updateSchedule: ({ id, seconds }) => schedules(hub).get(id).update({ interval: { seconds } }),
+  pauseSchedule: ({ id }) => schedules(hub).get(id).pause(),
+  resumeSchedule: ({ id }) => schedules(hub).get(id).resume(),
+  deleteSchedule: ({ id }) => schedules(hub).get(id).delete(),
+  async describeSchedule({ id }) {
+    const found = await schedules(hub).get(id).describe();
+    return found && scheduleSeen(found);
+  },
+  listSchedules: async ({ prefix }) => (await schedules(hub).list({ idPrefix: prefix })).map(scheduleSeen),
   cleanEntities: async () => (await hub.cleanEntityStorage()).emptyEntitiesRemoved,
   async close() {
     await worker?.stop({ graceMs: 0 });

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 
 from durabletask import client as dt_client
 from durabletask import entities as dt_entities
+from durabletask import scheduled as dt_scheduled
 from durabletask import task, worker as dt_worker
 
 address = sys.argv[1]
@@ -372,6 +373,7 @@ def start_worker(given):
             add(run)
     for name, run in ENTITIES.items():
         worker.add_entity(run, f"py.{name}")
+    worker.configure_scheduled_tasks()
     worker.use_work_item_filters()
     if given.get("version") is not None:
         worker.use_versioning(dt_worker.VersioningOptions(
@@ -437,6 +439,29 @@ def query_entities(given):
     return {"found": [entity_seen(entity) for entity in found], "pages": -(-len(found) // given["pageSize"])}
 
 
+# ---- schedules
+
+
+def schedule(given):
+    return dt_scheduled.ScheduledTaskClient(client).get_schedule_client(given["id"])
+
+
+def schedule_seen(found):
+    return None if found is None else {
+        "id": found.schedule_id,
+        "status": found.status.value,
+        "orchestrator": found.orchestration_name,
+        "input": found.orchestration_input,
+        "seconds": found.interval.total_seconds(),
+    }
+
+
+def create_schedule(given):
+    schedule(given).create(dt_scheduled.ScheduleCreationOptions(
+        given["id"], given["orchestrator"], timedelta(seconds=given["seconds"]), orchestration_input=given.get("input")
+    ))  # fmt: skip
+
+
 OPERATIONS = {
     "startWorker": start_worker,
     "stopWorker": stop_worker,
@@ -471,6 +496,20 @@ OPERATIONS = {
     "getEntity": lambda given: entity_seen(client.get_entity(entity_in(given["entity"]))),
     "queryEntities": query_entities,
     "cleanEntities": lambda _: client.clean_entity_storage().empty_entities_removed,
+    "createSchedule": create_schedule,
+    "updateSchedule": lambda given: schedule(given).update(
+        dt_scheduled.ScheduleUpdateOptions(interval=timedelta(seconds=given["seconds"]))
+    ),
+    "pauseSchedule": lambda given: schedule(given).pause(),
+    "resumeSchedule": lambda given: schedule(given).resume(),
+    "deleteSchedule": lambda given: schedule(given).delete(),
+    "describeSchedule": lambda given: schedule_seen(dt_scheduled.ScheduledTaskClient(client).get_schedule(given["id"])),
+    "listSchedules": lambda given: [
+        schedule_seen(found)
+        for found in dt_scheduled.ScheduledTaskClient(client).list_schedules(
+            dt_scheduled.ScheduleQuery(schedule_id_prefix=given["prefix"])
+        )
+    ],
     "close": lambda _: client.close(),
 }
 

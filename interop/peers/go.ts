@@ -13,6 +13,7 @@ export const go: Peer = {
   lacks: {
     client: {
       entities: "their SDK has no entities",
+      schedules: "their SDK has no schedules",
       failure: "their client over gRPC shows no failures",
       stack: "their client over gRPC shows no failures",
       innerFailure: "their client over gRPC shows no failures",
@@ -28,6 +29,7 @@ export const go: Peer = {
     },
     worker: {
       entities: "their SDK has no entities",
+      schedules: "their SDK has no schedules",
       sendEvent: "an orchestrator cannot raise events",
       version: "an orchestrator does not know its version",
       versionFilter: "their worker knows no versions",

@@ -13,6 +13,7 @@ export const java: Peer = {
   lacks: {
     client: {
       entities: "their SDK has no entities",
+      schedules: "their SDK has no schedules",
       innerFailure: "their client shows no inner failures",
       tags: "their client has no tags",
       listIds: "their client does not list ids",
@@ -23,6 +24,7 @@ export const java: Peer = {
     },
     worker: {
       entities: "their SDK has no entities",
+      schedules: "their SDK has no schedules",
       version: "an orchestrator does not know its version",
       versionFilter: "their worker knows no versions",
       parent: "a child does not know its parent",

@@ -11,8 +11,9 @@ export const javascript: Peer = {
   title: "JavaScript",
   prefix: "js",
   lacks: {
-    client: { innerFailure: "their client shows no inner failures" },
+    client: { innerFailure: "their client shows no inner failures", schedules: "their SDK has no schedules" },
     worker: {
+      schedules: "their SDK has no schedules",
       nonRetriable: "an activity cannot mark what it throws as non-retriable",
       innerFailure: "their worker sends no causes",
     },

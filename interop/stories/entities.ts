@@ -128,6 +128,24 @@ export const entityStories: readonly Story[] = [
     },
   },
   {
+    name: "the history tells of calls, locks and their answers",
+    needs: { ...everybody, client: ["entities", "history"] },
+    async run(stage) {
+      const [from, to] = [own(stage, "account"), own(stage, "account")];
+      for (const entity of [from, to]) await stage.client.signalEntity({ entity, operation: "set", input: 1 });
+      for (const entity of [from, to]) await has(stage, entity, 1);
+      const id = stage.id();
+      await played(stage, stage.on("transfer"), { from, to, amount: 1, pauseMs: 10 }, id);
+      const kinds = await stage.client.history({ instanceId: id });
+      const count = (kind: string): number => kinds.filter((each) => each === kind).length;
+      assert.deepEqual(
+        ["EntityLockRequested", "EntityLockGranted", "EntityOperationCalled", "EntityOperationCompleted", "EntityUnlockSent"].map(count),
+        [1, 1, 4, 4, 2],
+        kinds.join(", "),
+      );
+    },
+  },
+  {
     name: "a lock of two keeps everybody else out",
     needs: everybody,
     async run(stage) {
@@ -171,6 +189,30 @@ export const entityStories: readonly Story[] = [
       await stage.client.terminate({ instanceId: id, recursive: false });
       assert.equal((await ended(stage, id)).status, "TERMINATED");
       for (const entity of entities) await isFree(stage, entity);
+    },
+  },
+  {
+    name: "entities and their locks outlive their server",
+    needs: { ...everybody, server: ["entities", "restartOfServer"] },
+    alone: true,
+    async run(stage) {
+      const entity = own(stage, "account");
+      await stage.client.signalEntity({ entity, operation: "set", input: 1 });
+      await has(stage, entity, 1);
+      const id = stage.id();
+      await stage.client.start({ name: stage.on("lockAndWait"), input: { entities: [entity], event: "go" }, instanceId: id });
+      await seen(stage, entity, (found) => (found?.lockedBy ?? "") !== "", "locked");
+      await stage.client.signalEntity({ entity, operation: "add", input: 5 });
+      await stage.server.killAndRestart();
+      await eventually(stage.patienceMs, () =>
+        stage.client.raise({ instanceId: id, event: "go", data: "went" }).then(
+          () => true,
+          () => false,
+        ),
+      );
+      assert.equal((await ended(stage, id)).output, "went");
+      await has(stage, entity, 6);
+      await isFree(stage, entity);
     },
   },
   {

@@ -31,8 +31,9 @@ const READY_MS = 30_000;
 /** A life in which nothing ends for so long has come to a standstill. */
 const STANDSTILL_MS = 60_000;
 const SHORTEST_LIFE_MS = 30;
-const LONGEST_LIFE_MS = 1_200;
+const LONGEST_LIFE_MS = 2_500;
 const MOST_KILLS = 400;
+const AUDITS = "audits in the middle of everything";
 
 /** One life of the teller, as its parent sees it. */
 interface Life {
@@ -56,7 +57,7 @@ export async function bankCampaign({
   const file = join(place, "bank.db");
   const random = seededRandom(seed);
   const tally = new Tally();
-  for (const name of ["kills", "transfers done", "transfers refused (insufficient funds)", "audits in the middle of everything"])
+  for (const name of ["kills", "transfers done", "transfers refused (insufficient funds)", AUDITS])
     tally.add(name, 0);
   const outputs = new Map<number, string>();
   const violations: string[] = [];
@@ -92,7 +93,7 @@ export async function bankCampaign({
       else if (notice.kind === "wrong") violations.push(`the teller said: ${notice.message}`);
       else if (notice.kind === "finished") life.result = notice.result;
       else if (notice.kind === "audited") {
-        tally.add("audits in the middle of everything");
+        tally.add(AUDITS);
         if (notice.sum !== total) violations.push(`E1 an audit found ${notice.sum} where ${total} are.`);
       } else {
         const known = outputs.get(notice.transfer);
@@ -107,7 +108,8 @@ export async function bankCampaign({
 
   try {
     while (last === undefined && violations.length === 0) {
-      const life = live(`audit-${kills}`);
+      // The audit that was cut off goes on, and is waited for by whoever comes next.
+      const life = live(`audit-${tally.counts.get(AUDITS) ?? 0}`);
       await within(READY_MS, "the teller begins", life.ready);
       const isLast = kills >= mostKills;
       const span = SHORTEST_LIFE_MS + random.fraction() * (LONGEST_LIFE_MS - SHORTEST_LIFE_MS);

@@ -396,6 +396,12 @@ export class Attacker {
     const soon = message(1, [whole(1, Math.floor(this.#now() / 1_000) + chance.below(20))]);
     const input = message(3, [text(1, "1")]);
     const entity = (number: number): Field => message(number, [text(1, chance.pick(words.FUZZ_ENTITY_IDS))]);
+    const entityInstance = (): Field => message(1, [text(1, chance.pick(words.FUZZ_ENTITY_IDS))]);
+    const older = (): Field => {
+      const said = { op: "add", id: `r${chance.below(50)}`, signal: chance.happens(0.3), input: "1" };
+      const lock = { op: null, id: `s${chance.below(3)}`, lockset: [{ name: "fuzz-e", key: "a" }, chance.pick(words.FUZZ_ENTITY_IDS)] };
+      return message(3, [text(1, JSON.stringify(chance.happens(0.6) ? said : lock))]);
+    };
     const locked = (): Field => text(2, chance.pick(words.FUZZ_ENTITY_IDS));
     const known: readonly (() => Field)[] = [
       () => message(2, [text(1, chance.pick(words.FUZZ_NAMES)), input]),
@@ -409,6 +415,8 @@ export class Attacker {
       () => message(8, [message(2, [text(1, `r${chance.below(50)}`), text(2, "get"), entity(7)])]),
       () => message(8, [message(3, [text(1, `s${chance.below(3)}`), locked(), locked()])]),
       () => message(8, [message(4, [text(1, `s${chance.below(3)}`), entity(3)])]),
+      () =>
+        message(5, [entityInstance(), text(2, chance.pick(["op", "op", "release", "op@2030-01-01T00:00:00.0000001Z", "op@"])), older()]),
     ];
     const count = chance.pick([0, 1, 1, 2, 3, 6]);
     return Array.from({ length: count }, (_, id) =>

@@ -458,3 +458,25 @@ test("PC 5.6 a worker that speaks the older form calls, locks and lets go by eve
   assert.deepEqual(raisedIn(last.newEvents), [["request", { result: '"a"' }]]);
   assert.equal((await stateOf(world))?.lockedBy, undefined);
 });
+
+test("KP2 the past that is kept for a worker is the history that is written, with all that it asked of entities", async (t) => {
+  const world = await serveInMemory(t);
+  const caller = { workItemFilters: { orchestrations: [{ name: "caller" }] } };
+  const turns = world.worker(caller);
+  const batches = world.worker({ workItemFilters: { entities: [{ name: "counter" }] } });
+  await world.call("StartInstance", { instanceId: "one", name: "caller" });
+  const signalled = ask(1, { case: "entityOperationSignaled", value: { requestId: "s", operation: "add", targetInstanceId: COUNTER } });
+  await turn(world, turns, signalled, callTo(2, COUNTER), lockOf(3, "section", COUNTER, "@counter@two"));
+  await answer(world, batches, [done(), failed("no")], { entityState: "1" });
+  let heard: readonly (string | undefined)[] = [];
+  while (!heard.includes("entityLockGranted")) heard = kinds((await turn(world, turns)).newEvents);
+  const go = { instanceId: "one", name: "go" };
+  await world.call("RaiseEvent", go);
+  const earlier = await turn(world, turns, unlockOf(4, "section", COUNTER), unlockOf(5, "section", "@counter@two"));
+  await world.call("RaiseEvent", go);
+  const { request: next } = await turns.turn();
+  const written = (await world.read("StreamInstanceHistory", { instanceId: "one" })).flatMap(({ events }) => events);
+  assert.deepEqual(next.pastEvents, written);
+  assert.deepEqual(earlier.pastEvents, written.slice(0, earlier.pastEvents.length));
+  assert.equal(kinds(written).filter((kind) => kind === "entityUnlockSent").length, 2);
+});

@@ -50,6 +50,8 @@ export function observedBackend(backend: Backend, quiet: Quiet): { readonly back
     close: () => backend.close(),
     async connectWorker(interest, deliver) {
       const connection = await backend.connectWorker(interest, (items) => {
+        // What it had read when it died comes to nobody: it would be under way for ever.
+        if (ended) return;
         handedOut(items);
         deliver(items);
       });

@@ -59,6 +59,7 @@ function assertTicks(world: World, id: string, runs: readonly OrchestrationStatu
 export const scheduleStories: Chapter = (story) => {
   story("T6 each tick starts one orchestration, under an id made of the schedule and the tick, and not before its time", async (world) => {
     await world.work(programs);
+    await world.work(programs); // and one for all workers together
     const often = await world.until(all(world).create("often", { orchestrator: report, input: { region: "EU" }, ...rhythm(world) }));
     const runs = await runsOf(world, "often", 3, "report");
     assertTicks(world, "often", runs);
