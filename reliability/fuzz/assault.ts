@@ -426,8 +426,7 @@ class Assault {
 
 /** Does every batch of every entity, and leaves no state. */
 async function connectJanitor(backend: Backend): Promise<WorkerConnection> {
-  // Without room for any turn nobody would do what needs the engine alone.
-  const nobodys = { maxConcurrentOrchestrations: 50, maxConcurrentActivities: 1, warmBytes: 0, warmIdleMs: 0 };
+  const nobodys = { maxConcurrentOrchestrations: 0, maxConcurrentActivities: 1, warmBytes: 0, warmIdleMs: 0 };
   const interest: WorkerInterest = { ...nobodys, orchestrators: [], activities: [], entities: "any", maxConcurrentEntities: 1_000 };
   const { promise: connected, resolve } = Promise.withResolvers<WorkerConnection>();
   const line = await backend.connectWorker(interest, (items) => {

@@ -91,6 +91,6 @@ function matches(
 ): boolean {
   if (!entity.entityId.startsWith(idPrefix)) return false;
   if (lastModifiedFrom !== undefined && entity.lastModifiedAt < lastModifiedFrom) return false;
-  if (lastModifiedTo !== undefined && entity.lastModifiedAt > lastModifiedTo) return false;
+  if (lastModifiedTo !== undefined && entity.lastModifiedAt >= lastModifiedTo) return false;
   return includeTransient || !includeState || entity.hasState;
 }

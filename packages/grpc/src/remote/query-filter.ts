@@ -18,7 +18,7 @@ const PARTS: Parts = {
   parent: (wanted, { record }) => record.parent?.instanceId === wanted,
   stalled: (wanted, { record }) => (record.stall !== undefined) === wanted,
   updatedFrom: (wanted, { record }) => record.updatedAt >= wanted,
-  updatedTo: (wanted, { record }) => record.updatedAt <= wanted,
+  updatedTo: (wanted, { record }) => record.updatedAt < wanted,
   hasState: (wanted, { payloads }) => (payloads.state !== undefined) === wanted,
   locked: (wanted, { record }) => (record.lockedBy !== undefined) === wanted,
   tags: (wanted, { record }) => Object.entries(wanted).every(([name, value]) => record.tags?.[name] === value),

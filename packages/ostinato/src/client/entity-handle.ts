@@ -67,7 +67,7 @@ export interface EntityQuery<Ops = unknown, S = unknown> {
   readonly idPrefix?: string;
   /** Last modified at or after. */
   readonly lastModifiedFrom?: Date;
-  /** Last modified before or at. */
+  /** Last modified before. */
   readonly lastModifiedTo?: Date;
   /** With their states; true by default. */
   readonly includeState?: boolean;

@@ -135,7 +135,7 @@ export interface EntityFilter {
   readonly idPrefix?: string;
   /** Last modified at or after. */
   readonly lastModifiedFrom?: Instant;
-  /** Last modified before or at. */
+  /** Last modified before. */
   readonly lastModifiedTo?: Instant;
   readonly includeState: boolean;
   /** Those without a state, too. */

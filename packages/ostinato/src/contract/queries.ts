@@ -29,7 +29,7 @@ export interface InstanceFilter {
   readonly tags?: Tags;
   /** Last written at or after. */
   readonly updatedFrom?: Instant;
-  /** Last written before or at: the family's queries of entities include both ends. */
+  /** Last written before. */
   readonly updatedTo?: Instant;
   /** Only entities that have a state; `false`: only those that have none. */
   readonly hasState?: boolean;

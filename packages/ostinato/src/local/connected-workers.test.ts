@@ -103,6 +103,13 @@ test("what is wanted: the names that somebody has room for; of any, but those th
   assert.deepEqual(workers(two).want().orchestrators, []);
 });
 
+test("C4 what needs only the engine is taken while nobody has room for a turn, or takes none at all", () => {
+  for (const full of [worker({ orchestrators: ["o"], maxConcurrentOrchestrations: 0 }), worker({ maxConcurrentOrchestrations: 0 })]) {
+    const { instances, orchestrators, isPartial } = workers(full).want();
+    assert.deepEqual([instances > 0, orchestrators, isPartial], [true, [], true]);
+  }
+});
+
 test("a worker that takes any leaves to the others what is theirs when its commits hand out work", () => {
   const any = worker({});
   const named = worker({ orchestrators: ["o"], activities: ["a"] });

@@ -176,8 +176,8 @@ export class ConnectedWorkers {
     const batches = wanted(taking.map((worker) => ({ names: worker.entities, room: worker.entityRoom })));
     const errands = wanted(taking.map((worker) => ({ names: worker.activities, room: worker.activityRoom })));
     return {
-      instances: turns.room,
-      orchestrators: turns.names,
+      // What needs only the engine takes nobody's room: a terminate does not wait behind turns that hang (C4).
+      ...(turns.room > 0 ? { instances: turns.room, orchestrators: turns.names } : { instances: ENGINE_TURNS, orchestrators: [] }),
       entityCount: batches.room,
       entities: batches.names,
       activityCount: errands.room,

@@ -49,7 +49,7 @@ export function matches(filter: InstanceFilter, { record, payloads }: StoredInst
   if (parent !== undefined && record.parent?.instanceId !== parent) return false;
   if (stalled !== undefined && stalled !== (record.stall !== undefined)) return false;
   if (updatedFrom !== undefined && record.updatedAt < updatedFrom) return false;
-  if (updatedTo !== undefined && record.updatedAt > updatedTo) return false;
+  if (updatedTo !== undefined && record.updatedAt >= updatedTo) return false;
   if (hasState !== undefined && hasState !== (payloads.state !== undefined)) return false;
   if (locked !== undefined && locked !== (record.lockedBy !== undefined)) return false;
   if (tags !== undefined) for (const key in tags) if (record.tags?.[key] !== tags[key]) return false;

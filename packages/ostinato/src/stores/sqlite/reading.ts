@@ -143,7 +143,7 @@ export function selectionOf(
   if (completedFrom !== undefined) where("completed_at >= ?", completedFrom);
   if (completedTo !== undefined) where("completed_at < ?", completedTo);
   if (updatedFrom !== undefined) where("updated_at >= ?", updatedFrom);
-  if (updatedTo !== undefined) where("updated_at <= ?", updatedTo);
+  if (updatedTo !== undefined) where("updated_at < ?", updatedTo);
   if (hasState !== undefined)
     where(`${hasState ? "" : "not "}exists (select 1 from payloads p where p.number = i.number and p.slot = ${STATE})`);
   if (locked !== undefined) where(locked ? "locked_by is not null" : "locked_by is null");
