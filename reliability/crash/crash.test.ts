@@ -19,7 +19,7 @@ test("D1 H5 I1 A1 R3 a process that is killed six times under load leaves nothin
 });
 
 test("D1 D3 D4 H5 a crash around every call to the store and a failure of every COMMIT change nothing that anybody can see", async () => {
-  assertWell(await pointCampaign({ scenarios: ["chain", "event won", "child", "transfers"], nested: false }));
+  assertWell(await pointCampaign({ scenarios: ["chain", "event won", "child", "entity called and signalled"], nested: false }));
 });
 
 test("D4 a full disk refuses in words, reads go on, and when there is room everything goes on by itself", async (t) => {

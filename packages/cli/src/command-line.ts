@@ -5,6 +5,9 @@ import { Option } from "commander";
 import type { Command } from "commander";
 import { backup } from "./commands/backup.ts";
 import { check } from "./commands/check.ts";
+import { cleanEntities } from "./commands/clean-entities.ts";
+import { entities } from "./commands/entities.ts";
+import { entity } from "./commands/entity.ts";
 import { explain } from "./commands/explain.ts";
 import { exportTo } from "./commands/export.ts";
 import { history } from "./commands/history.ts";
@@ -17,6 +20,7 @@ import { restore } from "./commands/restore.ts";
 import { resume } from "./commands/resume.ts";
 import { rewind } from "./commands/rewind.ts";
 import { show } from "./commands/show.ts";
+import { signal } from "./commands/signal.ts";
 import { serveHubs } from "./commands/serve.ts";
 import { sizes } from "./commands/sizes.ts";
 import { suspend } from "./commands/suspend.ts";
@@ -62,6 +66,23 @@ export function addLookingCommands({ group, command }: AddCommand): void {
     ["ostinato explain order-17"],
     explain,
   );
+  command(
+    "entities",
+    "Lists entities, in the order in which they came to be.",
+    ["ostinato entities --name counter", "ostinato entities --prefix @account@a --json --payloads"],
+    entities,
+  )
+    .option("--name <entity>", "of this name")
+    .option("--prefix <text>", "whose ids begin with it; with --name, whose keys do")
+    .option("--all", "those without a state, too")
+    .option("-n, --limit <count>", "at most so many; 0: all", "100")
+    .addOption(payloads);
+  command(
+    "entity <id>",
+    "Shows one entity: who has it to itself, and how much waits for it.",
+    ["ostinato entity @counter@visits --payloads"],
+    entity,
+  ).addOption(payloads);
 }
 
 /** Commands that change instances. */
@@ -79,6 +100,20 @@ export function addOperatingCommands({ group, command }: AddCommand): void {
   )
     .option("-d, --data <json>", "the event's data, as JSON")
     .option("--data-file <file>", "the event's data from a file; - is standard input");
+  command(
+    "signal <entity> <operation>",
+    "Asks an entity for an operation.",
+    ["ostinato signal @counter@visits add --data 1", "ostinato signal @counter@visits delete"],
+    signal,
+  )
+    .option("-d, --data <json>", "the operation's input, as JSON")
+    .option("--data-file <file>", "the input from a file; - is standard input");
+  command(
+    "clean-entities",
+    "Takes away entities that have no state, no lock and nothing to do, and locks whose owners do not run any more.",
+    ["ostinato clean-entities"],
+    cleanEntities,
+  );
   command(
     "terminate <id>",
     "Ends an instance, whatever its code is doing.",

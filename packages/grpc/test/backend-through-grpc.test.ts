@@ -18,7 +18,9 @@ const SPARED: ReadonlySet<string> = new Set(["PurgeInstances", "CleanEntityStora
 const ORDERED: ReadonlySet<string> = new Set(["RaiseEvent", "SignalEntity"]);
 
 const chapters =
-  process.env["THROUGH"] === "grpc" ? undefined : (["orchestrations", "activities", "entities", "critical sections", "control"] as const);
+  process.env["THROUGH"] === "grpc"
+    ? undefined
+    : (["orchestrations", "activities", "entities", "entity storage", "critical sections", "control"] as const);
 
 let stories = 0;
 const throughBadWire: MakeHub = (request) => {

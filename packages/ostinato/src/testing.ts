@@ -4,10 +4,4 @@ export { atEveryCrash, createTestHub, type TestHub, type TestHubOptions } from "
 export { stub } from "./testing/stub.ts";
 export type { Fault } from "./testing/faults.ts";
 export type { TestClock } from "./testing/virtual-clock.ts";
-export {
-  testEntity,
-  type SentSignal,
-  type StartedOrchestration,
-  type TestEntity,
-  type TestEntityOptions,
-} from "./testing/test-entity.ts";
+export { testEntity, type SentSignal, type StartedOrchestration, type TestEntity, type TestEntityOptions } from "./testing/test-entity.ts";

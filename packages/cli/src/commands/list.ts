@@ -142,7 +142,8 @@ function tagGiven(text: string): readonly [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-function limitOf(text: string): number {
+/** How many at most; 0 is all. */
+export function limitOf(text: string): number {
   const limit = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(limit))
     throw usageError(`--limit takes a whole number, 0 for all; got '${plain(text)}'.`);

@@ -12,7 +12,19 @@ export async function sizes(session: Session): Promise<void> {
 }
 
 function linesOf(sizes: HubSizes): readonly string[] {
-  const { fileBytes, walBytes, freeBytes, instances, messages, activities, historyRows, historyBytes, longestHistories, shrinks } = sizes;
+  const {
+    fileBytes,
+    walBytes,
+    freeBytes,
+    instances,
+    messages,
+    activities,
+    historyRows,
+    historyBytes,
+    longestHistories,
+    shrinks,
+    entities,
+  } = sizes;
   const free =
     freeBytes === 0 ? "" : `, of it ${bytesOf(freeBytes)} free (${shrinks ? "goes back to the disk" : "used again before it grows"})`;
   return [
@@ -21,6 +33,7 @@ function linesOf(sizes: HubSizes): readonly string[] {
       .filter(([, count]) => count > 0)
       .map(([status, count]) => `${count} ${status}`)
       .join(", ")}`,
+    `entities    ${entities}`,
     `inboxes     ${messages} messages and timers`,
     `activities  ${activities} scheduled or running`,
     `histories   ${historyRows} turns, about ${bytesOf(historyBytes)}`,

@@ -3,7 +3,7 @@
 // Always:  fields keep their names and meaning; new ones may come. Times are ISO 8601 in UTC; what is not there is left out.
 //          No payload, no stack and no data of an error unless payloads were asked for.
 import { defaultConverter } from "ostinato";
-import type { Failure, HistoryEvent, OrchestrationStatus } from "ostinato";
+import type { EntityMetadata, Failure, HistoryEvent, OrchestrationStatus } from "ostinato";
 import { EVENT_PAYLOADS } from "ostinato/contract";
 import { absolute } from "./times.ts";
 
@@ -29,6 +29,22 @@ export function instanceShape(status: OrchestrationStatus, payloads: boolean): S
     failure: failure && failureShape(failure, payloads),
     stall: stall && known({ kind: stall.kind, reason: stall.reason, since: stall.since, attempts: stall.attempts }),
     ...(payloads ? payloadsOf(status) : {}),
+  });
+}
+
+/** An entity. */
+export function entityShape(entity: EntityMetadata, payloads: boolean): Shape {
+  const { id, name, key, lastModifiedAt, backlogQueueSize, lockedBy, hasState, stall } = entity;
+  return known({
+    id,
+    name,
+    key,
+    lastModifiedAt,
+    backlogQueueSize,
+    lockedBy,
+    hasState,
+    stall: stall && known({ kind: stall.kind, reason: stall.reason, since: stall.since, attempts: stall.attempts }),
+    ...(payloads && hasState ? { state: payloadOf(() => entity.state) } : {}),
   });
 }
 

@@ -5,12 +5,14 @@
 //          made again when it fired; a program that does so by hand looks the same, and is the same to a reader.
 import type { Failure, HistoryEvent } from "ostinato";
 
-/** A call of an activity or a child, or a timer. */
+/** A call of an activity, a child or an entity, a lock that is asked for, or a timer. */
 export interface Call {
-  readonly kind: "activity" | "child" | "timer";
+  readonly kind: "activity" | "child" | "entity" | "lock" | "timer";
   readonly id: number;
-  /** An activity's or orchestrator's name; empty for a timer. */
+  /** An activity's, orchestrator's or operation's name; empty for a lock and a timer. */
   readonly name: string;
+  /** The entities that are called or locked. */
+  readonly entities?: readonly string[];
   /** The child's instance. */
   readonly instanceId?: string;
   /** When a timer is due. */
@@ -24,7 +26,7 @@ export interface Call {
   /** A timer that was set in the turn in which this call failed. */
   readonly after?: Call;
   end?: {
-    readonly how: "completed" | "failed" | "fired" | "cancelled";
+    readonly how: "completed" | "failed" | "fired" | "cancelled" | "granted";
     readonly at: number;
     readonly turn: number;
     readonly failure?: Failure;
@@ -35,6 +37,8 @@ export interface Call {
 export function callsOf(history: readonly HistoryEvent[]): ReadonlyMap<number, Call> {
   const calls = new Map<number, Call>();
   const signatures = new Map<number, string>();
+  /** What answers carry, and the call that it names. */
+  const requests = new Map<string, number>();
   let turn = 0;
   /** Calls that failed in this turn and those whose timer fired in it: each may be tried again now. */
   let triable: Call[] = [];
@@ -76,6 +80,32 @@ export function callsOf(history: readonly HistoryEvent[]): ReadonlyMap<number, C
           JSON.stringify([event.name, event.instanceId]),
         );
         break;
+      case "EntityOperationCalled":
+        requests.set(event.requestId, id);
+        ask(
+          { kind: "entity", id, name: event.operation, entities: [event.entityId], askedAt: at },
+          JSON.stringify([event.entityId, event.operation, event.input]),
+        );
+        break;
+      case "EntityLockRequested":
+        requests.set(event.criticalSectionId, id);
+        ask({ kind: "lock", id, name: "", entities: event.lockSet, askedAt: at }, JSON.stringify(event.lockSet));
+        break;
+      case "EntityOperationCompleted":
+        end(requests.get(event.requestId) ?? -1, "completed", at);
+        break;
+      case "EntityOperationFailed":
+        failed(requests.get(event.requestId) ?? -1, at, event.failure);
+        break;
+      case "EntityLockGranted":
+        end(requests.get(event.criticalSectionId) ?? -1, "granted", at);
+        break;
+      case "EntityUnlockSent": {
+        // A lock that is let go before it was granted is taken back.
+        const lock = requests.get(event.criticalSectionId);
+        if (lock !== undefined && calls.get(lock)?.end === undefined) end(lock, "cancelled", at);
+        break;
+      }
       case "TimerCreated": {
         const after = untimed.shift();
         const call: Call = { kind: "timer", id, name: "", fireAt: event.fireAt, askedAt: at, askedInTurn: turn, attempt: 0, firstId: id };
@@ -112,6 +142,7 @@ export function callsOf(history: readonly HistoryEvent[]): ReadonlyMap<number, C
       case "ExecutionTerminated":
       case "EventSent":
       case "EventRaised":
+      case "EntityOperationSignaled":
         break;
     }
   }

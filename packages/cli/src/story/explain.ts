@@ -38,7 +38,18 @@ export interface Facts {
 /** One thing that an instance waits for. */
 export interface Reason {
   readonly kind:
-    "ended" | "suspended" | "stalled" | "scheduled" | "not-started" | "inbox" | "event" | "timer" | "activity" | "child" | "program";
+    | "ended"
+    | "suspended"
+    | "stalled"
+    | "scheduled"
+    | "not-started"
+    | "inbox"
+    | "event"
+    | "timer"
+    | "activity"
+    | "child"
+    | "entity"
+    | "program";
   /** In words. */
   readonly what: string;
   readonly since?: number;
@@ -195,6 +206,9 @@ function callReason(facts: Facts, call: Call): Reason {
       return activityReason(facts, call);
     case "child":
       return childReason(facts, call);
+    case "entity":
+    case "lock":
+      return entityReason(call);
   }
 }
 
@@ -244,6 +258,17 @@ function outReason(facts: Facts, row: OutstandingActivityStatus, which: string):
       remedy: `start a worker that registers the activity ${quoted(row.name)}`,
     };
   return { what: `${which} is being run by ${holderName(facts)}${again}` };
+}
+
+/** Who has the entity, and what lies in its inbox, stands with the entity. */
+function entityReason(call: Call): Reason {
+  const [first = ""] = call.entities ?? [];
+  return {
+    kind: "entity",
+    what: call.kind === "lock" ? `the ${callName(call)}` : `${callName(call)}${attemptOf(call)}`,
+    since: call.askedAt,
+    remedy: `ostinato entity ${argument(first)}`,
+  };
 }
 
 function childReason(facts: Facts, call: Call): Reason {

@@ -28,9 +28,17 @@ export function callName(call: Call): string {
       return `activity ${quoted(call.name)} (#${call.id})`;
     case "child":
       return `sub-orchestration ${quoted(call.name)} (#${call.id})`;
+    case "entity":
+      return `operation ${quoted(call.name)} of entity ${entitiesOf(call)} (#${call.id})`;
+    case "lock":
+      return `lock of ${entitiesOf(call)} (#${call.id})`;
     case "timer":
       return `timer #${call.id}`;
   }
+}
+
+function entitiesOf({ entities = [] }: Call): string {
+  return entities.map(quoted).join(", ");
 }
 
 /** Which attempt it is, when it is not the first. */

@@ -24,6 +24,7 @@ export interface TimelineLine {
 
 interface Telling {
   readonly calls: ReadonlyMap<number, Call>;
+  readonly requests: ReadonlyMap<string, number>;
   readonly now: number;
   readonly isEnded: boolean;
   readonly begunAt: number;
@@ -79,16 +80,16 @@ const TELLERS: Tellers = {
   TimerCancelled: (event) => ({ text: `takes timer #${event.timerId} back`, tone: "plain" }),
   EventSent: (event) => ({ text: `sends event ${quoted(event.name)} to instance ${quoted(event.instanceId)}`, tone: "plain" }),
   EventRaised: (event) => ({ text: `event ${quoted(event.name)} arrives`, tone: "good" }),
-  EntityOperationSignaled: (event) => ({ text: `signals ${quoted(event.operation)} to ${quoted(event.entityId)}`, tone: "plain" }),
-  EntityOperationCalled: (event) => ({ text: `calls ${quoted(event.operation)} of ${quoted(event.entityId)} (#${event.eventId})`, tone: "plain" }),
-  EntityOperationCompleted: (event, telling) => ({ text: `${operationOf(event.requestId, telling)} answers`, tone: "good" }),
-  EntityOperationFailed: (event, telling) => ({
-    text: `${operationOf(event.requestId, telling)} fails: ${failureLine(event.failure)}`,
-    tone: "bad",
-  }),
-  EntityLockRequested: (event) => ({ text: `asks for the lock of ${event.lockSet.map(quoted).join(", ")} (#${event.eventId})`, tone: "waiting" }),
-  EntityLockGranted: () => ({ text: "has the lock", tone: "good" }),
-  EntityUnlockSent: (event) => ({ text: `lets ${quoted(event.entityId)} go`, tone: "plain" }),
+  EntityOperationSignaled: (event) => {
+    const later = event.scheduledAt === undefined ? "" : `, for ${absolute(event.scheduledAt)}`;
+    return { text: `signals ${quoted(event.operation)} to entity ${quoted(event.entityId)}${later}`, tone: "plain" };
+  },
+  EntityOperationCalled: (event, telling) => asked(event, telling, (call) => `calls ${callName(call)}${attemptOf(call)}`),
+  EntityOperationCompleted: (event, telling) => answered(event, telling),
+  EntityOperationFailed: (event, telling) => answered(event, telling),
+  EntityLockRequested: (event, telling) => asked(event, telling, (call) => `asks for the ${callName(call)}`),
+  EntityLockGranted: (event, telling) => answered(event, telling),
+  EntityUnlockSent: (event) => ({ text: `lets entity ${quoted(event.entityId)} go`, tone: "plain" }),
 };
 
 /** The lines of a history. */
@@ -100,6 +101,7 @@ export function timelineOf(
   let turnAt = begunAt;
   const telling: Telling = {
     calls: callsOf(history),
+    requests: requestsOf(history),
     now: options.now,
     isEnded: history.at(-1)?.kind === "ExecutionCompleted",
     begunAt,
@@ -145,6 +147,22 @@ function fateOf(call: Call, { now, isEnded }: Telling): string {
   if (end === undefined)
     return call.fireAt === undefined ? `open for ${lengthOf(now - call.askedAt)}` : `open, due ${relative(call.fireAt, now)}`;
   return `${end.how} after ${lengthOf(end.at - call.askedAt)}, turn ${end.turn}`;
+}
+
+/** An entity's answer, found by what it carries. */
+function answered(event: { readonly requestId: string } | { readonly criticalSectionId: string }, telling: Telling): Phrase {
+  const id = telling.requests.get("requestId" in event ? event.requestId : event.criticalSectionId);
+  return id === undefined ? { text: "an answer of an entity that nobody asked", tone: "bad" } : ended(id, telling);
+}
+
+/** What answers of entities carry, and the call that it names. */
+function requestsOf(history: readonly HistoryEvent[]): ReadonlyMap<string, number> {
+  const requests = new Map<string, number>();
+  for (const event of history) {
+    if (event.kind === "EntityOperationCalled") requests.set(event.requestId, event.eventId);
+    if (event.kind === "EntityLockRequested") requests.set(event.criticalSectionId, event.eventId);
+  }
+  return requests;
 }
 
 /** A completion, with what it completes. */

@@ -58,7 +58,8 @@ export function checkName(name: string, what: string): void {
  */
 export function entityId(name: string, key: string): EntityId {
   checkName(name, "entity name");
-  if (name.includes("@")) throw new InvalidArgumentError(`The entity name ${JSON.stringify(name)} has an "@", which parts it from its key.`);
+  if (name.includes("@"))
+    throw new InvalidArgumentError(`The entity name ${JSON.stringify(name)} has an "@", which parts it from its key.`);
   checkName(key, "entity key");
   const id = `@${name.toLowerCase()}@${key}`;
   if (id.length > MAX_ID_LENGTH)

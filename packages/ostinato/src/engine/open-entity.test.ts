@@ -171,7 +171,11 @@ test("E4 a withdrawal gives a lock that was taken back, and follows the request"
 test("E4 a withdrawal takes a request out that waits, also one that nobody sees while another owner has the entity", () => {
   const commit = commits(openEntity(holding(lockedBy(BOB), withdraws(ADA)), 300, RULES));
   assert.deepEqual([commit.cancelled, commit.record?.lockedBy], [["ada-x:lock:s"], lockOf(BOB)]);
-  assert.deepEqual(commit.messages.map(({ to }) => to), [OTHER], "nobody saw it here, so it goes on: the lock may have been cleaned up before");
+  assert.deepEqual(
+    commit.messages.map(({ to }) => to),
+    [OTHER],
+    "nobody saw it here, so it goes on: the lock may have been cleaned up before",
+  );
   const opening = openEntity(holding(entityRecord(), signal("one"), asksForLock(ADA), withdraws(ADA)), 300, RULES);
   assert.deepEqual([commits(opening).cancelled, commits(opening).messages], [["ada-x:lock:s"], []]);
   assert.deepEqual(opening.kind === "commit" && ids(opening.left), ["m1"], "what waited behind it is next");

@@ -11,6 +11,7 @@
 
 import type { EntityLockRequested, EntityOperationEvent, EntityUnlockSent, HistoryEvent } from "../contract/events.ts";
 import type { Failure } from "../contract/failure.ts";
+import { entityRecordName } from "../contract/ids.ts";
 import type { EntityLock, InstanceRecord } from "../contract/instance.ts";
 import { LATEST_INSTANT, type Instant } from "../contract/instant.ts";
 import { byDelivery, type InboxMessage, type Message } from "../contract/messages.ts";
@@ -33,6 +34,8 @@ export interface EntityRules {
   readonly failWith?: Failure;
   /** All operations fail then; otherwise only those that were accepted as what fails. */
   readonly failsAll: boolean;
+  /** Who can answer what is sent to entities of this name, where that can be told here; otherwise it is as its sender knew it. */
+  readonly needsOf?: (name: string) => Message["needs"] | undefined;
   /** More claims than this without a commit set an entity aside. */
   readonly maxClaims: number;
 }
@@ -81,7 +84,7 @@ export function openEntity(held: HeldEntity, reading: Instant, rules: EntityRule
     return { kind: "commit", commit: unmodified(setAside(held, claimedTooOften(record), reading), record), left: messages, counts: {} };
 
   const next = nextOf(record, messages);
-  if (next.kind === "engine") return engineStep(held, messages, next.message, reading);
+  if (next.kind === "engine") return engineStep(held, messages, next.message, reading, rules);
   if (next.operations.length === 0) return { kind: "nothing", left: messages };
   return operationsOf(held, messages, next.operations, reading, rules);
 }
@@ -134,10 +137,16 @@ function operationsOf(
 }
 
 /** The engine's own: a lock that is taken, or given back; a call from nowhere that is put where it waits. */
-function engineStep(held: HeldEntity, messages: readonly InboxMessage[], message: InboxMessage, reading: Instant): EntityOpening {
+function engineStep(
+  held: HeldEntity,
+  messages: readonly InboxMessage[],
+  message: InboxMessage,
+  reading: Instant,
+  rules: EntityRules,
+): EntityOpening {
   const { record } = held;
   if (isLockRequest(message)) {
-    if (record.lockedBy === undefined) return locked(held, messages, message, reading);
+    if (record.lockedBy === undefined) return locked(held, messages, message, reading, rules);
   } else if (isUnlock(message)) {
     if (!matches(record.lockedBy, message.event)) return commitOf(held, messages, drop(held, [message], reading));
     const commit = { ...unchanged(held, reading), record: { ...unlocked(held, reading) }, consumed: [message.id] };
@@ -150,29 +159,40 @@ function engineStep(held: HeldEntity, messages: readonly InboxMessage[], message
   });
 }
 
-function locked(held: HeldEntity, messages: readonly InboxMessage[], message: LockRequest, reading: Instant): EntityOpening {
+function locked(
+  held: HeldEntity,
+  messages: readonly InboxMessage[],
+  message: LockRequest,
+  reading: Instant,
+  { needsOf }: EntityRules,
+): EntityOpening {
   const { record } = held;
   const { criticalSectionId, lockSet, position } = message.event;
   const caller = message.event.caller!;
   const at = Math.max(reading, record.lastTurnAt);
-  const isLast = position + 1 === lockSet.length;
-  const sent: Message = isLast
-    ? {
-        id: messageId(record, 0),
-        to: caller.instanceId,
-        execution: caller.executionId,
-        wakes: "unless-held",
-        needs: "program",
-        event: { kind: "EntityLockGranted", eventId: -1, timestamp: at, criticalSectionId },
-      }
-    : lockMessage({ ...message.event, timestamp: at, position: position + 1, caller }, at, message.needs);
+  const next = lockSet[position + 1];
+  const sent: Message =
+    next === undefined
+      ? {
+          id: messageId(record, 0),
+          to: caller.instanceId,
+          execution: caller.executionId,
+          wakes: "unless-held",
+          needs: "program",
+          event: { kind: "EntityLockGranted", eventId: -1, timestamp: at, criticalSectionId },
+        }
+      : lockMessage(
+          { ...message.event, timestamp: at, position: position + 1, caller },
+          at,
+          needsOf?.(entityRecordName(next)) ?? message.needs,
+        );
   const commit: Commit = {
     ...unchanged(held, reading),
     record: { ...modified(held, reading), held: true, lockedBy: { ...caller, criticalSectionId } },
     consumed: [message.id],
     messages: [sent],
   };
-  return commitOf(held, messages, commit, isLast ? { locksGranted: 1 } : {});
+  return commitOf(held, messages, commit, next === undefined ? { locksGranted: 1 } : {});
 }
 
 /**

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import type { Action } from "../contract/actions.ts";
 import type { Backend, SignalEntityRequest, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
 import type { EntityAction, EntityOperationResult, EntityWorkItem, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
-import type { Commit } from "../engine/commit.ts";
+import { EMPTY_COMMIT, type Commit } from "../engine/commit.ts";
+import { operationMessage } from "../engine/entity-messages.ts";
+import type { Message } from "../contract/messages.ts";
 import type { Store } from "../engine/store.ts";
 import { createLogger, type LogRecord } from "../platform/logger.ts";
 import { seededRandom } from "../platform/random.ts";
@@ -157,6 +159,18 @@ const start = async (w: World, id: string): Promise<void> => {
   await w.backend.start({ instanceId: id, executionId: `x-${id}`, name: "o" });
   await rest();
 };
+function waitingSignal(operation: string, timestamp: number): Message {
+  const event = { kind: "EntityOperationSignaled", eventId: -1, timestamp, entityId: A, requestId: operation, operation } as const;
+  return operationMessage(`s${operation}`, event, timestamp, { fromOwner: false, needs: "program" });
+}
+
+/** Of what lies in the inbox of an entity, what its holder has in memory: it stands in no queue. */
+function handedOutOf(w: World, id: string): number {
+  for (const { record, inbox } of w.hub.contents().instances)
+    if (record.id === id) return [...inbox.values()].filter((slot) => (slot as unknown as { readonly place: number }).place < 0).length;
+  return 0;
+}
+
 const news = (item: OrchestrationWorkItem): string[] => item.newEvents.map(({ kind }) => kind);
 
 // ---- batches
@@ -392,6 +406,46 @@ test("where names that nobody serves fail, a call is answered, and who locks get
   assert.equal(await w.state(), undefined);
 });
 
+test("an entity with a hundred times more waiting than one batch takes has no more of it in memory than a few batches", async () => {
+  const w = await world();
+  const line = w.hub.connect();
+  for (let n = 0; n < 20_000; n += 1_000) {
+    const messages = Array.from({ length: 1_000 }, (_, i) => waitingSignal(`${n + i}`, w.clock.now()));
+    await line.commit([{ ...EMPTY_COMMIT, messages }]);
+  }
+  const worker = await w.worker();
+  let handedOut = 0;
+  let done = 0;
+  while (done < 20_000) {
+    const item = worker.batch();
+    handedOut = Math.max(handedOut, handedOutOf(w, A));
+    assert.deepEqual(
+      operations(item),
+      Array.from(item.operations, (_, i) => `${done + i}`),
+      "in their order",
+    );
+    done += item.operations.length;
+    await worker.done(item, { state: `${done}` });
+  }
+  assert.equal(await w.state(), "20000");
+  assert.ok(handedOut <= 6_000, `${handedOut} were handed out at once`);
+});
+
+test("entities that never rest leave room for one that waits", async () => {
+  const w = await world();
+  const worker = await w.worker({ maxConcurrentEntities: 1 });
+  await w.signal("go");
+  await w.signal("cold", { entityId: B });
+  let batches = 0;
+  for (let item = worker.batch(); item.entityId === A; item = worker.batch()) {
+    assert.ok(++batches <= 100, "its batches are done for ever, and the other one waits");
+    await w.clock.advance(1);
+    await w.signal("go");
+    await worker.done(item, { state: `${batches}` });
+  }
+  assert.equal(await w.state(), `${batches}`);
+});
+
 // ---- sections
 
 test("E5 E1 a section is its owner's alone: who came later waits, in order, and goes on when it is let go", async () => {
@@ -477,6 +531,17 @@ test("E4 a section is let go by a process that serves no entities, once the call
   await later.done(later.batch());
   await later.done(later.batch());
   assert.deepEqual([await plain.state(), (await plain.backend.getEntity(A, false))?.lockedBy], ["inside outside", undefined]);
+});
+
+test("where names that nobody serves fail, a lock of one that is served and one that is not is granted", async () => {
+  const w = await world({ unregistered: "fail" });
+  const worker = await w.worker();
+  await start(w, "i");
+  await worker.answer(worker.turn(), [lock(1, [A, "@nobody@n"])]);
+  const grant = worker.turn();
+  assert.deepEqual(news(grant), ["OrchestratorStarted", "EntityLockGranted"]);
+  await worker.answer(grant, [end(2)]);
+  for (const id of [A, "@nobody@n"]) assert.equal((await w.backend.getEntity(id, false))?.lockedBy, undefined, id);
 });
 
 // ---- clients

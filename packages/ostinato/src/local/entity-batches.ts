@@ -6,6 +6,8 @@
 // Always:  EB1 an entity has one batch out at a time; what comes meanwhile is the next one, and costs one commit.
 //          EB2 never more batches out than their worker asked for: an entity without room waits, held, until another one's batch is done.
 //          EB3 a kept state is what was written last, or is forgotten: after a refused or unknown commit it is read again.
+//          EB4 an entity that never rests is given back from time to time: what others have waiting for longer comes first then, and of a long
+//             inbox no more is in memory than a few batches.
 
 import type { StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
@@ -70,6 +72,10 @@ interface BatchOut {
 const DONE = Promise.resolve();
 /** What a kept entity counts for beside its state. */
 const ENTITY_BYTES = 256;
+/** With more than this in memory that waits, an entity is given back: each commit that keeps it would be handed still more. */
+const MOST_WAITING = 4_000;
+/** So many batches in a crowd, and an entity makes room for those that nobody has claimed. */
+const MOST_CROWDED = 32;
 
 /** The held entities of one backend. */
 export class EntityBatches {
@@ -103,7 +109,11 @@ export class EntityBatches {
       case "commit": {
         const waits = held.record.notBefore !== undefined && held.record.notBefore > reading;
         const keep =
-          worker !== undefined && !waits && opening.commit.record?.stall === undefined && (held.keptBytes > 0 || opening.left.length > 0);
+          worker !== undefined &&
+          !waits &&
+          opening.commit.record?.stall === undefined &&
+          (held.keptBytes > 0 || opening.left.length > 0) &&
+          opening.left.length <= MOST_WAITING;
         held.worker = worker;
         return void this.#world.underWay.run(this.#commitOwn(held, { ...opening.commit, keep }, messages, opening.left, opening.counts));
       }
@@ -157,9 +167,13 @@ export class EntityBatches {
 
   #rules(held: Held, worker: ConnectedWorker | undefined): Omit<EntityRules, "maxClaims"> {
     const { workers, failUnregistered } = this.#world;
-    if (worker !== undefined || workers.servesEntity(held.record.name)) return { canRun: worker !== undefined, failsAll: false };
+    const needsOf = (name: string): "program" | "engine" | undefined => {
+      if (!failUnregistered || workers.size === 0) return undefined;
+      return workers.servesEntity(name) ? "program" : "engine";
+    };
+    if (worker !== undefined || workers.servesEntity(held.record.name)) return { canRun: worker !== undefined, failsAll: false, needsOf };
     const failWith = { ...notRegistered("entity", held.record.name.slice(1), workers.entityNames()), errorType: "EntityTaskNotFound" };
-    return { canRun: false, failWith, failsAll: failUnregistered && workers.size > 0 };
+    return { canRun: false, failWith, failsAll: failUnregistered && workers.size > 0, needsOf };
   }
 
   #hand(held: Held, worker: ConnectedWorker, batch: OpenedBatch, messages: InboxMessage[], left: readonly InboxMessage[]): void {
@@ -215,7 +229,10 @@ export class EntityBatches {
     let result: CommitResult;
     try {
       const keep =
-        worker.taking && (worker.interest.warmBytes > 0 || held.messages.length > 0 || outcome.results.length < batch.taken.length);
+        worker.taking &&
+        (worker.interest.warmBytes > 0 || held.messages.length > 0 || outcome.results.length < batch.taken.length) &&
+        held.messages.length <= MOST_WAITING &&
+        !hasHadItsShare(held, worker);
       commit = closeEntityBatch(held, batch, outcome, {
         reading: this.#world.reading(held),
         before,
@@ -347,4 +364,9 @@ export class EntityBatches {
     }
     this.#filling = false;
   }
+}
+
+/** Others wait, perhaps unclaimed: who is kept is handed what comes, before anybody else is looked for. */
+function hasHadItsShare(held: Held, worker: ConnectedWorker): boolean {
+  return worker.entityRoom <= 0 && ++held.crowded >= MOST_CROWDED;
 }

@@ -28,6 +28,8 @@ export interface Held {
   keptBytes: number;
   /** An entity's state, where it is kept; `undefined` there: it has none. */
   keptState: string | undefined;
+  /** An entity's batches under this lease that were done while its worker had no more room. */
+  crowded: number;
   /** Its turn counts as a cold one of its worker. */
   cold: boolean;
   /** Turns of which nobody knows whether they were written: the answer was lost. */
@@ -72,6 +74,7 @@ export class HeldInstances {
       worker: undefined,
       keptBytes: 0,
       keptState: undefined,
+      crowded: 0,
       cold: false,
       failures: 0,
       unknown: undefined,

@@ -17,6 +17,7 @@ import { crashes } from "./crashes.ts";
 import { criticalSections } from "./critical-sections.ts";
 import { determinism } from "./determinism.ts";
 import { entityStories } from "./entities.ts";
+import { entityStorage } from "./entity-storage.ts";
 import { events } from "./events.ts";
 import { limits } from "./limits.ts";
 import { orchestrations } from "./orchestrations.ts";
@@ -41,6 +42,7 @@ const CHAPTERS = {
   events,
   children,
   entities: entityStories,
+  "entity storage": entityStorage,
   "critical sections": criticalSections,
   schedules: scheduleStories,
   control,
