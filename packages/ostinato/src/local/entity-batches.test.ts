@@ -431,6 +431,24 @@ test("an entity with a hundred times more waiting than one batch takes has no mo
   assert.ok(handedOut <= 6_000, `${handedOut} were handed out at once`);
 });
 
+test("an entity that waits for room is given back when its worker takes no more, and not only when that is done", async () => {
+  const clock = handClock();
+  const hub = createMemoryHub({ clock });
+  const w = await world({}, { clock, hub });
+  const worker = await w.worker({ maxConcurrentEntities: 1 });
+  await w.signal("one");
+  await worker.done(worker.batch());
+  await w.signal("long", { entityId: B });
+  const long = worker.batch();
+  await w.signal("two");
+  const other = await (await world({}, { clock, hub })).worker({ orchestrators: [] });
+  assert.equal(other.batches.length, 0, "the first process has A, where it waits for B's batch");
+  worker.stopTaking();
+  await rest();
+  assert.deepEqual(operations(other.batch()), ["two"]);
+  await worker.done(long);
+});
+
 test("entities that never rest leave room for one that waits", async () => {
   const w = await world();
   const worker = await w.worker({ maxConcurrentEntities: 1 });

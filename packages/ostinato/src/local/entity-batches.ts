@@ -150,6 +150,11 @@ export class EntityBatches {
     }
   }
 
+  /** A worker takes no more: what waited for room with it is another's. */
+  stopsTaking(): void {
+    this.#fill();
+  }
+
   /** A worker goes: what is out with it is given back. */
   disconnected(worker: ConnectedWorker): readonly Promise<unknown>[] {
     const given: Promise<unknown>[] = [];

@@ -384,7 +384,10 @@ class LocalBackend {
       completeOrchestration: (outcome) => this.#completeOrchestration(outcome),
       completeActivity: (outcome) => this.#completeActivity(outcome),
       completeEntity: (outcome) => this.#completeEntity(outcome),
-      stopTaking: () => void (worker.taking = false),
+      stopTaking: () => {
+        worker.taking = false;
+        this.#entities.stopsTaking();
+      },
       close: () => this.#disconnect(worker),
     };
   }
@@ -443,7 +446,10 @@ class LocalBackend {
 
   /** Something of its inbox cannot be read: the instance waits for an operator, and everybody else goes on (D5, R4). */
   async #setDamagedAside(claim: Claim, known: Held | undefined, damage: string, at: Instant): Promise<void> {
-    const reason = `${damage} The instance is set aside. Restore the file from a backup, or terminate the instance.`;
+    const reason =
+      claim.record.kind === "entity"
+        ? `${damage} The entity is set aside. Restore the file from a backup.`
+        : `${damage} The instance is set aside. Restore the file from a backup, or terminate the instance.`;
     this.#counters.add("instancesSetAside");
     this.#log.error(reason, { instanceId: claim.id });
     const record = known?.epoch === claim.epoch ? known.record : claim.record;
@@ -892,7 +898,8 @@ class LocalBackend {
   async #setBrokenAside(held: Held, taken: Taken, rule: string): Promise<void> {
     this.#countBroken(held.record.id, rule);
     void this.#foldsAsMessages(taken.folds);
-    const reason = `A rule of the engine would have been broken, so nothing was written: ${rule} Please report this; to try again, suspend and resume the instance, or terminate it.`;
+    const again = held.record.kind === "entity" ? "resume the entity" : "suspend and resume the instance, or terminate it";
+    const reason = `A rule of the engine would have been broken, so nothing was written: ${rule} Please report this; to try again, ${again}.`;
     const result = isTerminal(held.record.status) ? undefined : await this.#write(setAside(held, reason, this.#reading(held)));
     if (result?.ok) void this.#drop(held);
     else void this.#giveBack(held, BROKEN_RETRY_MS);

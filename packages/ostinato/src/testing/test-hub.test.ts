@@ -233,3 +233,15 @@ test("the list of instances is read one by one, whole, or in pages", async () =>
   assert.equal(events.at(-1)?.kind, "ExecutionCompleted");
   await hub.close();
 });
+
+test("a process that dies again while its workers are being started is followed by the next one", async () => {
+  const one = orchestrator("one", async () => "done");
+  await using hub = await createTestHub({ orchestrators: [one], versioning: { version: "1", matchStrategy: "strict" } });
+  await hub.start(one, undefined, { instanceId: "left", version: "2" });
+  await hub.clock.advance("1s");
+  assert.equal((await hub.instance("left").status())?.stall?.kind, "version");
+  // What had stalled is marked anew when a worker comes: that is the first commit of the next process.
+  hub.failAt(1, "crash-before");
+  await hub.crash();
+  assert.equal(await (await hub.start(one, undefined, { version: "1" })).result(), "done");
+});

@@ -145,7 +145,12 @@ export async function createTestHub(options: TestHubOptions = {}): Promise<TestH
   const begin = async (): Promise<ProcessLife> => {
     const beginning = quiet.begin("turn");
     const begun = await beginLife(parts);
-    for (const [worker, workerOptions] of wanted) worker.body = await begun.startWorker(workerOptions);
+    for (const [worker, workerOptions] of wanted) {
+      // One that dies meanwhile answers nobody: the next one starts them.
+      const body = await Promise.race([begun.startWorker(workerOptions), begun.death]);
+      if (body === undefined) break;
+      worker.body = body;
+    }
     void begun.death.then(() => {
       if (!closed) life = begin();
     });

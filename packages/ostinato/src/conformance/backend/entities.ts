@@ -184,7 +184,9 @@ export const entityStories: Chapter = (story) => {
       assert.deepEqual(await holding(world, "b", 1), ["at once"]);
       assert.equal((await world.hub.entity(list, "b").metadata())?.backlogQueueSize, 0, "what is for later is not counted");
     }
-    assert.deepEqual(await holding(world, "b", 2, "passes"), ["at once", "client's"]);
+    const both = await holding(world, "b", 2, "passes");
+    // In real time a machine may be so busy that the second signal is sent when the first is due.
+    assert.deepEqual(world.virtual ? both : both.toSorted(), ["at once", "client's"]);
     const b = await world.hub.entity(list, "b").metadata();
     assert.ok(b !== undefined && b.lastModifiedAt.getTime() >= asked + 4 * world.unitMs, "the client's signal was early");
     await holding(world, "a", 1, "passes");
