@@ -5,7 +5,7 @@ import { context, SpanKind, type Tracer } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace";
-import { activity, externalEvent, openTaskHub, orchestrator, type HubOptions } from "ostinato";
+import { activity, entity, externalEvent, openTaskHub, orchestrator, type HubOptions } from "ostinato";
 import { durableSpanIds, openTelemetry, type Observer } from "ostinato/opentelemetry";
 
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -31,6 +31,21 @@ const rounds = orchestrator("rounds", async (ctx, round: number) => {
   await ctx.callActivity(pack, `round ${round}`);
   if (round < 3) ctx.continueAsNew(round + 1);
   return round;
+});
+const opened = orchestrator("opened", async (ctx, shop: string) => shop);
+const stock = entity("stock", { initial: () => 0 }).operations({
+  add: (state, count: number) => state.set(state.value + count),
+  open: (state) => void state.startOrchestrator(opened, state.key, { instanceId: `opened-${state.key}` }),
+  ring: (state, times: number) => {
+    if (times > 0) state.entity(stock, state.key).signal.ring(times - 1, { at: "1ms" });
+    else state.startOrchestrator(opened, state.key, { instanceId: `rung-${state.key}` });
+  },
+});
+const fill = orchestrator("fill", async (ctx, shop: string) => {
+  const shelf = ctx.entity(stock, shop);
+  const count = await shelf.add(3);
+  shelf.signal.open();
+  return count;
 });
 const failing = orchestrator("failing", async (ctx) => {
   throw new Error("it had to be");
@@ -60,7 +75,11 @@ function tracing(nested: boolean) {
 
 async function withHub(options: HubOptions, use: (hub: Awaited<ReturnType<typeof openTaskHub>>) => Promise<void>): Promise<void> {
   const hub = await openTaskHub("memory:", options);
-  const worker = await hub.startWorker({ orchestrators: [sell, ship, rounds, failing], activities: [pack, send] });
+  const worker = await hub.startWorker({
+    orchestrators: [sell, ship, rounds, failing, fill, opened],
+    activities: [pack, send],
+    entities: [stock],
+  });
   try {
     await use(hub);
   } finally {
@@ -103,6 +122,42 @@ for (const nested of [true, false]) {
   });
 }
 
+test("what entities are asked for, and what they start, is in the trace of who asked", async () => {
+  const { tracerProvider, until } = tracing(true);
+  await withHub({ telemetry: openTelemetry({ tracerProvider }) }, async (hub) => {
+    const instance = await hub.start(fill, "corner");
+    assert.equal(await instance.result(), 3);
+    await until("orchestration:fill");
+    const spans = await until("orchestration:opened");
+    const named = (name: string) => spans.find((span) => span.name === name);
+    const [call, signal] = [named("entity:stock:add"), named("entity:stock:open")];
+    assert.deepEqual([call?.kind, call?.attributes["durabletask.task.status"]], [SpanKind.CLIENT, "Completed"]);
+    assert.equal(signal?.attributes["durabletask.event.target_instance_id"], "@stock@corner");
+    assert.equal(call?.parentSpanContext?.spanId, named("orchestration:fill")?.spanContext().spanId);
+    const started = named("orchestration:opened");
+    assert.equal(started?.parentSpanContext?.spanId, signal?.spanContext().spanId, "below the signal that it came of");
+    assert.equal(started?.spanContext().traceId, named("create_orchestration:fill")?.spanContext().traceId);
+  });
+});
+
+test("a client's signal begins a trace; what an entity signals for later begins its own", async () => {
+  const { tracerProvider, until } = tracing(true);
+  await withHub({ telemetry: openTelemetry({ tracerProvider }) }, async (hub) => {
+    await hub.entity(stock, "corner").signal.open();
+    await hub.entity(stock, "market").signal.ring(1);
+    const spans = await until("orchestration:opened", 2);
+    const named = (name: string, instanceId?: string) =>
+      spans.find(
+        (span) => span.name === name && (instanceId === undefined || span.attributes["durabletask.task.instance_id"] === instanceId),
+      );
+    const [signal, ring] = [named("entity:stock:open"), named("entity:stock:ring")];
+    assert.equal(signal?.kind, SpanKind.PRODUCER);
+    assert.equal(named("orchestration:opened", "opened-corner")?.parentSpanContext?.spanId, signal?.spanContext().spanId);
+    assert.notEqual(named("orchestration:opened", "rung-market")?.spanContext().traceId, ring?.spanContext().traceId);
+    assert.ok(ring !== undefined);
+  });
+});
+
 test("after continue-as-new each execution has a span of its own, linked to the next, in one trace", async () => {
   const { tracerProvider, until } = tracing(true);
   await withHub({ telemetry: openTelemetry({ tracerProvider }) }, async (hub) => {
@@ -133,7 +188,16 @@ test("an observer that throws at every question changes nothing, and is reported
   const no = (): never => {
     throw new Error("the observer is broken");
   };
-  const broken: Observer = { starting: no, raising: no, calling: no, running: no, wants: no, executionEnded: no, counting: no };
+  const broken: Observer = {
+    starting: no,
+    raising: no,
+    signalling: no,
+    calling: no,
+    running: no,
+    wants: no,
+    executionEnded: no,
+    counting: no,
+  };
   const lines: string[] = [];
   await withHub({ telemetry: broken, log: { level: "warn", sink: (record) => void lines.push(record.message) } }, async (hub) => {
     for (let n = 0; n < 3; n++) {

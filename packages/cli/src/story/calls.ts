@@ -13,6 +13,8 @@ export interface Call {
   readonly name: string;
   /** The entities that are called or locked. */
   readonly entities?: readonly string[];
+  /** What the answer of an entity, or of a lock, carries: it names no number. */
+  readonly requestId?: string;
   /** The child's instance. */
   readonly instanceId?: string;
   /** When a timer is due. */
@@ -83,13 +85,16 @@ export function callsOf(history: readonly HistoryEvent[]): ReadonlyMap<number, C
       case "EntityOperationCalled":
         requests.set(event.requestId, id);
         ask(
-          { kind: "entity", id, name: event.operation, entities: [event.entityId], askedAt: at },
+          { kind: "entity", id, name: event.operation, entities: [event.entityId], requestId: event.requestId, askedAt: at },
           JSON.stringify([event.entityId, event.operation, event.input]),
         );
         break;
       case "EntityLockRequested":
         requests.set(event.criticalSectionId, id);
-        ask({ kind: "lock", id, name: "", entities: event.lockSet, askedAt: at }, JSON.stringify(event.lockSet));
+        ask(
+          { kind: "lock", id, name: "", entities: event.lockSet, requestId: event.criticalSectionId, askedAt: at },
+          JSON.stringify(event.lockSet),
+        );
         break;
       case "EntityOperationCompleted":
         end(requests.get(event.requestId) ?? -1, "completed", at);

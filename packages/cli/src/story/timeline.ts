@@ -99,9 +99,10 @@ export function timelineOf(
 ): readonly TimelineLine[] {
   const begunAt = history[0]?.timestamp ?? options.now;
   let turnAt = begunAt;
+  const calls = callsOf(history);
   const telling: Telling = {
-    calls: callsOf(history),
-    requests: requestsOf(history),
+    calls,
+    requests: new Map([...calls.values()].flatMap(({ requestId, id }) => (requestId === undefined ? [] : [[requestId, id]]))),
     now: options.now,
     isEnded: history.at(-1)?.kind === "ExecutionCompleted",
     begunAt,
@@ -153,16 +154,6 @@ function fateOf(call: Call, { now, isEnded }: Telling): string {
 function answered(event: { readonly requestId: string } | { readonly criticalSectionId: string }, telling: Telling): Phrase {
   const id = telling.requests.get("requestId" in event ? event.requestId : event.criticalSectionId);
   return id === undefined ? { text: "an answer of an entity that nobody asked", tone: "bad" } : ended(id, telling);
-}
-
-/** What answers of entities carry, and the call that it names. */
-function requestsOf(history: readonly HistoryEvent[]): ReadonlyMap<string, number> {
-  const requests = new Map<string, number>();
-  for (const event of history) {
-    if (event.kind === "EntityOperationCalled") requests.set(event.requestId, event.eventId);
-    if (event.kind === "EntityLockRequested") requests.set(event.criticalSectionId, event.eventId);
-  }
-  return requests;
 }
 
 /** A completion, with what it completes. */

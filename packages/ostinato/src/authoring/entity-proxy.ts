@@ -3,7 +3,7 @@
 // Owns:    the types of these objects, and how they are made.
 // Is told: a definition, or a name; a key; what a call and what a signal is to do.
 // Always:  EP1 made of a definition it is an ordinary object that has the operations as its own. Of a name any word is an operation, but those
-//              in NO_OPERATIONS, so that awaiting it or writing it by mistake asks for nothing.
+//              in NO_OPERATIONS and what every object has, so that awaiting it or writing it by mistake asks for nothing.
 
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { entityId } from "../contract/ids.ts";
@@ -154,7 +154,8 @@ function anyOperation(ask: Ask, also: Readonly<Record<string, unknown>>): object
   const made = new Map<string, unknown>();
   return new Proxy(Object.freeze(Object.defineProperties({}, Object.getOwnPropertyDescriptors(also))), {
     get(own, word) {
-      if (Object.hasOwn(own, word)) return Reflect.get(own, word) as unknown;
+      // What every object has (toString, valueOf) is looked for whenever one is put into a text.
+      if (Reflect.has(own, word)) return Reflect.get(own, word) as unknown;
       if (typeof word !== "string" || NO_OPERATIONS.has(word)) return undefined;
       let operation = made.get(word);
       if (operation === undefined) {

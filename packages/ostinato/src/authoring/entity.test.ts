@@ -143,6 +143,8 @@ describe("the functions of an entity", () => {
     assert.equal(functions["id"], "@python@x");
     assert.equal(await Promise.resolve(functions), functions);
     assert.equal(JSON.stringify(functions), '{"id":"@python@x"}');
+    assert.equal(functions["toString"]!(), "[object Object]");
+    assert.equal(functions["hasOwnProperty"]!("any_word"), false);
     assert.deepEqual(asked.splice(0), [["any_word", 1, undefined]]);
   });
 

@@ -102,8 +102,17 @@ test("entities are listed by definition, name, prefix and time, page by page", a
   const pages: string[][] = [];
   for await (const page of hub.entities({ entity: counter }).pages({ size: 2 })) pages.push(page.items.map(({ key }) => key));
   assert.deepEqual(pages, [["a1", "a2"], ["b1"]]);
+  assert.deepEqual(await keys({ idPrefix: "@Counter@a" }), ["a1", "a2"]);
   assert.throws(() => hub.entities({ keyPrefix: "a" }), { code: "INVALID_ARGUMENT" });
   assert.throws(() => hub.entities({ name: "counter", idPrefix: "@c" }), { code: "INVALID_ARGUMENT" });
+});
+
+test("what is asked for as an entity and is none lists nothing: it is refused", async () => {
+  await using hub = await createTestHub({ entities: [counter] });
+  assert.throws(() => hub.entities({ entity: "counter" as never }), /is given as name/);
+  assert.throws(() => hub.entities({ entity: orchestrator("o", async () => 1) as never }), /is no entity/);
+  for (const none of [null, {}, entity("counter", { initial: () => 0 })])
+    assert.throws(() => hub.entities({ entity: none as never }), { code: "INVALID_ARGUMENT" });
 });
 
 test("a state that cannot be read throws where it is read, and spoils no list", async () => {

@@ -222,17 +222,24 @@ function listEntities<Ops, S>(world: HandleWorld, query: EntityQuery<Ops, S>): P
   });
 }
 
-/** The beginning of the ids that are meant. */
+/** The beginning of the ids that are meant; names are the same in whatever case. */
 function prefixOf({ entity, name, keyPrefix, idPrefix }: EntityQuery): string | undefined {
-  const named = entity?.name ?? name?.toLowerCase();
+  // What is no entity is refused: it would be all entities that are listed.
+  const named = entity === undefined ? name?.toLowerCase() : entityTarget(definitionGiven(entity), "key").name;
   if (entity !== undefined && name !== undefined && entity.name !== name.toLowerCase())
     throw new InvalidArgumentError(`hub.entities was asked for '${entity.name}' and for '${name}'; one of them is enough.`);
   if (named === undefined) {
     if (keyPrefix !== undefined) throw new InvalidArgumentError("hub.entities needs an entity or a name beside keyPrefix.");
-    return idPrefix;
+    return idPrefix?.replace(/^@[^@]*/, (begin) => begin.toLowerCase());
   }
   if (idPrefix !== undefined) throw new InvalidArgumentError("hub.entities takes an entity, a name or an idPrefix: one of them.");
   return `${entityTarget(named, "key").id.slice(0, -"key".length)}${keyPrefix ?? ""}`;
+}
+
+/** A name is said by `name`. */
+function definitionGiven(entity: unknown): unknown {
+  if (typeof entity !== "string") return entity;
+  throw new InvalidArgumentError(`hub.entities takes a definition as entity; the name ${JSON.stringify(entity)} is given as name.`);
 }
 
 async function metadataOf<S>(

@@ -11,6 +11,8 @@ export const ATTRIBUTES = {
   taskId: "durabletask.task.task_id",
   target: "durabletask.event.target_instance_id",
   fireAt: "durabletask.fire_at",
+  operation: "durabletask.task.operation",
+  scheduledTime: "durabletask.task.scheduled_time",
 } as const;
 
 /** Metrics; durations are in seconds. */
@@ -21,9 +23,9 @@ export const METRICS = {
 } as const;
 
 /** What kinds of things spans are about. */
-export type SpanType = "create_orchestration" | "orchestration" | "activity" | "orchestration_event";
+export type SpanType = "create_orchestration" | "orchestration" | "activity" | "orchestration_event" | "entity";
 
-/** The name of a span: `activity:charge`, `orchestration:order@(2.0.0)`. */
+/** The name of a span: `activity:charge`, `orchestration:order@(2.0.0)`, `entity:counter:add`. */
 export function spanName(type: SpanType, name: string, version?: string): string {
   return version === undefined || version === "" ? `${type}:${name}` : `${type}:${name}@(${version})`;
 }

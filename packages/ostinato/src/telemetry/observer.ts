@@ -4,7 +4,7 @@
 // Always:  O1 whatever an observer does, throws or forgets, the run is the same: it is told after the fact, or beside it.
 
 import type { Action } from "../contract/actions.ts";
-import type { RaiseEventRequest, StartRequest } from "../contract/backend.ts";
+import type { RaiseEventRequest, SignalEntityRequest, StartRequest } from "../contract/backend.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import type { ExecutionId, InstanceId } from "../contract/ids.ts";
 import type { ActivityOutcome, ActivityWorkItem } from "../contract/work-items.ts";
@@ -50,6 +50,8 @@ export interface Observer {
   starting(request: StartRequest): Operation;
   /** A client raises an event. */
   raising(request: RaiseEventRequest): Operation;
+  /** A client signals an entity. */
+  signalling(request: SignalEntityRequest): Operation;
   /** A turn asks for these: the same actions, perhaps with the trace context that their calls belong to. */
   calling(execution: ExecutionFacts, actions: readonly Action[]): readonly Action[];
   /** A body of an activity begins. */

@@ -20,6 +20,7 @@ import {
   type TracerProvider,
 } from "@opentelemetry/api";
 
+import type { Action, ActionKind } from "../contract/actions.ts";
 import type { ActivityOutcome, ActivityWorkItem } from "../contract/work-items.ts";
 import { systemRandom } from "../platform/random.ts";
 import { METRICS, spanName, ATTRIBUTES } from "./names.ts";
@@ -28,6 +29,8 @@ import {
   attributesOf,
   callSpanId,
   hasParent,
+  operationAttributes,
+  operationSpanName,
   parseTraceparent,
   placeOf,
   traceOf,
@@ -80,9 +83,9 @@ export function durableSpanIds(random: SpanIds = randomIds): SpanIds {
 /**
  * An observer for `openTaskHub(url, { telemetry })`.
  *
- * One trace for each instance: its start, its orchestration, activities, children, timers and sent events, under the names of the Durable Task
- * SDKs. After continue-as-new each execution has a span of its own, linked to the next. Metrics: durations of orchestrations and activities in
- * seconds, and the hub's counters.
+ * One trace for each instance: its start, its orchestration, activities, children, timers, sent events and operations of entities, under the
+ * names of the Durable Task SDKs. After continue-as-new each execution has a span of its own, linked to the next. Metrics: durations of
+ * orchestrations and activities in seconds, and the hub's counters.
  *
  * @example
  * const hub = await openTaskHub("sqlite:orders.db", { telemetry: openTelemetry() });
@@ -153,10 +156,11 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Observer {
         [ATTRIBUTES.name]: request.name,
         [ATTRIBUTES.target]: request.instanceId,
       }),
+    signalling: (request) => operation(operationSpanName(request), operationAttributes(request, "producer")),
     calling(execution, actions) {
       const place = placeOf(execution);
       return actions.map((action) => {
-        if (action.kind !== "scheduleTask" && action.kind !== "createSubOrchestration") return action;
+        if (!carriesTrace(action)) return action;
         const spanId = nests ? callSpanId(execution.executionId, action.id) : place.spanId;
         return { ...action, traceContext: traceparent({ ...place, spanId }) };
       });
@@ -203,6 +207,28 @@ export function openTelemetry(options: OpenTelemetryOptions = {}): Observer {
       },
     };
   }
+}
+
+type Call = Extract<Action, { kind: "scheduleTask" | "createSubOrchestration" | "callEntity" | "signalEntity" }>;
+
+/** Which of what a turn asks for goes on in its trace. */
+const CARRIES_TRACE: { readonly [K in ActionKind]: K extends Call["kind"] ? true : false } = {
+  scheduleTask: true,
+  createSubOrchestration: true,
+  callEntity: true,
+  signalEntity: true,
+  createTimer: false,
+  cancelTimer: false,
+  sendEvent: false,
+  lockEntities: false,
+  unlockEntity: false,
+  terminateOrchestration: false,
+  rewindOrchestration: false,
+  completeOrchestration: false,
+};
+
+function carriesTrace(action: Action): action is Call {
+  return CARRIES_TRACE[action.kind];
 }
 
 const STATUSES: { readonly [K in ActivityOutcome["kind"]]: string } = {

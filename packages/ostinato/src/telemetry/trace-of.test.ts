@@ -68,6 +68,57 @@ test("a call that never came back is told as abandoned when the execution ends",
   assert.equal(charge?.end, 9_000);
 });
 
+test("what is asked of entities is a span for each operation, with its answer where one is waited for, and no payload", () => {
+  const at = { eventId: -1, timestamp: 2_000 };
+  const asked: readonly HistoryEvent[] = [
+    ...events.slice(0, 2),
+    {
+      kind: "EntityOperationCalled",
+      eventId: 1,
+      timestamp: 1_000,
+      entityId: "@account@a@b",
+      requestId: "r1",
+      operation: "get",
+      input: '"a secret"',
+    },
+    { kind: "EntityOperationCalled", eventId: 2, timestamp: 1_000, entityId: "@account@b", requestId: "r2", operation: "take" },
+    {
+      kind: "EntityOperationSignaled",
+      eventId: 3,
+      timestamp: 1_000,
+      entityId: "@log@l",
+      requestId: "r3",
+      operation: "note",
+      scheduledAt: 60_000,
+    },
+    { ...at, kind: "EntityOperationCompleted", requestId: "r1", result: '"a secret"' },
+    { ...at, timestamp: 3_000, kind: "EntityOperationFailed", requestId: "r2", failure: { errorType: "Error", message: "no money" } },
+    { ...at, kind: "EntityOperationCompleted", requestId: "nobody's" },
+    { ...at, timestamp: 9_000, kind: "ExecutionCompleted", status: "COMPLETED" },
+  ];
+  const [own, ...spans] = traceOf({ ...execution, events: asked });
+  assert.deepEqual(
+    spans.map(({ name, kind, end, error, attributes }) => [name, kind, end, error, attributes["durabletask.task.status"]]),
+    [
+      ["entity:account:get", "client", 2_000, undefined, "Completed"],
+      ["entity:account:take", "client", 3_000, "no money", "Failed"],
+      ["entity:log:note", "producer", 1_000, undefined, undefined],
+    ],
+  );
+  assert.deepEqual(spans[2]?.attributes, {
+    "durabletask.type": "entity",
+    "durabletask.task.operation": "signal_entity",
+    "durabletask.event.target_instance_id": "@log@l",
+    "durabletask.task.scheduled_time": "1970-01-01T00:01:00.000Z",
+    "durabletask.task.instance_id": "order-1",
+    "durabletask.task.execution_id": "e1",
+    "durabletask.task.task_id": 3,
+  });
+  assert.equal(spans[0]?.parentId, own?.spanId);
+  assert.equal(spans[0]?.spanId, callSpanId("e1", 1));
+  assert.ok(!JSON.stringify(spans).includes("secret"));
+});
+
 test("ids are made from execution and call: the same everywhere, and different from one another", () => {
   const ids = new Set<string>();
   for (let execution = 0; execution < 200; execution++) for (let call = 0; call < 50; call++) ids.add(callSpanId(`9f0c${execution}`, call));

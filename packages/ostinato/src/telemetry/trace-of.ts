@@ -4,7 +4,8 @@
 // Always:  P1 ids are made from the execution and the call, so that who calls and who is called need not meet to agree on them.
 //          P2 spans name what happened and never carry payloads.
 
-import type { HistoryEvent } from "../contract/events.ts";
+import type { EntityOperationEvent, HistoryEvent } from "../contract/events.ts";
+import { partsOfEntityId } from "../contract/ids.ts";
 import { ATTRIBUTES, spanName, type SpanType } from "./names.ts";
 import type { EndedExecution, ExecutionFacts } from "./observer.ts";
 
@@ -158,6 +159,13 @@ function aboutCall(
           [ATTRIBUTES.target]: event.instanceId,
         },
       };
+    case "EntityOperationCalled":
+    case "EntityOperationSignaled": {
+      const kind = event.kind === "EntityOperationCalled" ? "client" : "producer";
+      const { instanceId, executionId } = execution;
+      const whose = { [ATTRIBUTES.instanceId]: instanceId, [ATTRIBUTES.executionId]: executionId };
+      return { name: operationSpanName(event), kind, attributes: { ...operationAttributes(event, kind), ...whose, ...taskId } };
+    }
     default:
       return undefined;
   }
@@ -179,12 +187,37 @@ export function attributesOf(
   };
 }
 
+/** What is asked of an entity. */
+type Asked = Pick<EntityOperationEvent, "entityId" | "operation" | "scheduledAt">;
+
+/** The name of the span of an operation, for whoever asks for it. */
+export function operationSpanName({ entityId, operation }: Asked): string {
+  return spanName("entity", `${partsOfEntityId(entityId)?.name ?? entityId}:${operation}`);
+}
+
+/** The facts of an operation that somebody waits for, or nobody does. */
+export function operationAttributes({ entityId, scheduledAt }: Asked, kind: "client" | "producer"): Record<string, string | number> {
+  return {
+    [ATTRIBUTES.type]: "entity",
+    [ATTRIBUTES.operation]: kind === "client" ? "call_entity" : "signal_entity",
+    [ATTRIBUTES.target]: entityId,
+    ...(scheduledAt === undefined ? {} : { [ATTRIBUTES.scheduledTime]: new Date(scheduledAt).toISOString() }),
+  };
+}
+
 /** How each call ended, by its number. */
 function endingsOf(events: readonly HistoryEvent[]): ReadonlyMap<number, HistoryEvent> {
   const endings = new Map<number, HistoryEvent>();
+  /** Entities answer to the request. */
+  const requests = new Map<string, number>();
   for (const event of events) {
     if ("taskScheduledId" in event) endings.set(event.taskScheduledId, event);
     else if (event.kind === "TimerFired") endings.set(event.timerId, event);
+    else if (event.kind === "EntityOperationCalled") requests.set(event.requestId, event.eventId);
+    else if (event.kind === "EntityOperationCompleted" || event.kind === "EntityOperationFailed") {
+      const id = requests.get(event.requestId);
+      if (id !== undefined) endings.set(id, event);
+    }
   }
   return endings;
 }

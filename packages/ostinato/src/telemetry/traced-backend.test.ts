@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { finished, raised, start } from "../../test/engine-story.ts";
-import type { Backend } from "../contract/backend.ts";
+import type { Backend, WorkerConnection, WorkerInterest } from "../contract/backend.ts";
 import type { HistoryEvent } from "../contract/events.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
+import type { EntityOutcome } from "../contract/work-items.ts";
 import type { EndedExecution, Observer } from "./observer.ts";
 import { withTelemetry } from "./traced-backend.ts";
 
@@ -48,4 +49,26 @@ test("when another instance has the id by the time the log is read, nothing is t
   const record = finished("FAILED", { historyLength: first.length });
   assert.equal(await toldOf(record, [turn, start({ executionId: "y" }), raised("other"), completed]), undefined);
   assert.equal(await toldOf(record, []), undefined);
+});
+
+test("what an entity sends at once is in the trace of who asked; what it signals for later begins anew", async () => {
+  const taken: EntityOutcome[] = [];
+  const backend: Partial<Backend> = {
+    connectWorker: () =>
+      Promise.resolve({
+        completeEntity(outcome: EntityOutcome) {
+          taken.push(outcome);
+          return Promise.resolve();
+        },
+      } as unknown as WorkerConnection),
+  };
+  const observer: Partial<Observer> = { counting: () => () => undefined };
+  const traced = withTelemetry(backend as Backend, observer as Observer, { monotonic: () => 0, log: { warn: assert.fail } });
+  const connection = await traced.connectWorker({} as WorkerInterest, () => undefined);
+  const now = { kind: "signalEntity", entityId: "@c@1", operation: "tick", traceContext: "t" } as const;
+  const child = { kind: "startOrchestration", instanceId: "i", executionId: "e", name: "o", scheduledAt: 5, traceContext: "t" } as const;
+  const batch = { kind: "batch", token: 1, results: [{ kind: "succeeded" }], state: "1" } as const;
+  await connection.completeEntity({ ...batch, actions: [now, { ...now, scheduledAt: 60_000 }, child] });
+  const later = { kind: "signalEntity", entityId: "@c@1", operation: "tick", scheduledAt: 60_000 } as const;
+  assert.deepEqual(taken, [{ ...batch, actions: [now, later, child] }]);
 });

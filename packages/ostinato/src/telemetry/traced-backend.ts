@@ -11,7 +11,14 @@ import type { HistoryEvent } from "../contract/events.ts";
 import type { ExecutionId } from "../contract/ids.ts";
 import type { InstanceRecord } from "../contract/instance.ts";
 import { recordedAs, given } from "../contract/recorded-as.ts";
-import type { ActivityWorkItem, OrchestrationOutcome, OrchestrationWorkItem, WorkItem, WorkToken } from "../contract/work-items.ts";
+import type {
+  ActivityWorkItem,
+  EntityAction,
+  OrchestrationOutcome,
+  OrchestrationWorkItem,
+  WorkItem,
+  WorkToken,
+} from "../contract/work-items.ts";
 import type { ActivityRun, ExecutionFacts, Observer, Operation } from "./observer.ts";
 
 /** What watching needs of the world. */
@@ -96,7 +103,7 @@ export function withTelemetry(backend: Backend, observer: Observer, world: Traci
   const SEEN: { readonly [K in WorkItem["kind"]]: (item: Extract<WorkItem, { kind: K }>) => void } = {
     orchestration: seeTurn,
     activity: seeActivity,
-    // Operations belong to the traces of those who asked for them, many to a batch: they are not told one by one.
+    // Operations belong to the traces of those who asked for them, many to a batch: the spans are made by who asks.
     entity: () => undefined,
     forget: (notice) => void traces.delete(notice.executionId),
     cancel: () => undefined,
@@ -133,6 +140,11 @@ export function withTelemetry(backend: Backend, observer: Observer, world: Traci
       const operation = ask("an event is raised", () => observer.raising(request), undefined);
       await operate("an event is raised", operation, () => backend.raiseEvent(request));
     },
+    async signalEntity(request) {
+      const operation = ask("an entity is signalled", () => observer.signalling(request), undefined);
+      const traceContext = request.traceContext ?? operation?.traceContext;
+      await operate("an entity is signalled", operation, () => backend.signalEntity({ ...request, ...given({ traceContext }) }));
+    },
     async connectWorker(interest, deliver) {
       const connection = await backend.connectWorker(interest, (items) => {
         for (const item of items) (SEEN[item.kind] as (item: WorkItem) => void)(item);
@@ -149,6 +161,8 @@ export function withTelemetry(backend: Backend, observer: Observer, world: Traci
           }
           return connection.completeActivity(outcome);
         },
+        completeEntity: (outcome) =>
+          connection.completeEntity(outcome.kind === "batch" ? { ...outcome, actions: outcome.actions.map(endingTrace) } : outcome),
       };
     },
     async close() {
@@ -162,6 +176,13 @@ export function withTelemetry(backend: Backend, observer: Observer, world: Traci
     },
   };
   return over(backend, watched) as TracedBackend;
+}
+
+/** What an entity signals for later is no part of the trace: one that wakes itself again and again would go on in its first trace for ever. */
+function endingTrace(action: EntityAction): EntityAction {
+  if (action.kind !== "signalEntity" || action.scheduledAt === undefined) return action;
+  const { traceContext: _, ...rest } = action;
+  return rest;
 }
 
 /** A backend with some of its operations in another form. All others, also those to come, are the backend's own. */
