@@ -107,6 +107,7 @@ export function addOperatingCommands({ group, command }: AddCommand): void {
     signal,
   )
     .option("-d, --data <json>", "the operation's input, as JSON")
+    .option("--at <time>", "not before this time: 2026-11-22T17:28:09Z")
     .option("--data-file <file>", "the input from a file; - is standard input");
   command(
     "clean-entities",
@@ -128,10 +129,12 @@ export function addOperatingCommands({ group, command }: AddCommand): void {
     ['ostinato suspend order-17 --reason "the bank is closed"'],
     suspend,
   ).option("--reason <text>", "why, for its history");
-  command("resume <id>", "Lets a suspended instance go on.", ["ostinato resume order-17"], resume).option(
-    "--reason <text>",
-    "why, for its history",
-  );
+  command(
+    "resume <id>",
+    "Lets a suspended instance go on, or an entity that was set aside.",
+    ["ostinato resume order-17", "ostinato resume @counter@visits"],
+    resume,
+  ).option("--reason <text>", "why, for its history");
   command(
     "rewind <id>",
     "Lets a failed instance go on: what failed is tried again, what succeeded is not.",

@@ -59,7 +59,7 @@ describe("entities", () => {
   it("are shown one by one; the state only when asked", async (t) => {
     const url = await populated(t);
     const shown = await inProcess(["entity", "@counter@a", "--url", url]);
-    assert.match(shown.out, /@counter@a\n.*last modified .*\n.*waiting +1 operations, for the lock.*\n.*locked by +holder\n.*state +yes/);
+    assert.match(shown.out, /@counter@a\n.*last modified .*\n.*waiting +1 operation, for the lock.*\n.*locked by +holder\n.*state +yes/);
     assert.match((await inProcess(["entity", "@counter@a", "--url", url, "--payloads"])).out, /state +1\n/);
     assert.equal((await inProcess(["entity", "@counter@nobody", "--url", url])).exitCode, EXIT.notFound);
     assert.equal((await inProcess(["entity", "counter", "--url", url])).exitCode, EXIT.usage);
@@ -80,6 +80,10 @@ describe("entities", () => {
     const signalled = await inProcess(["signal", "@counter@new", "add", "--data", "7", "--url", url]);
     assert.match(signalled.out, /^Signalled 'add' to '@counter@new'\.\n/);
     assert.equal((await inProcess(["signal", "@counter@new", "add", "--data", "seven", "--url", url])).exitCode, EXIT.usage);
+    for (const wrong of [["then"], [""], ["add", "--at", "soon"]])
+      assert.equal((await inProcess(["signal", "@counter@new", ...wrong, "--url", url])).exitCode, EXIT.usage);
+    assert.match((await inProcess(["resume", "@counter@new", "--url", url])).out, /does not stall/);
+    assert.equal((await inProcess(["resume", "@counter@nobody", "--url", url])).exitCode, EXIT.notFound);
     const cleaned = await inProcess(["clean-entities", "--url", url]);
     assert.equal(cleaned.out, "Removed 1 empty entities, released 0 orphaned locks.\n");
     assert.match((await inProcess(["sizes", "--url", url])).out, /\nentities +3\n/);

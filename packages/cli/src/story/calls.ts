@@ -103,7 +103,9 @@ export function callsOf(history: readonly HistoryEvent[]): ReadonlyMap<number, C
         failed(requests.get(event.requestId) ?? -1, at, event.failure);
         break;
       case "EntityLockGranted":
-        end(requests.get(event.criticalSectionId) ?? -1, "granted", at);
+        // One that was taken back may be granted all the same: nobody waits for it.
+        if (calls.get(requests.get(event.criticalSectionId) ?? -1)?.end === undefined)
+          end(requests.get(event.criticalSectionId) ?? -1, "granted", at);
         break;
       case "EntityUnlockSent": {
         // A lock that is let go before it was granted is taken back.

@@ -150,3 +150,42 @@ test("a damaged history is told as far as it goes", () => {
   assert.deepEqual(texts([completed(7, 1)]), ["  an answer to #7, which nobody asked for"]);
   assert.deepEqual(texts([]), []);
 });
+
+test("calls of entities, locks and signals are told with what became of them", () => {
+  const at = (seconds: number): number => Date.UTC(2025, 0, 1) + seconds * 1_000;
+  const history: HistoryEvent[] = [
+    { kind: "OrchestratorStarted", eventId: -1, timestamp: at(0) },
+    { kind: "ExecutionStarted", eventId: -1, timestamp: at(0), instanceId: "i", executionId: "x", name: "o" },
+    {
+      kind: "EntityOperationSignaled",
+      eventId: 1,
+      timestamp: at(0),
+      entityId: "@a@1",
+      requestId: "s",
+      operation: "note",
+      scheduledAt: at(60),
+    },
+    { kind: "EntityOperationCalled", eventId: 2, timestamp: at(0), entityId: "@a@1", requestId: "r", operation: "take" },
+    { kind: "EntityLockRequested", eventId: 3, timestamp: at(0), criticalSectionId: "c", lockSet: ["@a@1"], position: 0 },
+    { kind: "EntityLockRequested", eventId: 4, timestamp: at(0), criticalSectionId: "d", lockSet: ["@a@2", "@a@3"], position: 0 },
+    { kind: "OrchestratorStarted", eventId: -1, timestamp: at(5) },
+    { kind: "EntityOperationFailed", eventId: -1, timestamp: at(5), requestId: "r", failure: { errorType: "Error", message: "empty" } },
+    { kind: "EntityLockGranted", eventId: -1, timestamp: at(5), criticalSectionId: "d" },
+    { kind: "EntityOperationCompleted", eventId: -1, timestamp: at(5), requestId: "nobody's" },
+    { kind: "EntityUnlockSent", eventId: 5, timestamp: at(5), criticalSectionId: "c", entityId: "@a@1" },
+    { kind: "EntityUnlockSent", eventId: 6, timestamp: at(5), criticalSectionId: "d", entityId: "@a@2" },
+  ];
+  const lines = timelineOf(history, { now: at(9) }).map(({ text }) => text);
+  assert.deepEqual(lines.slice(2), [
+    "signals 'note' to entity '@a@1', for 2025-01-01T00:01:00.000Z",
+    "calls operation 'take' of entity '@a@1' (#2) -> failed after 5 s, turn 2",
+    "asks for the lock of '@a@1' (#3) -> cancelled after 5 s, turn 2",
+    "asks for the lock of '@a@2', '@a@3' (#4) -> granted after 5 s, turn 2",
+    "turn 2",
+    "operation 'take' of entity '@a@1' (#2) failed after 5 s: Error: empty",
+    "lock of '@a@2', '@a@3' (#4) granted after 5 s",
+    "an answer of an entity that nobody asked",
+    "takes back the request for entity '@a@1'",
+    "lets go of entity '@a@2'",
+  ]);
+});

@@ -89,7 +89,11 @@ const TELLERS: Tellers = {
   EntityOperationFailed: (event, telling) => answered(event, telling),
   EntityLockRequested: (event, telling) => asked(event, telling, (call) => `asks for the ${callName(call)}`),
   EntityLockGranted: (event, telling) => answered(event, telling),
-  EntityUnlockSent: (event) => ({ text: `lets entity ${quoted(event.entityId)} go`, tone: "plain" }),
+  EntityUnlockSent: (event, telling) => {
+    const lock = telling.calls.get(telling.requests.get(event.criticalSectionId) ?? -1);
+    const text = lock?.end?.how === "cancelled" ? "takes back the request for" : "lets go of";
+    return { text: `${text} entity ${quoted(event.entityId)}`, tone: "plain" };
+  },
 };
 
 /** The lines of a history. */

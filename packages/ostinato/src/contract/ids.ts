@@ -32,7 +32,9 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 export function checkInstanceId(id: string): void {
   checkName(id, "instance id");
   if (id.startsWith("@"))
-    throw new InvalidArgumentError(`The instance id ${JSON.stringify(id)} starts with "@", which is kept for entities; choose another id.`);
+    throw new InvalidArgumentError(
+      `The instance id ${JSON.stringify(id)} starts with "@", which is kept for entities (hub.entity, ctx.entity); choose another id.`,
+    );
 }
 
 /**

@@ -14,7 +14,7 @@ import type {
   EntitySnapshot,
 } from "../contract/backend.ts";
 import { InvalidArgumentError } from "../contract/errors.ts";
-import { entityId, partsOfEntityId, type EntityId } from "../contract/ids.ts";
+import { checkName, entityId, partsOfEntityId, type EntityId } from "../contract/ids.ts";
 import { isTerminal, type EntityLock, type InstanceRecord, type StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import type { InstanceFilter } from "../contract/queries.ts";
@@ -36,6 +36,7 @@ export function entityOperations(world: ClientWorld): EntityOperations {
     async signalEntity(request) {
       const to = checked(request.entityId);
       const { requestId, operation, input, scheduledAt, traceContext } = request;
+      checkName(operation, "name of the operation");
       const needs = world.entityNeeds(to);
       const answer = await world.update(
         to,
