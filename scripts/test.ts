@@ -4,6 +4,7 @@
 //   npm test -- packages/ostinato/src/engine              those of a folder, a file or a pattern
 //   npm test -- --test-name-pattern="timer" --watch       any option of `node --test`
 //   THROUGH=grpc npm test                                 the contract of backends through the wire alone (part of all of them, too)
+//   THROUGH=clock npm test                                the contract of backends on the machine's own time alone (part of all of them, too)
 //
 // A terminal sees every test; a log sees failures and the summary.
 import { existsSync, statSync } from "node:fs";
@@ -20,7 +21,10 @@ const everything = [
   "reliability/**/*.test.ts",
 ];
 
-const through: Readonly<Record<string, readonly string[]>> = { grpc: ["packages/grpc/test/backend-*.test.ts"] };
+const through: Readonly<Record<string, readonly string[]>> = {
+  grpc: ["packages/grpc/test/backend-*.test.ts"],
+  clock: ["packages/ostinato/test/backend-real-time.test.ts"],
+};
 const { THROUGH: weather } = process.env;
 if (weather !== undefined && through[weather] === undefined) {
   console.error(`THROUGH=${weather} is not known; there is ${Object.keys(through).join(", ")}.`);

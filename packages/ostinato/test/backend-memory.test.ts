@@ -1,7 +1,6 @@
-// The backend conformance kit on the memory store: on time that the kit moves, and on the machine's, through the door that users take.
+// The backend conformance kit on the memory store, on time that the kit moves.
 
 import { backendConformance } from "../src/conformance/backend/index.ts";
-import { openTaskHub } from "../src/index.ts";
 import { createMemoryHub } from "../src/stores/memory/memory-store.ts";
 import { createQuiet } from "../src/testing/quiet.ts";
 import { createVirtualClock } from "../src/testing/virtual-clock.ts";
@@ -13,9 +12,4 @@ backendConformance("memory, virtual time", (request) => {
   const memory = createMemoryHub({ clock });
   let lives = 0;
   return mortalHub({ connect: () => memory.connect(`life ${++lives}`), virtual: { clock, quiet } }, request);
-});
-
-backendConformance("memory, real time", async (request) => {
-  const hub = await openTaskHub("memory:", { ...request, log: { level: "silent" } });
-  return { hub, dispose: () => hub.close() };
 });

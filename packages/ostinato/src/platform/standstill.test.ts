@@ -24,17 +24,19 @@ test("callers of one moment share one drain", async () => {
 });
 
 test("a platform timer that is due does not run before the one who settles goes on", async () => {
-  const { settle, breathe } = createStandstill();
-  await new Promise<void>((resolve) => setImmediate(resolve)); // tidy: allow timers because what is tested is the order against the platform's own
-  let breath = breathe();
-  while (breath !== undefined) {
-    await breath;
-    breath = breathe();
+  // After 4 ms the event loop gets its turn (P3): a machine that was away for so long has shown nothing, and is asked again.
+  for (let isShown = false; !isShown; ) {
+    const { settle, breathe } = createStandstill();
+    await new Promise<void>((resolve) => setImmediate(resolve)); // tidy: allow timers because what is tested is the order against the platform's own
+    while (breathe() !== undefined) await breathe();
+    const begun = performance.now(); // tidy: allow timers because what is tested is the order against the platform's own
+    let timerRan = false;
+    setTimeout(() => (timerRan = true), 0); // tidy: allow timers because what is tested is the order against the platform's own
+    for (let i = 0; i < 100; i++) await settle();
+    const ran = timerRan;
+    isShown = performance.now() - begun < 4; // tidy: allow timers because what is tested is the order against the platform's own
+    if (isShown) assert.equal(ran, false);
   }
-  let timerRan = false;
-  setTimeout(() => (timerRan = true), 0); // tidy: allow timers because what is tested is the order against the platform's own
-  for (let i = 0; i < 100; i++) await settle();
-  assert.equal(timerRan, false);
 });
 
 test("the event loop gets its turn during long work", async () => {
