@@ -6,8 +6,6 @@ import { seededRandom } from "ostinato/contract";
 import type { CallFault, OutgoingCall } from "../src/transport/in-memory.ts";
 import { hubThroughWire } from "./hub-through-wire.ts";
 
-backendConformance("through a wire in memory, virtual time", hubThroughWire);
-
 /** What a call may suffer. A stream is let be: what is out on one that breaks is delivered again, which stories about deliveries count. */
 const FAULTS: readonly CallFault[] = [{ kind: "loseCall" }, { kind: "loseReply" }, { kind: "deliverTwice" }];
 /** So many calls of a hundred suffer it. */
@@ -20,7 +18,9 @@ const ORDERED: ReadonlySet<string> = new Set(["RaiseEvent", "SignalEntity"]);
 const chapters =
   process.env["THROUGH"] === "grpc"
     ? undefined
-    : (["orchestrations", "activities", "entities", "entity storage", "critical sections", "control"] as const);
+    : (["orchestrations", "activities", "entities", "entity storage", "critical sections", "schedules", "control", "rewind"] as const);
+
+backendConformance("through a wire in memory, virtual time", hubThroughWire, chapters);
 
 let stories = 0;
 const throughBadWire: MakeHub = (request) => {
