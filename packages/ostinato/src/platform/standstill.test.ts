@@ -25,7 +25,7 @@ test("callers of one moment share one drain", async () => {
 
 test("a platform timer that is due does not run before the one who settles goes on", async () => {
   // After 4 ms the event loop gets its turn (P3): a machine that was away for so long has shown nothing, and is asked again.
-  for (let isShown = false; !isShown; ) {
+  for (let isShown = false; !isShown;) {
     const { settle, breathe } = createStandstill();
     await new Promise<void>((resolve) => setImmediate(resolve)); // tidy: allow timers because what is tested is the order against the platform's own
     while (breathe() !== undefined) await breathe();
