@@ -12,13 +12,9 @@ export interface SignalOptions extends DataOptions {
   readonly at?: string;
 }
 
-/** What every object has is no operation, and neither is no word at all. */
-const NO_OPERATIONS: ReadonlySet<string> = new Set(["", "id", "signal", "call", "then", "toJSON"]);
-
 /** Signals the operation: it is done when a worker that serves the entity runs. */
 export async function signal(session: Session, id: string, operation: string, options: SignalOptions): Promise<void> {
   const { name, key } = entityGiven(id);
-  if (NO_OPERATIONS.has(operation)) throw usageError(`No entity can have an operation '${plain(operation)}'.`);
   const at = options.at === undefined ? undefined : timeGiven(options.at, session.now);
   if (options.at !== undefined && at === undefined)
     throw usageError(`--at takes a time (2026-11-22T17:28:09Z); got '${plain(options.at)}'.`);

@@ -105,10 +105,10 @@ export interface ActivityContract<I, O, E extends object, BodyInput, BodyOutput>
  * The body of an orchestrator: an `async` function, a plain function, a `function*` (with `yield*`, which is typed, or plain `yield`), or an
  * `async function*`.
  */
-export type OrchestratorBody<I, O, Ev = NoEvents> = (
-  ctx: OrchestratorContext<Ev>,
-  input: I,
-) =>
+export type OrchestratorBody<I, O, Ev = NoEvents> = (ctx: OrchestratorContext<Ev>, input: I) => BodyResult<O>;
+
+/** What a body gives that ends with `O`. */
+export type BodyResult<O> =
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a plain `yield` gives is untyped by the language: only `any` lets `const a: string = yield task` compile
   Generator<unknown, O, any> | AsyncGenerator<unknown, O, any> | PromiseLike<O> | O;
 

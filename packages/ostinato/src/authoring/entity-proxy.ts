@@ -7,7 +7,7 @@
 
 import { InvalidArgumentError } from "../contract/errors.ts";
 import { entityId } from "../contract/ids.ts";
-import { durationMs, type Duration, type Instant, LATEST_INSTANT } from "../contract/instant.ts";
+import { pointInTime, type Duration, type Instant } from "../contract/instant.ts";
 import { checkOptions, type OptionNames } from "../contract/options.ts";
 import type { EntityOperation } from "./entity.ts";
 import type { Task } from "./task.ts";
@@ -156,7 +156,7 @@ function anyOperation(ask: Ask, also: Readonly<Record<string, unknown>>): object
     get(own, word) {
       // What every object has (toString, valueOf) is looked for whenever one is put into a text.
       if (Reflect.has(own, word)) return Reflect.get(own, word) as unknown;
-      if (typeof word !== "string" || NO_OPERATIONS.has(word)) return undefined;
+      if (typeof word !== "string" || word === "" || NO_OPERATIONS.has(word)) return undefined;
       let operation = made.get(word);
       if (operation === undefined) {
         operation = (input?: unknown, options?: SignalOptions) => ask({ name: word }, input, options);
@@ -178,8 +178,5 @@ export function signalTime(options: SignalOptions | undefined, now: Instant, wha
   checkOptions(options, SIGNAL, what);
   const at = options?.at;
   if (at === undefined) return undefined;
-  const time = at instanceof Date ? at.getTime() : now + durationMs(at, "at");
-  if (!Number.isFinite(time)) throw new InvalidArgumentError(`The time of ${what} is no valid Date.`);
-  if (time > LATEST_INSTANT) throw new InvalidArgumentError(`The time of ${what} is after the year 9999.`);
-  return time;
+  return pointInTime(at, now, what);
 }

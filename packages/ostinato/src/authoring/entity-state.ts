@@ -9,6 +9,7 @@
 
 import { type PayloadConverter, dismantle, revive } from "./payload.ts";
 import { decodeWith, encodeWith, shapeOf, validate } from "./schema.ts";
+import { isThenable } from "./thenable.ts";
 import type { EntityClass, EntityDefinition } from "./entity.ts";
 
 type Kind = Pick<EntityDefinition, "state" | "class" | "initial" | "upcast">;
@@ -66,8 +67,4 @@ function instanceOf(type: EntityClass, data: unknown, what: string): unknown {
 
 function after<T>(value: unknown, then: (value: unknown) => T): T | Promise<T> {
   return isThenable(value) ? Promise.resolve(value).then(then) : then(value);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

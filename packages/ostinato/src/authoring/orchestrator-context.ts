@@ -8,7 +8,7 @@ import type { Failure } from "../contract/failure.ts";
 import type { Duration } from "../contract/instant.ts";
 import type { Tags } from "../contract/instance.ts";
 import type { ActivityContext, DeclaredErrors, NoErrors, ProgramLogger } from "./activity-context.ts";
-import type { ActivityRef, CallArguments, EventRef, OrchestratorBody, OrchestratorRef } from "./define.ts";
+import type { ActivityRef, BodyResult, CallArguments, EventRef, OrchestratorBody, OrchestratorRef } from "./define.ts";
 import type { EntityProxy, NamedOperations } from "./entity-proxy.ts";
 import type { EntityRef } from "./entity.ts";
 import type { CallTimeout, RetryHandler, RetryPolicy } from "./retry.ts";
@@ -235,11 +235,7 @@ export interface OrchestratorContext<Ev = NoEvents> {
    *   return await to.deposit(5);
    * });
    */
-  lockEntities<R>(
-    entities: readonly LockableEntity[],
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a plain `yield` gives is untyped by the language, as in OrchestratorBody
-    body: () => Generator<unknown, R, any> | AsyncGenerator<unknown, R, any> | PromiseLike<R> | R,
-  ): Task<R>;
+  lockEntities<R>(entities: readonly LockableEntity[], body: () => BodyResult<R>): Task<R>;
   lockEntities(entities: readonly LockableEntity[]): LockTask;
 
   /** Whether it has a critical section right now, granted and not let go. */

@@ -16,7 +16,7 @@ import type { InstanceFilter, PageRequest } from "../contract/queries.ts";
 import { given } from "../contract/recorded-as.ts";
 import { INSTANCE_STATUSES, refusesItself } from "../contract/reuse.ts";
 import { checkOrchestratorName, type OrchestratorRef } from "../authoring/define.ts";
-import { refuseUnstorableText } from "../authoring/payload.ts";
+import { checkedTags } from "../authoring/tags.ts";
 import { createEntityClient, type EntityClient } from "./entity-handle.ts";
 import { pagedListingOf, type PagedListing } from "./listing.ts";
 import { handleOf, type HandleWorld, type OrchestrationHandle, type PurgeOptions } from "./orchestration-handle.ts";
@@ -291,14 +291,4 @@ function checkedDedupe(statuses: readonly InstanceStatus[]): readonly InstanceSt
     );
   }
   return [...statuses];
-}
-
-function checkedTags(tags: Tags | undefined): Tags | undefined {
-  if (tags === undefined) return undefined;
-  for (const [name, value] of Object.entries(tags)) {
-    checkName(name, "tag name");
-    if (typeof value !== "string") throw new InvalidArgumentError(`The tag '${name}' must be a text; got ${typeof value}.`);
-    refuseUnstorableText(value, `value of tag '${name}'`);
-  }
-  return Object.keys(tags).length === 0 ? undefined : { ...tags };
 }

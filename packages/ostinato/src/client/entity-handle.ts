@@ -174,7 +174,7 @@ function handleOf<Ops, S>(world: HandleWorld, target: EntityTarget, definition: 
     const what = `signal '${operation.name}' to ${id}`;
     const scheduledAt = signalTime(options, world.clock.now(), `the ${what}`);
     const input = await enter(world, operation.input, value, `input of the ${what}`);
-    const requestId = uuidOf(world.random.id());
+    const requestId = world.random.id();
     await world.backend().signalEntity({ entityId: id, operation: operation.name, requestId, ...given({ input, scheduledAt }) });
   });
   return {
@@ -192,7 +192,7 @@ function handleOf<Ops, S>(world: HandleWorld, target: EntityTarget, definition: 
       return entity && metadataOf<S>(world, definition, entity);
     },
     async delete() {
-      await world.backend().signalEntity({ entityId: id, operation: "delete", requestId: uuidOf(world.random.id()) });
+      await world.backend().signalEntity({ entityId: id, operation: "delete", requestId: world.random.id() });
     },
     async resume() {
       await world.backend().resume(id);
@@ -282,9 +282,4 @@ function stateOf(world: HandleWorld, definition: EntityDefinition | undefined, t
 
 function definitionOf(definition: EntityRef<unknown, unknown> | string): EntityDefinition | undefined {
   return typeof definition === "string" ? undefined : (definition as EntityRef & EntityDefinition);
-}
-
-/** As workers of other SDKs read a request's id. */
-function uuidOf(id: string): string {
-  return /^[0-9a-f]{32}$/.test(id) ? `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}` : id;
 }

@@ -3,9 +3,10 @@
 // Owns:    what is checked of a value that enters by the client: its schema, then its size.
 // Always:  what the schema returned is what is stored; a refusal is an error for the caller and nothing is written.
 
-import { InvalidArgumentError, PayloadTooLargeError } from "../contract/errors.ts";
+import { InvalidArgumentError } from "../contract/errors.ts";
 import { LATEST_INSTANT, type Instant } from "../contract/instant.ts";
-import { payloadBytes, type PayloadConverter } from "../authoring/payload.ts";
+import { refuseTooLarge } from "../authoring/payload-size.ts";
+import type { PayloadConverter } from "../authoring/payload.ts";
 import { encodeWith, validate, type Schema } from "../authoring/schema.ts";
 
 /** How payloads are written, and how large they may be. */
@@ -18,12 +19,7 @@ export interface PayloadRules {
 export async function enter(rules: PayloadRules, schema: Schema | undefined, value: unknown, what: string): Promise<string | undefined> {
   const accepted = schema === undefined ? value : await validate(schema, value, what);
   const text = encodeWith(rules.converter, schema, accepted, what);
-  const bytes = payloadBytes(text);
-  if (bytes > rules.payloadBytes) {
-    throw new PayloadTooLargeError(
-      `The ${what} takes ${bytes} bytes; ${rules.payloadBytes} are allowed. Store it elsewhere and pass a reference, or raise limits.payloadBytes.`,
-    );
-  }
+  refuseTooLarge(text, rules.payloadBytes, what);
   return text;
 }
 

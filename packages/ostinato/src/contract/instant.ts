@@ -72,3 +72,17 @@ function partsMs(parts: DurationParts): number {
   }
   return total;
 }
+
+/**
+ * The instant that is meant by a time, or by so long from now.
+ *
+ * @param what how messages call it, for example `"the timer"`.
+ * @throws InvalidArgumentError for what is no time, and for one after the year 9999.
+ * @example pointInTime("1h", 0, "the timer") === 3_600_000
+ */
+export function pointInTime(when: Date | Duration, now: Instant, what: string): Instant {
+  const instant = when instanceof Date ? when.getTime() : now + durationMs(when);
+  if (!Number.isFinite(instant)) throw new InvalidArgumentError(`The time of ${what} is no valid Date.`);
+  if (instant > LATEST_INSTANT) throw new InvalidArgumentError(`The time of ${what} is after the year 9999.`);
+  return instant;
+}

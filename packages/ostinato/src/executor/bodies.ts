@@ -6,6 +6,7 @@
 // Always:  B1 a generator waits for the task it yields and is carried on as soon as that settles, without a promise in between.
 //          B2 whatever goes on outside of a delivery is a mistake that is remembered, and never thrown into the void.
 
+import { isThenable } from "../authoring/thenable.ts";
 import { type DurableTask, DurableTask as Task, wait, type Waiter } from "./tasks.ts";
 import type { Turn } from "./turn.ts";
 
@@ -124,10 +125,4 @@ function throwInto(generator: Iterator<unknown, unknown>, error: unknown): Itera
 
 function isIterator(value: unknown): value is { readonly next: unknown } {
   return typeof value === "object" && value !== null && !(value instanceof Task) && "next" in value && typeof value.next === "function";
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === "object" && value !== null) || typeof value === "function") && "then" in value && typeof value.then === "function"
-  );
 }

@@ -9,7 +9,7 @@
 import { InvalidArgumentError, TaskFailedError } from "../contract/errors.ts";
 import { checkInstanceId, checkName } from "../contract/ids.ts";
 import type { Tags } from "../contract/instance.ts";
-import { type Duration, durationMs, type Instant, LATEST_INSTANT } from "../contract/instant.ts";
+import { type Duration, durationMs, pointInTime } from "../contract/instant.ts";
 import { compareVersions } from "../contract/versions.ts";
 import { type ProgramLogger, readDeclaredError } from "../authoring/activity-context.ts";
 import { checkOrchestratorName, nameOfFunction } from "../authoring/define.ts";
@@ -212,7 +212,7 @@ class ProgramContext implements OrchestratorContext {
 
   createTimer(due: Duration | Date): TimerTask {
     const turn = this.#turn;
-    const fireAt = dueTime(due, turn.clock);
+    const fireAt = pointInTime(due, turn.clock, "the timer");
     const task = new DurableTask<void>(turn.ledger);
     if (!turn.mayAsk("ctx.createTimer()")) return task;
     const id = turn.askTimer(fireAt, () => complete(task, undefined));
@@ -396,13 +396,6 @@ function declaredSchema(event: string, declared: Readonly<Record<string, Schema>
   const key = event.toLowerCase();
   for (const name in declared) if (name.toLowerCase() === key) return declared[name];
   return undefined;
-}
-
-function dueTime(due: Duration | Date, clock: Instant): Instant {
-  const fireAt = due instanceof Date ? due.getTime() : clock + durationMs(due);
-  if (!Number.isFinite(fireAt)) throw new InvalidArgumentError("The time of the timer is no valid Date.");
-  if (fireAt > LATEST_INSTANT) throw new InvalidArgumentError("The time of the timer is after the year 9999.");
-  return fireAt;
 }
 
 function checkTags(tags: Tags | undefined): Tags | undefined {

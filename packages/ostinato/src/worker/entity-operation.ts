@@ -10,17 +10,19 @@ import type { ProgramLogger } from "../authoring/activity-context.ts";
 import type { OrchestratorRef } from "../authoring/define.ts";
 import type { EntityContext, EntitySignaller, EntityStartOptions } from "../authoring/entity-context.ts";
 import { entityTarget, operationFunctions, signalTime, type EntitySignals } from "../authoring/entity-proxy.ts";
-import { payloadBytes, type PayloadConverter } from "../authoring/payload.ts";
+import { refuseTooLarge } from "../authoring/payload-size.ts";
+import type { PayloadConverter } from "../authoring/payload.ts";
 import { encodeWith, type Schema } from "../authoring/schema.ts";
-import { InvalidArgumentError, InvalidStateError, PayloadTooLargeError } from "../contract/errors.ts";
+import { checkedTags } from "../authoring/tags.ts";
+import { InvalidArgumentError, InvalidStateError } from "../contract/errors.ts";
 import { checkInstanceId, checkName, type EntityId } from "../contract/ids.ts";
-import type { Tags } from "../contract/instance.ts";
-import { durationMs, type Instant, LATEST_INSTANT } from "../contract/instant.ts";
+import { pointInTime, type Instant } from "../contract/instant.ts";
 import { checkOptions, type OptionNames } from "../contract/options.ts";
 import { given } from "../contract/recorded-as.ts";
 import type { EntityAction } from "../contract/work-items.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
+import { programLogger } from "./program-logger.ts";
 
 /** What operations need of the worker. */
 export interface OperationWorld {
@@ -127,13 +129,7 @@ export class RunningOperation implements EntityContext {
   }
 
   get log(): ProgramLogger {
-    const { log } = this.#world;
-    const facts = { entityId: this.id, operation: this.operation };
-    const at =
-      (level: keyof ProgramLogger) =>
-      (message: string, fields?: Readonly<Record<string, unknown>>): void =>
-        log[level](message, { ...fields, ...facts });
-    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+    return programLogger(this.#world.log, { entityId: this.id, operation: this.operation });
   }
 
   // ---- what may be asked for
@@ -170,8 +166,8 @@ export class RunningOperation implements EntityContext {
       ...given({
         version: version === "" ? undefined : version,
         input,
-        tags: checkedTags(options.tags, what),
-        scheduledAt: startTime(options.startAt, this.#facts.at, what),
+        tags: checkedTags(options.tags),
+        scheduledAt: options.startAt && pointInTime(options.startAt, this.#facts.at, `the ${what}`),
         traceContext,
       }),
     });
@@ -197,15 +193,6 @@ export class RunningOperation implements EntityContext {
   }
 }
 
-/** @throws PayloadTooLargeError for a text over the limit. */
-export function refuseTooLarge(text: string | undefined, limit: number, what: string): void {
-  const bytes = payloadBytes(text);
-  if (bytes > limit)
-    throw new PayloadTooLargeError(
-      `The ${what} takes ${bytes} bytes; ${limit} are allowed. Store it elsewhere and keep a reference, or raise limits.payloadBytes.`,
-    );
-}
-
 function targetOf(orchestrator: unknown): { readonly name: string; readonly version?: string; readonly input?: Schema } {
   if (typeof orchestrator === "string") {
     checkName(orchestrator, "orchestrator name");
@@ -216,18 +203,4 @@ function targetOf(orchestrator: unknown): { readonly name: string; readonly vers
   throw new InvalidArgumentError(
     `The orchestrator to start must be given as its definition, its contract or its name${typeof name === "string" ? `; '${name}' is none` : ""}.`,
   );
-}
-
-function checkedTags(tags: Tags | undefined, what: string): Tags | undefined {
-  for (const name in tags)
-    if (typeof tags[name] !== "string") throw new InvalidArgumentError(`The tag '${name}' of the ${what} must be a text.`);
-  return tags === undefined ? undefined : { ...tags };
-}
-
-function startTime(at: EntityStartOptions["startAt"], now: Instant, what: string): Instant | undefined {
-  if (at === undefined) return undefined;
-  const time = at instanceof Date ? at.getTime() : now + durationMs(at, "startAt");
-  if (!Number.isFinite(time) || time > LATEST_INSTANT)
-    throw new InvalidArgumentError(`The time of the ${what} is no valid Date, or after the year 9999.`);
-  return time;
 }

@@ -9,15 +9,17 @@
 
 import { declaredError, type ActivityContext, type ProgramLogger } from "../authoring/activity-context.ts";
 import type { ActivityDefinition } from "../authoring/define.ts";
-import { payloadBytes, type PayloadConverter } from "../authoring/payload.ts";
+import { refuseTooLarge } from "../authoring/payload-size.ts";
+import type { PayloadConverter } from "../authoring/payload.ts";
 import { decodeWith, encodeWith, validate } from "../authoring/schema.ts";
-import { ActivityTimeoutError, PayloadTooLargeError } from "../contract/errors.ts";
+import { ActivityTimeoutError } from "../contract/errors.ts";
 import { toFailure } from "../contract/failure.ts";
 import type { Tags } from "../contract/instance.ts";
 import type { ActivityOutcome, ActivityWorkItem, CancelNotice, WorkToken } from "../contract/work-items.ts";
 import type { Clock, ClockTimer } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { failureOf } from "./failure-of.ts";
+import { programLogger } from "./program-logger.ts";
 
 /** What activities need of the worker. */
 export interface ActivityWorld {
@@ -164,13 +166,7 @@ class ActivityRun implements ActivityContext {
     return this.#controller.signal;
   }
   get log(): ProgramLogger {
-    const { log } = this.#desk;
-    const facts = { instanceId: this.instanceId, activity: this.name, attempt: this.attempt };
-    const at =
-      (level: keyof ProgramLogger) =>
-      (message: string, fields?: Readonly<Record<string, unknown>>): void =>
-        log[level](message, { ...fields, ...facts });
-    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+    return programLogger(this.#desk.log, { instanceId: this.instanceId, activity: this.name, attempt: this.attempt });
   }
   heartbeat(): void {
     if (this.#aborted !== undefined) throw this.#aborted;
@@ -270,12 +266,7 @@ class ActivityRun implements ActivityContext {
     let result: string | undefined;
     try {
       result = encodeWith(this.#desk.converter, this.#definition.output, value, what);
-      const bytes = payloadBytes(result);
-      if (bytes > this.#desk.payloadBytes) {
-        throw new PayloadTooLargeError(
-          `The ${what} takes ${bytes} bytes; ${this.#desk.payloadBytes} are allowed. Store it elsewhere and return a reference, or raise limits.payloadBytes.`,
-        );
-      }
+      refuseTooLarge(result, this.#desk.payloadBytes, what);
     } catch (error) {
       this.#refuse(error);
       return;

@@ -12,7 +12,9 @@
 import { findOperation } from "../authoring/entity-proxy.ts";
 import { readEntityState, writeEntityState } from "../authoring/entity-state.ts";
 import type { EntityDefinition, EntityOperation } from "../authoring/entity.ts";
+import { refuseTooLarge } from "../authoring/payload-size.ts";
 import { decodeWith, encodeWith, validate } from "../authoring/schema.ts";
+import { isThenable } from "../authoring/thenable.ts";
 import type { EntityOperationEvent } from "../contract/events.ts";
 import type { Failure } from "../contract/failure.ts";
 import { partsOfEntityId } from "../contract/ids.ts";
@@ -20,7 +22,7 @@ import type { Instant } from "../contract/instant.ts";
 import { given } from "../contract/recorded-as.ts";
 import type { EntityAction, EntityOperationResult, EntityOutcome, EntityWorkItem, WorkToken } from "../contract/work-items.ts";
 import type { Clock } from "../platform/clock.ts";
-import { refuseTooLarge, RunningOperation, type FoundState, type OperationWorld } from "./entity-operation.ts";
+import { RunningOperation, type FoundState, type OperationWorld } from "./entity-operation.ts";
 import { failureOf } from "./failure-of.ts";
 
 /** What entities need of the worker. */
@@ -361,10 +363,6 @@ class BatchState {
 
 function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 function inputOf({ entityId, operation }: EntityOperationEvent): string {
