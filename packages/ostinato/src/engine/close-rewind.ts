@@ -18,6 +18,7 @@ import { EMPTY_COMMIT, type Commit, type Lease } from "./commit.ts";
 import { releasesOf, withSections } from "./entity-locks.ts";
 import type { OpenedTurn } from "./open-turn.ts";
 import { rewoundMessage } from "./rewind.ts";
+import { stillOpen } from "./still-open.ts";
 
 /** Closes a turn that was answered with a new history. `otherwise` is the next execution's id when the worker has given it none of its own. */
 export function closeRewind(lease: Lease, turn: OpenedTurn, action: RewindOrchestration, room: Room, otherwise: ExecutionId): Commit {
@@ -104,45 +105,4 @@ function askAgain(draft: Draft, events: readonly HistoryEvent[], reason: string 
         break;
     }
   }
-}
-
-/** The events that asked for something and have no answer behind them. A number may be there more than once: its last call counts. */
-function stillOpen(events: readonly HistoryEvent[]): Iterable<HistoryEvent> {
-  const open = new Map<number | string, HistoryEvent>();
-  for (const event of events) {
-    switch (event.kind) {
-      case "TaskScheduled":
-      case "TimerCreated":
-      case "SubOrchestrationInstanceCreated":
-        open.delete(event.eventId);
-        open.set(event.eventId, event);
-        break;
-      case "TaskCompleted":
-      case "TaskFailed":
-      case "SubOrchestrationInstanceCompleted":
-      case "SubOrchestrationInstanceFailed":
-        open.delete(event.taskScheduledId);
-        break;
-      case "TimerFired":
-      case "TimerCancelled":
-        open.delete(event.timerId);
-        break;
-      case "EntityOperationCalled":
-        open.set(event.requestId, event);
-        break;
-      case "EntityOperationCompleted":
-      case "EntityOperationFailed":
-        open.delete(event.requestId);
-        break;
-      case "EntityLockRequested":
-        open.set(event.criticalSectionId, event);
-        break;
-      case "EntityLockGranted":
-        open.delete(event.criticalSectionId);
-        break;
-      default:
-        break;
-    }
-  }
-  return open.values();
 }

@@ -114,3 +114,16 @@ test("an entity tells who has it to itself, and that nobody serves it", () => {
   const record = running({ id: "@other@x", kind: "entity", name: "@other", historyLength: 0, held: true, lockedBy });
   assert.deepEqual(waitingFor(record, [], SERVED), ["'i' to let it go (critical section s)", "a worker that has entity 'other'"]);
 });
+
+test("a lock that was taken back before it was granted is not waited for any longer", () => {
+  const asks = (criticalSectionId: string, eventId: number): HistoryEvent => ({
+    kind: "EntityLockRequested",
+    eventId,
+    timestamp: 1,
+    criticalSectionId,
+    lockSet: ["@counter@a"],
+    position: 0,
+  });
+  const takenBack: HistoryEvent = { kind: "EntityUnlockSent", eventId: 3, timestamp: 1, criticalSectionId: "one", entityId: "@counter@a" };
+  assert.deepEqual(waitingFor(running(), [start(), asks("one", 1), asks("two", 2), takenBack], SERVED), ["the lock of @counter@a (#2)"]);
+});

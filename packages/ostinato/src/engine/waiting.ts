@@ -7,6 +7,7 @@ import type { EntityOperationCalled, HistoryEvent } from "../contract/events.ts"
 import { entityRecordName, partsOfEntityId } from "../contract/ids.ts";
 import { isTerminal, type InstanceRecord } from "../contract/instance.ts";
 import { servedText, takes, type Served } from "../contract/served.ts";
+import { stillOpen, type OpenEvent } from "./still-open.ts";
 
 /** The names that workers of this process serve. */
 export interface ServedNames {
@@ -43,54 +44,25 @@ function entityWaits({ name, lockedBy }: InstanceRecord, { entities }: ServedNam
   return takes(entities, name) ? lines : [...lines, `a worker that has entity '${name.slice(1)}'`];
 }
 
-function openTasks(history: readonly HistoryEvent[], served: ServedNames): Iterable<string> {
-  const open = new Map<number | string, string>();
-  for (const event of history) {
-    switch (event.kind) {
-      case "TaskScheduled":
-        open.set(
-          event.eventId,
-          unserved(served.activities, event.name, "activity", event.eventId) ?? `activity '${event.name}' (#${event.eventId})`,
-        );
-        break;
-      case "SubOrchestrationInstanceCreated":
-        open.set(event.eventId, `sub-orchestration '${event.name}' (#${event.eventId}, instance '${event.instanceId}')`);
-        break;
-      case "TimerCreated":
-        open.set(event.eventId, `timer (#${event.eventId}) until ${isoTime(event.fireAt)}`);
-        break;
-      case "ExecutionRewound":
-        // What was open is asked for again, under other numbers.
-        open.clear();
-        break;
-      case "TaskCompleted":
-      case "TaskFailed":
-      case "SubOrchestrationInstanceCompleted":
-      case "SubOrchestrationInstanceFailed":
-        open.delete(event.taskScheduledId);
-        break;
-      case "EntityOperationCalled":
-        open.set(event.requestId, entityLine(event, served));
-        break;
-      case "EntityOperationCompleted":
-      case "EntityOperationFailed":
-        open.delete(event.requestId);
-        break;
-      case "EntityLockRequested":
-        open.set(event.criticalSectionId, `the lock of ${event.lockSet.join(", ")} (#${event.eventId})`);
-        break;
-      case "EntityLockGranted":
-        open.delete(event.criticalSectionId);
-        break;
-      case "TimerFired":
-      case "TimerCancelled":
-        open.delete(event.timerId);
-        break;
-      default:
-        break;
-    }
+/** What was open when it was rewound is asked for again, under other numbers. */
+function openTasks(history: readonly HistoryEvent[], served: ServedNames): readonly string[] {
+  const rewound = history.findLastIndex((event) => event.kind === "ExecutionRewound");
+  return [...stillOpen(history.slice(rewound + 1))].map((event) => openLine(event, served));
+}
+
+function openLine(event: OpenEvent, served: ServedNames): string {
+  switch (event.kind) {
+    case "TaskScheduled":
+      return unserved(served.activities, event.name, "activity", event.eventId) ?? `activity '${event.name}' (#${event.eventId})`;
+    case "SubOrchestrationInstanceCreated":
+      return `sub-orchestration '${event.name}' (#${event.eventId}, instance '${event.instanceId}')`;
+    case "TimerCreated":
+      return `timer (#${event.eventId}) until ${isoTime(event.fireAt)}`;
+    case "EntityOperationCalled":
+      return entityLine(event, served);
+    case "EntityLockRequested":
+      return `the lock of ${event.lockSet.join(", ")} (#${event.eventId})`;
   }
-  return open.values();
 }
 
 function entityLine({ entityId, operation, eventId }: EntityOperationCalled, { entities }: ServedNames): string {
