@@ -28,6 +28,7 @@ export interface PostgresMigration {
  * the engine of any process can go on with it. Names that begin with "@" are entities'. Claims read nothing else, so that they cost the same beside any number of messages.
  * `news` has a row for each instance that is held and for which somebody else has written a message since: whoever holds it looks there.
  * `activities` that somebody has claimed stand in no index but their key.
+ * A hub that is `closed` is worked on by nobody: the text says why, and `move` where it goes or has gone, or where its rows come from.
  * There are no foreign keys: whoever writes holds the lock on the instance's row, and a message to nobody is counted, not refused.
  */
 export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
@@ -36,10 +37,10 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
     readableBy: 1,
     statements: `
 create table {schema}.meta(key text primary key, value bigint not null);
-create table {schema}.hubs(hub int generated always as identity primary key, name text not null unique, closed text);
+create table {schema}.hubs(hub int generated always as identity primary key, name text not null unique, closed text, move text);
 create table {schema}.owners(owner bigint generated always as identity primary key, hub int not null, alive_until bigint not null, gone boolean not null default false,
   label text not null, since bigint not null) with (fillfactor = 50, autovacuum_vacuum_threshold = 200);
-create sequence {schema}.sequences as bigint cache 32;
+create sequence {schema}.sequences as bigint;
 create table {schema}.instances(
   number bigint generated always as identity primary key, hub int not null, id text not null, kind smallint not null, name text not null, created_at bigint not null,
   parent_id text, epoch bigint not null, turn bigint not null, history_length bigint not null, updated_at bigint not null, last_turn_at bigint not null,

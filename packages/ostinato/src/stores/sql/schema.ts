@@ -25,6 +25,7 @@ export const APPLICATION_ID = 0x6f737469;
  * `ready` has a row for each instance that nobody holds and that has something due now or later: under its program's name, and under "" when
  * the engine of any process can go on with it. Names that begin with "@" are entities'. Claims read nothing else, so that they cost the same beside any number of messages.
  * `activities` that somebody has claimed stand in no index but their key.
+ * A hub that is `closed` is opened by nobody: the text says why, and `move` where it goes or has gone, or where its rows come from.
  */
 export const MIGRATIONS: readonly Migration[] = [
   {
@@ -73,6 +74,12 @@ export const MIGRATIONS: readonly Migration[] = [
       alter table instances add column sections text;
       alter table instances add column locked_by text;
       create index instances_entities on instances(hub, number) where kind = 1;`,
+  },
+  {
+    format: 4,
+    statements: `
+      alter table hubs add column closed text;
+      alter table hubs add column move text;`,
   },
 ];
 

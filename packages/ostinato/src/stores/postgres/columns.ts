@@ -1,0 +1,54 @@
+// columns: rows on their way into the database, as one array for each of their columns.
+//
+// Always:  what a column holds is text, number or null; the text that an array becomes is read back by PostgreSQL as exactly that.
+
+import { InvalidArgumentError } from "../../contract/errors.ts";
+import type { Column } from "../sql/rows.ts";
+
+/** Rows of one kind: a list for each column. */
+export class Columns {
+  readonly #lists: Column[][];
+
+  constructor(width: number) {
+    this.#lists = Array.from({ length: width }, () => []);
+  }
+
+  get size(): number {
+    return this.#lists[0]?.length ?? 0;
+  }
+
+  push(...row: readonly Column[]): void {
+    for (let i = 0; i < this.#lists.length; i++) this.#lists[i]!.push(row[i] ?? null);
+  }
+
+  /** Its arrays, in order; null for each when there is no row. */
+  arrays(): (string | null)[] {
+    return this.#lists.map((list) => (list.length === 0 ? null : arrayOf(list)));
+  }
+}
+
+/**
+ * An array as PostgreSQL reads it.
+ *
+ * @throws InvalidArgumentError for a text that no database of this kind can hold.
+ */
+export function arrayOf(list: readonly Column[]): string {
+  let text = "{";
+  for (let i = 0; i < list.length; i++) {
+    const value = list[i];
+    if (i > 0) text += ",";
+    if (value === null || value === undefined) text += "NULL";
+    else if (typeof value === "number") text += value;
+    else text += quoted(value);
+  }
+  return text + "}";
+}
+
+function quoted(value: string): string {
+  if (value.includes("\0") || !value.isWellFormed())
+    throw new InvalidArgumentError(
+      `PostgreSQL cannot hold the text ${JSON.stringify(value.slice(0, 200))}: it has the character U+0000, or half of a surrogate pair.`,
+    );
+  if (!value.includes('"') && !value.includes("\\")) return `"${value}"`;
+  return `"${value.replace(/["\\]/g, "\\$&")}"`;
+}

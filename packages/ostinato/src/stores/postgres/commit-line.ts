@@ -1,0 +1,143 @@
+// commit-line: commits on their way, in groups.
+//
+// Owns:    the queue of commits; one group is on its way at a time, and everything that comes meanwhile is the next one.
+// Is told: commits, with what is known beside them.
+// Tells:   what became of each.
+// Always:  commits whose order matters are written in the order in which they came.
+//          D6 a group that lost a race is sent again; one that the database refuses is sent commit by commit, so that only the bad one fails.
+//          I4 what was sent and not answered is unknown, and said so.
+
+import type { Failure } from "../../contract/failure.ts";
+import type { Commit } from "../../engine/commit.ts";
+import type { CommitAnswer } from "./answers.ts";
+import { isLostRace } from "./database.ts";
+import { CommitGroup, contradiction } from "./gather-commits.ts";
+import type { Beside } from "./gather-commits.ts";
+
+/** What became of one commit. */
+export type Settled =
+  | { readonly kind: "written"; readonly answer: CommitAnswer; readonly place: number; readonly group: CommitGroup }
+  | { readonly kind: "fenced" | "exists" }
+  | { readonly kind: "failed"; readonly failure: Failure };
+
+/** A commit on its way: one object, since there is one for every step of every instance. */
+export interface Sending {
+  readonly commit: Commit;
+  readonly readTurn: number | undefined;
+  settle(settled: Settled): void;
+  lose(error: Error): void;
+}
+
+/** What the line is given. */
+export interface CommitLineParts {
+  /** What is known of a commit's instance at the moment it is written down. */
+  readonly beside: (sending: Sending) => Beside;
+  /** It stands in a group now, which goes next. */
+  readonly sent: (sending: Sending) => void;
+  /** Writes a group; commits of an owner that was gone are written for its successor. Throws what the database says. */
+  readonly write: (values: unknown[]) => Promise<CommitAnswer>;
+  /** Every answer, before its commits are told. */
+  readonly heard: (answer: CommitAnswer) => void;
+  readonly isUnknown: (error: unknown) => boolean;
+}
+
+/** How many commits one group has at most. */
+const GROUP = 1_000;
+const RACES = 20;
+
+/** The line of one owner. */
+export class CommitLine {
+  readonly #parts: CommitLineParts;
+  #queue: Sending[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(parts: CommitLineParts) {
+    this.#parts = parts;
+  }
+
+  send(sending: Sending): void {
+    const wrong = contradiction(sending.commit);
+    if (wrong !== undefined) return sending.settle(failed(new Error(wrong)));
+    this.#queue.push(sending);
+    this.#running ??= this.#run();
+  }
+
+  /** When nothing is on its way any longer. */
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Whoever sends in this very moment is of the first group.
+    await undefined;
+    while (this.#queue.length > 0) {
+      const { group, sendings } = this.#gather();
+      if (sendings.length > 0) await this.#write(group, sendings);
+    }
+    // In the same breath as the last look at the queue, so that nobody is overlooked.
+    this.#running = undefined;
+  }
+
+  #gather(): { readonly group: CommitGroup; readonly sendings: readonly Sending[] } {
+    for (;;) {
+      const group = new CommitGroup();
+      let count = 0;
+      try {
+        // What comes behind one that has to wait might be about the same: it waits, too.
+        while (count < this.#queue.length && count < GROUP) {
+          const sending = this.#queue[count]!;
+          if (!group.add(sending.commit, this.#parts.beside(sending))) break;
+          count++;
+        }
+      } catch (error) {
+        const [unwritable] = this.#queue.splice(count, 1);
+        unwritable?.settle(failed(error));
+        continue;
+      }
+      const sendings = this.#queue.splice(0, count);
+      for (const sending of sendings) this.#parts.sent(sending);
+      return { group, sendings };
+    }
+  }
+
+  async #write(group: CommitGroup, sendings: readonly Sending[]): Promise<void> {
+    for (let races = 0; ; races++) {
+      try {
+        const answer = await this.#parts.write(group.values());
+        this.#parts.heard(answer);
+        this.#tell(answer, group, sendings);
+        return;
+      } catch (error) {
+        if (isLostRace(error) && races < RACES) continue;
+        if (this.#parts.isUnknown(error)) {
+          for (const sending of sendings) sending.lose(error as Error);
+        } else if (sendings.length === 1) sendings[0]!.settle(failed(error));
+        else await this.#oneByOne(sendings);
+        return;
+      }
+    }
+  }
+
+  async #oneByOne(sendings: readonly Sending[]): Promise<void> {
+    for (const sending of sendings) {
+      const group = new CommitGroup();
+      group.add(sending.commit, this.#parts.beside(sending));
+      await this.#write(group, [sending]);
+    }
+  }
+
+  #tell(answer: CommitAnswer, group: CommitGroup, sendings: readonly Sending[]): void {
+    const refused = new Map<number, "fenced" | "exists">();
+    for (const place of answer.exists ?? []) refused.set(place, "exists");
+    for (const place of answer.fenced ?? []) refused.set(place, "fenced");
+    for (const [i, sending] of sendings.entries()) {
+      const why = refused.get(i + 1);
+      sending.settle(why === undefined ? { kind: "written", answer, place: i + 1, group } : { kind: why });
+    }
+  }
+}
+
+function failed(error: unknown): Settled {
+  const { name, message } = error as Error;
+  return { kind: "failed", failure: { errorType: name === "error" ? "StoreUnavailableError" : name, message: `PostgreSQL: ${message}` } };
+}

@@ -1,0 +1,226 @@
+// gather-commits: commits as the arguments of one call.
+//
+// Owns:    which commits may stand in one group; the columns in which each of their parts is written.
+// Always:  pure. Commits whose order matters to each other never stand in one group; what is refused stands in none.
+//          W2 a record that differs from the known one in hot columns alone is written as those.
+
+import type { InstanceRecord } from "../../contract/instance.ts";
+import type { ActivityKey, Commit } from "../../engine/commit.ts";
+import { encodeEvents, EVENT_FORMAT } from "../sql/history-codec.ts";
+import { coldEquals, pushActivity, pushCold, pushFixed, pushHot, pushMessage, RECORD_COLUMNS, slotsOf } from "../sql/rows.ts";
+import type { Column } from "../sql/rows.ts";
+import { arrayOf, Columns } from "./columns.ts";
+
+/** What an instance that stays held has been handed out and has not consumed, and whether something else is due. */
+export interface HandedOut {
+  readonly sequences: readonly number[];
+  readonly look: boolean;
+}
+
+/** What is known beside a commit. */
+export interface Beside {
+  /** The record that the row is known to hold at the fenced epoch. */
+  readonly known: InstanceRecord | undefined;
+  /** The turn of the record on which the commit was decided, when somebody else may have committed one since. */
+  readonly readTurn: number | undefined;
+  readonly handedOut: HandedOut | undefined;
+}
+
+const OWN = 0;
+const MADE = 1;
+const LEASED = 2;
+
+/** Commits that are written by one call. */
+export class CommitGroup {
+  readonly commits: Commit[] = [];
+  /** The place of the instance that a commit makes as its own, by the commit's place. */
+  readonly ownPlaces = new Map<number, number>();
+  readonly #fences = new Columns(4);
+  readonly #absent = new Columns(2);
+  readonly #activities = new Columns(6);
+  readonly #consumed = new Columns(3);
+  readonly #cancelled = new Columns(3);
+  readonly #executions = new Columns(4);
+  readonly #gone = new Columns(3);
+  readonly #hot = new Columns(9);
+  readonly #leases = new Columns(3);
+  readonly #records: object[] = [];
+  readonly #made = new Columns(3);
+  readonly #new: object[] = [];
+  readonly #payloads = new Columns(4);
+  readonly #history = new Columns(8);
+  readonly #scheduled = new Columns(16);
+  readonly #messages = new Columns(8);
+  readonly #handed = new Columns(2);
+  readonly #look: number[] = [];
+  // What the commits of a group must not have in common.
+  readonly #numbers = new Set<number>();
+  readonly #ids = new Set<string>();
+  readonly #madeIds = new Set<string>();
+  readonly #keys = new Set<string>();
+  readonly #activityNumbers = new Set<number>();
+  readonly #endedNumbers = new Set<number>();
+  #drops = false;
+  #mail = false;
+
+  /** Takes a commit in; false: it has to wait for the next group. */
+  add(commit: Commit, beside: Beside): boolean {
+    if (!this.#fits(commit)) return false;
+    this.commits.push(commit);
+    this.#note(commit);
+    this.#write(commit, this.commits.length, beside);
+    return true;
+  }
+
+  /** The arguments of the call, behind owner, hub and clock. */
+  values(): unknown[] {
+    const json = (rows: readonly object[]): string | null => (rows.length === 0 ? null : JSON.stringify(rows));
+    return [
+      ...[this.#fences, this.#absent, this.#activities, this.#consumed, this.#cancelled, this.#executions, this.#gone, this.#hot, this.#leases].flatMap(
+        (rows) => rows.arrays(),
+      ),
+      json(this.#records),
+      ...this.#made.arrays(),
+      json(this.#new),
+      ...this.#payloads.arrays(),
+      ...this.#history.arrays(),
+      ...this.#scheduled.arrays(),
+      ...this.#messages.arrays(),
+      EVENT_FORMAT,
+      this.#look.length === 0 ? null : arrayOf(this.#look),
+      ...this.#handed.arrays(),
+    ];
+  }
+
+  #fits(commit: Commit): boolean {
+    const drops = commit.drop === "everything" || commit.drop === "if-idle";
+    const mail = commit.messages.some(({ to }) => to !== commit.record?.id);
+    if ((drops && this.#mail) || (mail && this.#drops)) return false;
+    if (typeof commit.drop === "object" && this.#activityNumbers.has(commit.number)) return false;
+    for (const fence of commit.fences) {
+      if (fence.kind === "instance" && this.#numbers.has(fence.number)) return false;
+      if (fence.kind === "absent" && (this.#ids.has(fence.id) || this.#madeIds.has(fence.id))) return false;
+      if (fence.kind === "activity" && (this.#keys.has(keyText(fence.key)) || this.#endedNumbers.has(fence.key.number))) return false;
+    }
+    for (const key of commit.finished) if (this.#keys.has(keyText(key))) return false;
+    for (const { creates, to } of commit.messages) if (creates !== undefined && this.#ids.has(to)) return false;
+    return true;
+  }
+
+  #note(commit: Commit): void {
+    if (commit.drop === "everything" || commit.drop === "if-idle") this.#drops = true;
+    else if (commit.drop !== undefined) this.#endedNumbers.add(commit.number);
+    for (const fence of commit.fences) {
+      if (fence.kind === "instance") this.#numbers.add(fence.number);
+      else if (fence.kind === "absent") this.#ids.add(fence.id);
+      else this.#noteActivity(fence.key);
+    }
+    for (const key of commit.finished) this.#noteActivity(key);
+    for (const { creates, to } of commit.messages) {
+      if (to !== commit.record?.id) this.#mail = true;
+      if (creates !== undefined) this.#madeIds.add(to);
+    }
+  }
+
+  #noteActivity(key: ActivityKey): void {
+    this.#keys.add(keyText(key));
+    this.#activityNumbers.add(key.number);
+  }
+
+  #write(commit: Commit, c: number, { known, readTurn, handedOut }: Beside): void {
+    const { record, drop, fences, payloads, history, number } = commit;
+    const dropsAll = drop === "everything" || drop === "if-idle";
+    const isNew = record !== undefined && (number === 0 || dropsAll);
+    const keep = commit.keep ? 1 : 0;
+    this.#writeFences(commit, c, readTurn);
+    for (const id of commit.consumed) this.#consumed.push(c, number, id);
+    for (const id of commit.cancelled) this.#cancelled.push(c, number, id);
+    if (typeof drop === "object") this.#executions.push(c, number, drop.execution, drop.generation);
+    else if (dropsAll) this.#gone.push(c, number, drop === "if-idle" ? 1 : 0);
+
+    let own = number;
+    const first = fences[0];
+    if (record !== undefined) {
+      if (isNew) {
+        own = -this.#pushNew(c, OWN, keep, record);
+        this.ownPlaces.set(c, -own);
+      } else if (known !== undefined && first?.kind === "instance" && known.epoch === first.epoch && coldEquals(known, record)) {
+        const { epoch, turn, historyLength, updatedAt, lastTurnAt, attempts } = record;
+        this.#hot.push(c, number, keep, epoch, turn, historyLength, updatedAt, lastTurnAt, attempts);
+      } else this.#records.push({ c, keep, ...rowOf(record, number) });
+    } else if (first?.kind === "instance" && !dropsAll) this.#leases.push(c, first.number, keep);
+
+    if (payloads !== undefined)
+      for (const [slot, value] of slotsOf(payloads).entries()) if (value !== undefined) this.#payloads.push(c, own, slot, value);
+    if (history !== undefined && record !== undefined) {
+      const { events, mode } = history;
+      const replace = mode === "replace" && !isNew ? 1 : 0;
+      this.#history.push(c, own, record.turn, record.historyLength - events.length, events.length, EVENT_FORMAT, encodeEvents(events), replace);
+    }
+    for (const activity of commit.activities) {
+      const row: Column[] = [c];
+      pushActivity(activity, row);
+      if (row[1] === 0) row[1] = own;
+      this.#scheduled.push(...row);
+    }
+    for (const message of commit.messages) {
+      const toItself = record !== undefined && record.id === message.to;
+      const row: Column[] = [c, toItself ? own : null, toItself ? null : message.to];
+      pushMessage(message, row);
+      this.#messages.push(...row);
+      const { creates } = message;
+      if (creates === undefined || toItself) continue;
+      const place = this.#pushNew(c, creates.claimed ? LEASED : MADE, 0, creates.record);
+      for (const [slot, value] of slotsOf(creates.payloads).entries()) if (value !== undefined) this.#payloads.push(c, -place, slot, value);
+    }
+    if (keep === 1 && number !== 0 && handedOut !== undefined) {
+      // An instance that is not held back any longer may have had something waiting all the time.
+      if (handedOut.look || (record !== undefined && known?.held !== record.held)) this.#look.push(number);
+      for (const sequence of handedOut.sequences) this.#handed.push(number, sequence);
+    }
+  }
+
+  #writeFences({ fences, finished }: Commit, c: number, readTurn: number | undefined): void {
+    const done = new Set(finished.map(keyText));
+    const fenced = new Set<string>();
+    for (const fence of fences) {
+      if (fence.kind === "absent") this.#absent.push(c, fence.id);
+      else if (fence.kind === "instance") this.#fences.push(c, fence.number, fence.epoch, readTurn ?? null);
+      else {
+        const { number, generation, taskId } = fence.key;
+        const text = keyText(fence.key);
+        fenced.add(text);
+        this.#activities.push(c, number, generation, taskId, fence.epoch, done.has(text) ? 1 : 0);
+      }
+    }
+    for (const key of finished) if (!fenced.has(keyText(key))) this.#activities.push(c, key.number, key.generation, key.taskId, -1, 1);
+  }
+
+  #pushNew(c: number, how: number, keep: number, record: InstanceRecord): number {
+    const place = this.#new.length + 1;
+    this.#made.push(c, how, keep);
+    this.#new.push({ c, place, how, keep, ...rowOf(record, 0) });
+    return place;
+  }
+}
+
+/** Why a commit contradicts itself, if it does: it is not written, whatever the database holds. */
+export function contradiction({ record, fences, history, number, drop }: Commit): string | undefined {
+  const [first] = fences;
+  if (history !== undefined && record === undefined) return "A commit writes history without the record that counts it.";
+  if (record !== undefined && first?.kind === "instance" && number !== 0 && typeof drop !== "string" && record.epoch < first.epoch)
+    return `The epoch of instance ${record.id} would go back from ${first.epoch} to ${record.epoch}.`;
+  return undefined;
+}
+
+function rowOf(record: InstanceRecord, number: number): Record<string, Column> {
+  const columns: Column[] = [number];
+  pushFixed(record, columns);
+  pushHot(record, columns);
+  pushCold(record, columns);
+  return Object.fromEntries(RECORD_COLUMNS.map((name, i) => [name, columns[i] ?? null]));
+}
+
+function keyText({ number, generation, taskId }: ActivityKey): string {
+  return `${number}/${generation}/${taskId}`;
+}

@@ -1,0 +1,451 @@
+// postgres-store: a task hub in a PostgreSQL database, which any number of processes share.
+//
+// Owns:    this process's place among the owners of the hub; what it knows of the instances it holds.
+// Is told: the operations of a store.
+// Tells:   groups of commits to the database; claims, results and hints to the engine; what is new to the other processes.
+// Always:  I3 an operation resolves after its transaction is durable.
+//          G3 the database's clock alone is read; G2 the epochs in the rows alone say who may write.
+//          L2 an owner that was taken over from is never used again: this process gets another one.
+
+import { HubClosedError, StoreUnavailableError } from "../../contract/errors.ts";
+import type { InstanceId } from "../../contract/ids.ts";
+import { isTerminal } from "../../contract/instance.ts";
+import type { StoredInstance } from "../../contract/instance.ts";
+import type { Instant } from "../../contract/instant.ts";
+import type { InboxMessage } from "../../contract/messages.ts";
+import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
+import { given } from "../../contract/recorded-as.ts";
+import type { ActivityLease, Claim, Commit, CommitResult, Lease } from "../../engine/commit.ts";
+import type { ChangeHint, ClaimRequest, Claims, DamagedClaim, Decision, Renewal, Store, WantedNames } from "../../engine/store.ts";
+import { cursorOf, numberOfCursor, pageSize } from "../paging.ts";
+import { fencedByWhatWasRead } from "../sql/fenced-by-reading.ts";
+import { KnownRows } from "../sql/known-rows.ts";
+import { risingClock } from "../store-clock.ts";
+import type { StoreClock } from "../store-clock.ts";
+import { readActivities, readClaimRows, readInbox, readStoredRow } from "./answers.ts";
+import type { ClaimAnswer, CommitAnswer, ReadClaim, ReleaseAnswer, Row } from "./answers.ts";
+import { arrayOf, Columns } from "./columns.ts";
+import { CommitLine } from "./commit-line.ts";
+import type { Sending, Settled } from "./commit-line.ts";
+import { openDatabase } from "./database.ts";
+import type { Database, PostgresPool, PostgresRow } from "./database.ts";
+import { inSchema } from "./functions.ts";
+import type { Beside } from "./gather-commits.ts";
+import { HeldLeases } from "./held-leases.ts";
+import { askForPage, readFinished, readHistory, readOutstanding } from "./reading.ts";
+
+/** What a PostgreSQL store is opened with. */
+export interface PostgresStoreOptions {
+  /** `postgres://user:password@host:5432/database`; this or a pool. */
+  readonly connectionString?: string;
+  /** A pool of your own, of the package `pg`. It is never ended here. */
+  readonly pool?: PostgresPool;
+  /** The task hub in the database: several can share one. */
+  readonly hub?: string;
+  /** The schema that the tables are in; `ostinato` by default. */
+  readonly schema?: string;
+  /** Pooled connections of this process at most; 4 by default. One to listen and one to renew leases come besides. */
+  readonly connections?: number;
+  /** Who this process is, for people who look at the owners. */
+  readonly label?: string;
+  /** Tests only: time in place of the database's. */
+  readonly testing?: { readonly clock?: StoreClock };
+}
+
+/** How often a decision is asked again when others are faster. */
+const TRIES = 100;
+/** How long an owner lives that has not renewed yet. */
+const FIRST_LEASE_MS = 60_000;
+
+/**
+ * A task hub in PostgreSQL. Nothing is connected before `open()`.
+ *
+ * @example
+ * const store = openPostgresStore({ connectionString: "postgres://localhost/orders" });
+ * await store.open();
+ */
+export function openPostgresStore(options: PostgresStoreOptions): Store {
+  const schema = options.schema ?? "ostinato";
+  const label = options.label ?? `process ${process.pid}`;
+  const clock = options.testing?.clock && risingClock(options.testing.clock);
+  const watchers = new Set<(hint: ChangeHint) => void>();
+  const known = new KnownRows();
+  const leases = new HeldLeases();
+  let database: Database | undefined;
+  let hub = 0;
+  let owner = 0;
+  let registering: Promise<void> | undefined;
+  let leaseMs = FIRST_LEASE_MS;
+  /** This owner's leases were taken over, and the engine has not been told. */
+  let lost = false;
+  /** The database's last reading that was told, and when by the monotonic clock. Readings never go back. */
+  let reading: Instant = 0;
+  let readAt = 0;
+  let opening: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
+
+  // ---------------------------------------------------------------------------------------------------- asking
+
+  function now(): number | null {
+    return clock?.now() ?? null;
+  }
+
+  async function rowsOf(text: string, values: unknown[]): Promise<readonly PostgresRow[]> {
+    if (database === undefined)
+      throw new HubClosedError(closing === undefined ? "The store is not open yet: call open() first." : "The store is closed.");
+    return database.ask({ text: inSchema(text, schema), values });
+  }
+
+  async function ask(text: string, values: unknown[]): Promise<readonly Row[]> {
+    return (await rowsOf(text, values)).map((row) => row["r"] as Row);
+  }
+
+  /** Calls a function for this owner; for its successor when it was gone. */
+  async function call<Answer extends { readonly gone?: true; readonly at: number }>(name: string, values: unknown[]): Promise<Answer> {
+    const marks = Array.from({ length: values.length + 3 }, (_, i) => `$${i + 1}`).join(", ");
+    for (;;) {
+      const asking = owner;
+      const [row] = await rowsOf(`select {schema}.${name}(${marks}) as r`, [asking, hub, now(), ...values]);
+      const answer = row?.["r"] as Answer;
+      if (answer.gone !== true) {
+        noteReading(answer.at);
+        return answer;
+      }
+      if (owner === asking) await succeed();
+    }
+  }
+
+  function noteReading(at: number): void {
+    if (at < reading) return;
+    reading = at;
+    readAt = performance.now();
+  }
+
+  /** What the database's clock shows at least. */
+  function readingAtLeast(): Instant {
+    return clock?.now() ?? reading + Math.floor(performance.now() - readAt);
+  }
+
+  // ---------------------------------------------------------------------------------------------------- being an owner
+
+  /** Somebody has taken over from this owner: everything it held is anybody's, and this process begins anew as another one. */
+  function succeed(): Promise<void> {
+    registering ??= register()
+      .then(() => {
+        lost = true;
+        leases.clear();
+        known.clear();
+      })
+      .finally(() => (registering = undefined));
+    return registering;
+  }
+
+  async function register(): Promise<void> {
+    const [row] = await rowsOf("select * from {schema}.register_1($1, $2, $3, $4)", [options.hub ?? "default", now(), leaseMs, label]);
+    const { o_at: at, o_hub: found, o_owner: mine, o_closed: closed } = row ?? {};
+    if (typeof closed === "string") throw new StoreUnavailableError(closed);
+    hub = Number(found);
+    owner = Number(mine);
+    noteReading(Number(at));
+  }
+
+  async function renew(forMs: number): Promise<Renewal> {
+    leaseMs = forMs;
+    const [row] = await rowsOf("select * from {schema}.renew_1($1, $2, $3, $4)", [owner, forMs, now(), hub]);
+    const at = Number(row?.["at"]);
+    noteReading(at);
+    if (row?.["alive"] !== true) await succeed();
+    if (Number(row?.["taken_over"]) > 0) tell({ ready: true, ended: [] });
+    const alive = !lost;
+    lost = false;
+    return { at: reading, alive };
+  }
+
+  // ---------------------------------------------------------------------------------------------------- open and close
+
+  async function open(): Promise<void> {
+    if (closing !== undefined) throw new HubClosedError("The store is closed; open a new one.");
+    database = await openDatabase({
+      connectionString: options.connectionString,
+      pool: options.pool,
+      connections: options.connections ?? 4,
+      label: `ostinato ${label}`,
+    });
+    try {
+      await register();
+    } catch (error) {
+      await database.close();
+      database = undefined;
+      throw error;
+    }
+  }
+
+  async function close(): Promise<void> {
+    await opening?.catch(() => undefined);
+    if (database === undefined) return;
+    await line.settled();
+    // What is held is taken over at once, and not when the lease would have ended.
+    await rowsOf("update {schema}.owners set gone = true where owner = $1", [owner]).catch(() => undefined);
+    await rowsOf("select * from {schema}.take_over_1($1, $2, 1000)", [hub, now()]).catch(() => undefined);
+    const leaving = database;
+    database = undefined;
+    leases.clear();
+    known.clear();
+    await leaving.close();
+  }
+
+  function tell(hint: ChangeHint): void {
+    for (const watcher of watchers) watcher(hint);
+  }
+
+  // ---------------------------------------------------------------------------------------------------- commits
+
+  const line = new CommitLine({
+    beside,
+    sent: ({ commit: { record, number } }) => {
+      if (record !== undefined && number !== 0) known.sent(number);
+    },
+    write: (values) => call<CommitAnswer>("commit_1", values),
+    heard: (answer) => {
+      const ready = answer.ready !== null || (answer.news?.includes(owner) ?? false);
+      if (ready || answer.next !== null || answer.ended !== null)
+        tell({ ready, ended: answer.ended ?? [], ...given({ dueAt: answer.next ?? undefined }) });
+    },
+    isUnknown: (error) => error instanceof StoreUnavailableError || error instanceof HubClosedError,
+  });
+
+  function beside({ commit, readTurn }: Sending): Beside {
+    const lease = commit.keep && commit.number !== 0 ? leases.of(commit.number) : undefined;
+    if (lease === undefined) return { known: known.recordOf(commit.number), readTurn, handedOut: undefined };
+    const sequences: number[] = [];
+    if (lease.handed.size > 0) {
+      const gone = new Set([...commit.consumed, ...commit.cancelled]);
+      for (const [id, sequence] of lease.handed) if (!gone.has(id)) sequences.push(sequence);
+    }
+    return { known: known.recordOf(commit.number), readTurn, handedOut: { sequences, look: lease.dueAt <= readingAtLeast() } };
+  }
+
+  function commitOne(commit: Commit, readTurn?: number): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      if (database === undefined) return reject(new HubClosedError("The store is closed."));
+      line.send({
+        commit,
+        readTurn,
+        settle: (settled) => resolve(resultOf(commit, settled)),
+        lose(error) {
+          if (commit.record !== undefined && commit.number !== 0) known.arrived(commit.number);
+          known.forget(commit.number);
+          reject(error);
+        },
+      });
+    });
+  }
+
+  function resultOf(commit: Commit, settled: Settled): CommitResult {
+    const { record, number } = commit;
+    if (record !== undefined && number !== 0 && settled.kind !== "failed") known.arrived(number);
+    const result = readSettled(commit, settled);
+    if (record !== undefined && number !== 0 && settled.kind === "failed") known.arrived(number);
+    known.answered(commit, result);
+    if (result.ok) hint(commit, result.at);
+    return result;
+  }
+
+  function readSettled(commit: Commit, settled: Settled): CommitResult {
+    if (settled.kind === "failed") return { ok: false, why: "failed", failure: settled.failure };
+    if (settled.kind !== "written") return { ok: false, why: settled.kind };
+    const { answer, place, group } = settled;
+    const own = group.ownPlaces.get(place);
+    const number = own === undefined ? commit.number : (answer.made?.[own - 1] ?? 0);
+    const arrived = standing(commit, number, answer);
+    const undelivered = (answer.undelivered ?? []).flatMap(([of, id]) => (of === place ? [id] : []));
+    const claims = answer.born === null ? [] : bornOf(commit, answer);
+    return { ok: true, at: answer.at, number, arrived, undelivered, claims };
+  }
+
+  /** What became of the lease, and what it was handed. */
+  function standing(commit: Commit, number: number, answer: CommitAnswer): readonly InboxMessage[] {
+    const { record, keep, fences, drop } = commit;
+    const dropsAll = drop === "everything" || drop === "if-idle";
+    if (dropsAll) leases.end(commit.number);
+    const first = fences[0];
+    if (first === undefined || first.kind === "activity" || number === 0 || (dropsAll && record === undefined)) return [];
+    if (!keep) {
+      leases.end(number);
+      return [];
+    }
+    const epoch = record?.epoch ?? (first.kind === "instance" ? first.epoch : 0);
+    let lease = leases.of(number);
+    if (lease === undefined) lease = leases.grant(number, epoch);
+    lease.epoch = epoch;
+    for (const id of commit.consumed) lease.handed.delete(id);
+    for (const id of commit.cancelled) lease.handed.delete(id);
+    const row = answer.arrived?.find(([of]) => of === number);
+    if (row === undefined) return [];
+    leases.setDue(lease, row[1] ?? Number.POSITIVE_INFINITY);
+    return leases.handOut(lease, readInbox(row[2], number, record?.id ?? "").messages);
+  }
+
+  function bornOf(commit: Commit, answer: CommitAnswer): readonly Claim[] {
+    const ids = new Set(commit.messages.flatMap(({ creates, to }) => (creates?.claimed === true ? [to] : [])));
+    if (ids.size === 0) return [];
+    return readClaimRows(answer.born, []).flatMap((claim) => (ids.has(claim.id) ? [begin(claim)] : []));
+  }
+
+  /** A claim whose lease is new. */
+  function begin({ nextAt, ...claim }: ReadClaim): Claim {
+    const lease = leases.grant(claim.number, claim.epoch);
+    leases.setDue(lease, nextAt ?? Number.POSITIVE_INFINITY);
+    return { ...claim, messages: leases.handOut(lease, claim.messages), held: false };
+  }
+
+  /** What the watchers of this process are told of a commit, beside what the database said of its group. */
+  function hint({ record, activities, keep, number }: Commit, at: Instant): void {
+    const free = activities.some(({ claimed }) => !claimed);
+    const ended = record !== undefined && isTerminal(record.status) ? [record.id] : [];
+    const dueAt = keep ? leases.of(number)?.dueAt : undefined;
+    const isDue = dueAt !== undefined && dueAt !== Number.POSITIVE_INFINITY;
+    if (free || ended.length > 0 || isDue)
+      tell({ ready: free || (isDue && dueAt <= at), ended, ...(isDue && dueAt > at ? { dueAt } : {}) });
+  }
+
+  async function update(id: InstanceId, decide: Decision, expects?: "absent"): ReturnType<Store["update"]> {
+    if (expects === "absent" && reading > 0) {
+      const decision = decide(undefined, readingAtLeast());
+      if ("refused" in decision) return decision;
+      const result = await commitOne(fencedByWhatWasRead(decision, undefined));
+      if (result.ok || result.why === "failed") return result;
+    }
+    for (let tries = 1; ; tries++) {
+      const [current] = await readAll([id]);
+      const decision = decide(current, readingAtLeast());
+      if ("refused" in decision) return decision;
+      const result = await commitOne(fencedByWhatWasRead(decision, current), current?.record.turn);
+      const isLost = result.ok
+        ? current !== undefined && decision.messages.some((message) => message.to === id && result.undelivered.includes(message.id))
+        : result.why !== "failed";
+      if (!isLost || tries === TRIES) return result;
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------------- claims
+
+  async function claim(want: ClaimRequest): Promise<Claims> {
+    const due = leases.dueBy(readingAtLeast());
+    const handed = new Columns(2);
+    for (const { number, handed: messages } of due) for (const sequence of messages.values()) handed.push(number, sequence);
+    const answer = await call<ClaimAnswer>("claim_1", [
+      due.length === 0 ? null : arrayOf(due.map(({ number }) => number)),
+      ...handed.arrays(),
+      want.instances,
+      ...wanted(want.orchestrators),
+      want.entityCount,
+      ...wanted(want.entities),
+      want.activityCount,
+      ...wanted(want.activities),
+    ]);
+    const damaged: DamagedClaim[] = [];
+    const instances: Claim[] = [];
+    const looked = new Set(due.map(({ number }) => number));
+    for (const claim of readClaimRows(answer.held, damaged)) {
+      const news = continued(claim, looked.has(claim.number));
+      if (news !== undefined) instances.push(news);
+    }
+    for (const claim of readClaimRows(answer.free, damaged)) {
+      instances.push(begin(claim));
+      known.learn(claim.number, claim.record);
+    }
+    const activities = readActivities(answer.activities, answer.at, damaged);
+    const next = Math.min(answer.next ?? Number.POSITIVE_INFINITY, leases.nextDueAt());
+    return {
+      at: reading,
+      instances,
+      activities,
+      ...given({ nextDueAt: next === Number.POSITIVE_INFINITY ? undefined : next, damaged: damaged.length === 0 ? undefined : damaged }),
+    };
+  }
+
+  /** New messages of an instance that was held already; nothing when it is not held any longer, or there is nothing new. */
+  function continued({ nextAt, ...claim }: ReadClaim, lookedAtAll: boolean): Claim | undefined {
+    const lease = leases.of(claim.number);
+    if (lease === undefined) return undefined;
+    if (lease.epoch !== claim.epoch) {
+      leases.setDue(lease, 0);
+      return undefined;
+    }
+    const next = nextAt ?? Number.POSITIVE_INFINITY;
+    leases.setDue(lease, lookedAtAll ? next : Math.min(lease.dueAt, next));
+    const messages = leases.handOut(lease, claim.messages);
+    return messages.length === 0 && claim.damage === undefined ? undefined : { ...claim, messages, held: true };
+  }
+
+  async function release(back: readonly (Lease | ActivityLease)[], afterMs: number): Promise<void> {
+    if (back.length === 0) return;
+    const instances = new Columns(2);
+    const activities = new Columns(5);
+    for (const lease of back) {
+      if ("key" in lease) {
+        const { number, generation, taskId } = lease.key;
+        activities.push(number, generation, taskId, lease.epoch, lease.undone === true ? 1 : 0);
+      } else {
+        known.forget(lease.number);
+        if (leases.of(lease.number)?.epoch === lease.epoch) leases.end(lease.number);
+        instances.push(lease.number, lease.epoch);
+      }
+    }
+    const answer = await call<ReleaseAnswer>("release_1", [Math.round(afterMs), ...instances.arrays(), ...activities.arrays()]);
+    const ready = answer.ready !== null || (answer.activities !== null && afterMs <= 0);
+    if (ready || answer.next !== null) tell({ ready, ended: [], ...given({ dueAt: answer.next ?? undefined }) });
+  }
+
+  // ---------------------------------------------------------------------------------------------------- reads
+
+  async function readAll(ids: readonly InstanceId[]): Promise<readonly (StoredInstance | undefined)[]> {
+    const [row] = await rowsOf("select {schema}.read_1($1, $2, $3) as r", [hub, now(), arrayOf(ids)]);
+    const answer = row?.["r"] as { readonly at: number; readonly rows: readonly (Row | null)[] | null };
+    noteReading(answer.at);
+    return (answer.rows ?? []).map((one) => (one === null ? undefined : readStoredRow(one)));
+  }
+
+  async function query(filter: InstanceFilter, request: PageRequest): Promise<Page<StoredInstance>> {
+    const size = pageSize(request);
+    const rows = await askForPage(ask, hub, filter, numberOfCursor(request.cursor), size + 1);
+    const items: StoredInstance[] = [];
+    const damaged: string[] = [];
+    for (const row of rows.slice(0, size)) {
+      try {
+        items.push(readStoredRow(row));
+      } catch (error) {
+        damaged.push((error as Error).message);
+      }
+    }
+    if (damaged.length > 0) tell({ ready: false, ended: [], damaged });
+    const last = rows[size - 1];
+    return rows.length > size && last !== undefined ? { items, next: cursorOf(Number(last[0])) } : { items };
+  }
+
+  return {
+    claim,
+    commit: (batch) => Promise.all(batch.map((commit) => commitOne(commit))),
+    renew,
+    release,
+    update,
+    read: async (id) => (await readAll([id]))[0],
+    readAll,
+    history: (id, from) => readHistory(ask, hub, id, from),
+    query,
+    finished: (request) => readFinished(ask, hub, request),
+    outstanding: (id) => readOutstanding(ask, hub, id, now()),
+    watch(onChange) {
+      watchers.add(onChange);
+      return () => void watchers.delete(onChange);
+    },
+    open: () => (opening ??= open()),
+    close: () => (closing ??= close()),
+    shared: true,
+  };
+}
+
+function wanted(names: WantedNames): [names: string, any: boolean] {
+  return "anyBut" in names ? [arrayOf(names.anyBut), true] : [arrayOf(names), false];
+}
