@@ -1,6 +1,6 @@
 // store: the second seam. What the engine needs of a database, and nothing beside it.
 //
-// Owns:    the twelve operations, and what a store of a file has besides. A Store object is one owner: one process's line to the shared state.
+// Owns:    the thirteen operations, and what a store of a file has besides. A Store object is one owner: one process's line to the shared state.
 // Always:  S1 a commit is written whole or not at all, under its own fences, whatever its neighbours in the batch do.
 //          S2 epochs only rise; an address's number is never used again.
 //          S3 all instants are readings of the store's clock, which never goes back while the store is open.
@@ -53,12 +53,19 @@ export interface DamagedClaim {
   readonly lease?: Lease | ActivityLease;
 }
 
+/** What a process asked for and was not given, since nobody has it free. */
+export type RoomLeft = Pick<ClaimRequest, "instances" | "orchestrators" | "entityCount" | "entities">;
+
 /** A hint that looking is worth while. */
 export interface ChangeHint {
   /** Something became ready to be claimed. */
   readonly ready: boolean;
   /** Instances that have ended or gone. */
   readonly ended: readonly InstanceId[];
+  /** More have ended than are listed: whoever waits looks at all. */
+  readonly endedMore?: true;
+  /** Another process has looked for instances and found fewer than it has room for: who has more to run than slots lets them go. */
+  readonly roomElsewhere?: RoomLeft;
   /** Something that was written becomes due then; whoever sleeps until later should look by then. */
   readonly dueAt?: Instant;
   /** What a query had to leave out since it cannot be read: whose it is and why, in words. */
@@ -70,6 +77,8 @@ export interface Renewal {
   readonly at: Instant;
   /** False when the owner's leases had already run out: everything it held may be somebody else's. */
   readonly alive: boolean;
+  /** Somebody else's leases run out after so long: renewing again then takes over what it held. */
+  readonly againInMs?: number;
 }
 
 /** Which finished instances are listed, in order of completion, then of their ids. */
@@ -125,6 +134,8 @@ export interface Store {
    */
   update(id: InstanceId, decide: Decision, expects?: "absent"): Promise<CommitResult | Refusal>;
   read(id: InstanceId): Promise<StoredInstance | undefined>;
+  /** Many at once, in the order asked for. What has not ended may come without its payloads: whoever waits for an end asks often. */
+  readAll(ids: readonly InstanceId[]): Promise<readonly (StoredInstance | undefined)[]>;
   /** Pages of the history of the current execution, from event number `from` (0) on. */
   history(id: InstanceId, from?: number): AsyncIterable<readonly HistoryEvent[]>;
   query(filter: InstanceFilter, page: PageRequest): Promise<Page<StoredInstance>>;
@@ -136,6 +147,10 @@ export interface Store {
   watch(onChange: (hint: ChangeHint) => void): () => void;
   open(): Promise<void>;
   close(): Promise<void>;
+  /** Others write besides this process, and their hints may be lost: whoever waits looks now and then. */
+  readonly shared?: true;
+  /** User code of this instance begins to run: where a store watches over the process, it can say who held it up. */
+  entered?(id: InstanceId): void;
   /** Where the store is a file. */
   readonly file?: FileUpkeep;
 }

@@ -145,6 +145,7 @@ async function openBackend(
     log,
     retention,
     onEnded,
+    ...(address.scheme === "postgres" ? { leaseMs: 30_000 } : {}),
     ...given({ unregistered: options.unregistered, maxClaims: options.limits?.maxClaims }),
   });
 }
@@ -166,6 +167,11 @@ async function openStore(address: LocalAddress, options: HubOptions): Promise<Pa
       });
       // Who only looks takes no work.
       return options.readOnly === true ? { ...store, claim: async () => ({ at: 0, instances: [], activities: [] }) } : store;
+    }
+    case "postgres": {
+      const { openPostgresStore } = await import("../stores/postgres/postgres-store.ts");
+      const { connectionString, hub, schema } = address;
+      return openPostgresStore({ ...given({ connectionString, hub, schema, readOnly: options.readOnly }) });
     }
   }
 }

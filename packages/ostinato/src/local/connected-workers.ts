@@ -55,6 +55,11 @@ export class ConnectedWorkers {
     return this.#workers.includes(worker);
   }
 
+  /** How many turns the workers here are meant to have at once. */
+  get turnSlots(): number {
+    return this.#workers.reduce((sum, { taking, interest }) => sum + (taking ? interest.maxConcurrentOrchestrations : 0), 0);
+  }
+
   /** False when it had gone already. */
   delete(worker: ConnectedWorker): boolean {
     const place = this.#workers.indexOf(worker);

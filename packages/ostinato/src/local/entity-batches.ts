@@ -58,6 +58,8 @@ export interface EntityWorld {
   wakeAt(instant: Instant, reading: Instant): void;
   roomFreed(): void;
   reading(held: Held): Instant;
+  /** It is handed out now. */
+  entered(id: string): void;
   nextId(): string;
 }
 
@@ -150,6 +152,15 @@ export class EntityBatches {
     }
   }
 
+  /** Somebody else has room: what waits for room here is let go, as far as `isTaken` says. */
+  letGo(isTaken: (held: Held) => boolean): void {
+    for (const held of [...this.#waiting]) {
+      if (held.state === "gone" || !isTaken(held)) continue;
+      this.#waiting.delete(held);
+      void this.#world.giveBack(held, 0);
+    }
+  }
+
   /** A worker takes no more: what waited for room with it is another's. */
   stopsTaking(): void {
     this.#fill();
@@ -200,6 +211,7 @@ export class EntityBatches {
   #deliver(held: Held, worker: ConnectedWorker, batch: OpenedBatch, before: string | undefined): void {
     const token = this.#out.put({ held, worker, batch, before });
     const operations = batch.taken.map(({ event }) => event);
+    this.#world.entered(held.record.id);
     worker.deliver([{ kind: "entity", token, entityId: held.record.id, at: batch.at, operations, ...given({ state: before }) }]);
   }
 

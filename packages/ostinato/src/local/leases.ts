@@ -5,7 +5,8 @@
 // Tells:   that the leases ran out before they were renewed: everything held may be somebody else's; and that they are good again.
 // Always:  LS1 the store alone says whether a lease is good: no clock of this process decides it (G3).
 //          LS2 a renewal that fails is tried again, sooner; what is written meanwhile is fenced like everything else.
-//          LS3 every renewal is a reason to look for work, so that a hint which never came costs that much time and no more (L6).
+//          LS3 renewals are a reason to look for work, so that a hint which never came costs that much time and no more (L6).
+//          LS4 a lease of somebody else that ends is looked at soon after its end, so that what it held is taken over.
 
 import type { Renewal } from "../engine/store.ts";
 import type { Clock, ClockTimer } from "../platform/clock.ts";
@@ -35,24 +36,25 @@ export async function keepLeases(loop: LeaseLoop): Promise<() => void> {
   const { clock, leaseMs } = loop;
   let timer: ClockTimer | undefined;
   let stopped = false;
-  const again = (part: number): void => {
-    if (!stopped) timer = clock.setTimer(leaseMs / part, () => void renew());
+  const again = (ms: number): void => {
+    if (!stopped) timer = clock.setTimer(ms, () => void renew());
   };
+  /** Somebody else's lease that ends sooner is looked at then: whoever renews takes over (LS4). */
+  const next = ({ againInMs = Number.POSITIVE_INFINITY }: Renewal): void => again(Math.min(leaseMs / RENEW_PART, againInMs));
   const renew = async (): Promise<void> => {
     try {
-      const { alive } = await loop.renew(leaseMs);
+      const renewal = await loop.renew(leaseMs);
       if (stopped) return;
-      if (!alive) loop.lost();
+      if (!renewal.alive) loop.lost();
       loop.renewed();
-      again(RENEW_PART);
+      next(renewal);
     } catch (error) {
       if (stopped) return;
       loop.failed(error);
-      again(RETRY_PART);
+      again(leaseMs / RETRY_PART);
     }
   };
-  await loop.renew(leaseMs);
-  again(RENEW_PART);
+  next(await loop.renew(leaseMs));
   return () => {
     stopped = true;
     timer?.cancel();

@@ -30,7 +30,7 @@ import type {
   OrchestrationWorkItem,
   WorkItem,
 } from "../contract/work-items.ts";
-import { notRegistered } from "../engine/action-appliers.ts";
+import { notRegistered, type Room } from "../engine/action-appliers.ts";
 import { closeActivity, completionEvent } from "../engine/close-activity.ts";
 import { closeStall } from "../engine/close-stall.ts";
 import { closeTurn } from "../engine/close-turn.ts";
@@ -48,19 +48,20 @@ import type {
 import { decideStall } from "../engine/control.ts";
 import { checkClaim, checkCommit } from "../engine/invariants.ts";
 import { openTurn, setAside, startedIn, type Fetched, type Fold, type OpenedTurn, type Opening } from "../engine/open-turn.ts";
-import type { Claims, DamagedClaim, Decision, Store } from "../engine/store.ts";
+import type { Claims, DamagedClaim, Decision, RoomLeft, Store } from "../engine/store.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import type { Random } from "../platform/random.ts";
 import { clientOperations, type StartDecision, type StartTarget, type Written } from "./client-operations.ts";
 import { activityTurnedDown, ConnectedWorker } from "./connected-worker.ts";
-import { ConnectedWorkers } from "./connected-workers.ts";
+import { ConnectedWorkers, type Wanted } from "./connected-workers.ts";
 import { Counters } from "./counters.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { EntityBatches } from "./entity-batches.ts";
 import { HeldInstances, type Held } from "./held-instances.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { keepLeases } from "./leases.ts";
+import { RoomElsewhere } from "./room-elsewhere.ts";
 import { UnderWay } from "./under-way.ts";
 import { Waiters } from "./waiters.ts";
 import { WorkOut } from "./work-out.ts";
@@ -127,7 +128,12 @@ const UNREADABLE_MS = 10 * 365 * 86_400_000;
 export async function createLocalBackend(options: LocalBackendOptions): Promise<Backend> {
   await options.store.open();
   const local = new LocalBackend(options);
-  if (options.leaseMs !== undefined) await local.keepLeases(options.leaseMs);
+  try {
+    if (options.leaseMs !== undefined) await local.keepLeases(options.leaseMs);
+  } catch (error) {
+    await local.close();
+    throw error;
+  }
   local.lookForWork();
   return {
     ...local.client,
@@ -165,6 +171,9 @@ class LocalBackend {
   readonly #warned = new Set<string>();
   readonly #unwatch: () => void;
   readonly #underWay: UnderWay;
+  readonly #roomElsewhere: RoomElsewhere;
+  /** Renewals since the last one that looked for work. */
+  #renewals = 0;
   #closed = false;
   #begun = false;
   #stopRenewing = (): void => undefined;
@@ -184,10 +193,15 @@ class LocalBackend {
       this.#log.error("the store refused an operation", { error });
     });
     this.#entities = this.#entityBatches();
-    this.#waiters = new Waiters((id) => this.#store.read(id));
+    this.#roomElsewhere = new RoomElsewhere(this.#clock);
+    this.#waiters = new Waiters({
+      read: (id) => this.#store.read(id),
+      readAll: (ids) => this.#store.readAll(ids),
+      ...(options.store.shared === true ? { net: { clock: options.clock, random: options.random } } : {}),
+    });
     this.#dispatcher = new Dispatcher({
       clock: this.#clock,
-      want: () => this.#workers.want(),
+      want: () => this.#want(),
       claim: (want) => this.#store.claim(want),
       take: (claims) => this.#take(claims),
       failed: (error, retryMs) => {
@@ -198,11 +212,13 @@ class LocalBackend {
     this.#housekeeping = options.retention && this.#housekeepingBy(options.retention);
     this.client = this.#clientOperations();
     this.#unwatch = this.#store.watch((hint) => {
+      if (hint.endedMore === true) this.#waiters.hinted();
       if (hint.ended.length > 0) {
         this.#waiters.hinted(hint.ended);
         this.#housekeeping?.ended(hint.ended);
       }
       if (!this.#begun) return;
+      if (hint.roomElsewhere !== undefined) this.#hearOfRoom(hint.roomElsewhere);
       if (hint.damaged !== undefined) this.#tellLeftOut(hint.damaged);
       if (hint.ready) this.#dispatcher.look();
       else if (hint.dueAt !== undefined) this.#dispatcher.dueAt(hint.dueAt);
@@ -223,6 +239,8 @@ class LocalBackend {
       renew: (ms) => this.#store.renew(ms),
       lost: () => this.#leasesLost(),
       renewed: () => {
+        // Where others write, those who wait have a net of their own, and every second renewal looks: idle costs less than a statement in five seconds.
+        if (this.#store.shared === true) return void (++this.#renewals % 2 === 0 && this.#dispatcher.look());
         this.#dispatcher.look();
         this.#waiters.hinted();
       },
@@ -296,6 +314,7 @@ class LocalBackend {
       wakeAt: (instant, reading) => this.#dispatcher.wakeAt(instant, reading),
       roomFreed: () => this.#dispatcher.roomFreed(),
       reading: (held) => this.#reading(held),
+      entered: (id) => this.#store.entered?.(id),
       nextId: () => this.#random.id(),
     });
   }
@@ -306,7 +325,7 @@ class LocalBackend {
     const worker = this.#workers.forInstance(start);
     const unserved = worker === undefined && this.#workers.size > 0 && !this.#workers.serves(start.name);
     if (unserved) this.#warnUnregistered("orchestrator", start.name);
-    const claims = worker !== undefined && worker.turnRoom > 0 ? worker : undefined;
+    const claims = worker !== undefined && worker.turnRoom > 0 && !this.#isCrowded() ? worker : undefined;
     const placement = {
       claimed: claims !== undefined,
       needs: unserved && this.#failUnregistered ? ("engine" as const) : ("program" as const),
@@ -390,6 +409,37 @@ class LocalBackend {
       },
       close: () => this.#disconnect(worker),
     };
+  }
+
+  // ---- room, here and elsewhere
+
+  /** More has to be run here than there are slots, and somebody else has room. Warm programs run without a slot as long as nobody has. */
+  #isCrowded(): boolean {
+    return this.#roomElsewhere.isThere && this.#turns.size + this.#committing.size >= this.#workers.turnSlots;
+  }
+
+  /** What a commit may hand to the worker that made it. */
+  #roomOf(worker: ConnectedWorker): Room {
+    const room = this.#workers.roomOf(worker, this.#failUnregistered);
+    return this.#isCrowded() ? { ...room, orchestrationSlots: 0 } : room;
+  }
+
+  #want(): Wanted {
+    const want = this.#workers.want();
+    // What was let go is not taken back.
+    return this.#isCrowded() ? { ...want, orchestrators: [], isPartial: true } : want;
+  }
+
+  #hearOfRoom(room: RoomLeft): void {
+    this.#roomElsewhere.heard(room);
+    this.#entities.letGo(({ record }) => this.#letsGo(record));
+  }
+
+  /** Whether an instance that finds no slot here is let go, for somebody who has one. */
+  #letsGo({ kind, name }: InstanceRecord): boolean {
+    if (!this.#roomElsewhere.takePlace(kind, name)) return false;
+    this.#counters.add("instancesLetGo");
+    return true;
   }
 
   // ---- claiming
@@ -502,7 +552,11 @@ class LocalBackend {
       if (row.traceContext !== undefined) item.traceContext = row.traceContext;
       const timeoutMs = timeoutOf(claim);
       if (timeoutMs !== undefined) item.timeoutMs = timeoutMs;
-      if (batch?.worker === worker) batch.items.push(item);
+      if (this.#store.entered !== undefined) {
+        // One by one, so that the one that holds the process up is the one that was named last.
+        this.#store.entered(row.instanceId);
+        worker.deliver([item]);
+      } else if (batch?.worker === worker) batch.items.push(item);
       else {
         if (batch !== undefined) batch.worker.deliver(batch.items);
         batch = { worker, items: [item] };
@@ -516,6 +570,7 @@ class LocalBackend {
   /** Opens the inbox of an idle held instance, and does what it turned out to be. */
   #open(held: Held, retaken?: Taken, fetched?: Fetched): void {
     if (held.record.kind === "entity") return this.#entities.open(held);
+    if (held.keptBytes > 0 && held.state === "idle" && this.#isCrowded() && this.#letsGo(held.record)) return void this.#giveBack(held, 0);
     held.state = "working";
     if (held.worker?.taking === false) {
       this.#forget(held);
@@ -623,6 +678,7 @@ class LocalBackend {
 
   #deliver(worker: ConnectedWorker, held: Held, turn: OpenedTurn, taken: Taken, item: Writable<OrchestrationWorkItem>): void {
     item.token = this.#turns.put({ held, turn, taken, item });
+    this.#store.entered?.(item.instanceId);
     worker.deliver([item]);
   }
 
@@ -709,7 +765,7 @@ class LocalBackend {
     let activities = 0;
     let children = 0;
     try {
-      commit = closeTurn(held, turn, outcome, this.#workers.roomOf(worker, this.#failUnregistered), this.#nextExecutionId(outcome));
+      commit = closeTurn(held, turn, outcome, this.#roomOf(worker), this.#nextExecutionId(outcome));
       const broken = checkCommit(commit);
       if (broken === undefined) {
         worker.reserved += activities = claimedActivities(commit);

@@ -10,7 +10,7 @@
 import type { PurgeManyRequest, PurgeResult } from "../contract/backend.ts";
 import { StoreUnavailableError } from "../contract/errors.ts";
 import type { InstanceId } from "../contract/ids.ts";
-import { isTerminal, type InstanceRecord, type StoredInstance, type TerminalStatus } from "../contract/instance.ts";
+import { isTerminal, type InstanceRecord, type TerminalStatus } from "../contract/instance.ts";
 import type { InstanceFilter } from "../contract/queries.ts";
 import { given } from "../contract/recorded-as.ts";
 import type { Commit, CommitResult } from "../engine/commit.ts";
@@ -73,8 +73,8 @@ async function* matching(store: Store, filter: InstanceFilter): AsyncGenerator<I
 
 async function* finishedOf(store: Store, ids: readonly InstanceId[]): AsyncGenerator<InstanceRecord> {
   for (let from = 0; from < ids.length; from += BATCH) {
-    const read: readonly (StoredInstance | undefined)[] = await Promise.all(ids.slice(from, from + BATCH).map((id) => store.read(id)));
-    for (const stored of read) if (stored !== undefined && isTerminal(stored.record.status)) yield stored.record;
+    for (const stored of await store.readAll(ids.slice(from, from + BATCH)))
+      if (stored !== undefined && isTerminal(stored.record.status)) yield stored.record;
   }
 }
 

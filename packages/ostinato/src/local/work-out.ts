@@ -52,6 +52,10 @@ export class WorkOut<T> {
     return value;
   }
 
+  get size(): number {
+    return this.#places.length - this.#free.length;
+  }
+
   /** Visits what is out. What is visited may be taken meanwhile. */
   each(visit: (value: T, token: number) => void): void {
     for (const { token, value } of this.#places) if (value !== undefined) visit(value, token);

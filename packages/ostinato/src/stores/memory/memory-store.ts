@@ -39,9 +39,11 @@ import type {
   FinishedPage,
   FinishedRequest,
   Renewal,
+  RoomLeft,
   Store,
   WantedNames,
 } from "../../engine/store.ts";
+import { roomLeft } from "../room-left.ts";
 import { cursorOf, matches, numberOfCursor, pageSize } from "../paging.ts";
 import { completionOrder } from "./completion-order.ts";
 import type { CompletionOrder } from "./completion-order.ts";
@@ -214,7 +216,11 @@ function connect(hub: Hub, name: string): Store {
   const watching = new Set<(hint: ChangeHint) => void>();
   hub.owners.add(me);
   return {
-    claim: async (want) => claim(hub, me, want),
+    async claim(want) {
+      const claims = claim(hub, me, want);
+      if (hub.owners.size > 1 && me.leaseUntil !== Number.NEGATIVE_INFINITY) tellRoomLeft(hub, watching, roomLeft(want, claims));
+      return claims;
+    },
     async commit(batch) {
       const at = hub.clock.now();
       return batch.map((commit) => write(hub, me, commit, at));
@@ -223,6 +229,7 @@ function connect(hub: Hub, name: string): Store {
     release: async (leases, afterMs) => release(hub, me, leases, afterMs),
     update: async (id, decide) => decideNow(hub, me, id, decide),
     read: async (id) => stored(hub.byId.get(id)),
+    readAll: async (ids) => ids.map((id) => stored(hub.byId.get(id))),
     history: (id, from = 0) => pagesOf(hub, id, from),
     query: async (filter, page) => query(hub, filter, page),
     finished: async (request) => finished(hub, request),
@@ -892,6 +899,14 @@ function hintOf(hub: Hub): NonNullable<Hub["hint"]> {
     });
   }
   return hub.hint;
+}
+
+/** Tells all others what this owner has room for. */
+function tellRoomLeft(hub: Hub, own: ReadonlySet<unknown>, roomElsewhere: RoomLeft | undefined): void {
+  if (roomElsewhere === undefined) return;
+  queueMicrotask(() => {
+    for (const watcher of hub.watchers) if (!own.has(watcher)) watcher({ ready: false, ended: [], roomElsewhere });
+  });
 }
 
 function tellEnded(hub: Hub, id: InstanceId): void {

@@ -20,8 +20,9 @@ export interface PostgresQuery {
 export interface PostgresPoolClient {
   query(query: PostgresQuery): Promise<{ readonly rows: readonly PostgresRow[] }>;
   release(error?: Error | boolean): void;
-  on(event: string, listener: (value: never) => void): unknown;
-  removeListener(event: string, listener: (value: never) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+  on(event: "notification", listener: (message: { readonly channel: string; readonly payload?: string | undefined }) => void): unknown;
 }
 
 /** A pool of connections, as the package `pg` has it: one of your own may be handed in. */
@@ -29,8 +30,8 @@ export interface PostgresPool {
   connect(): Promise<PostgresPoolClient>;
   query(query: PostgresQuery): Promise<{ readonly rows: readonly PostgresRow[] }>;
   end(): Promise<void>;
-  on(event: string, listener: (value: never) => void): unknown;
-  removeListener(event: string, listener: (value: never) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
 
 /** How the server said no: its SQLSTATE, when it was the server that did. */

@@ -530,6 +530,14 @@ begin
   select min(o.alive_until) into next_expiry from {schema}.owners o where o.hub = v_hub and o.owner <> p_owner and not o.gone;
 end $$;`;
 
+/** An owner leaves: what it held is anybody's at once. */
+const LEAVE = `
+create function {schema}.leave_1(p_owner bigint, p_hub int, p_at bigint, out o_count int, out o_names text[]) language plpgsql as $$
+begin
+  update {schema}.owners o set gone = true where o.owner = p_owner;
+  select t.o_count, t.o_names into o_count, o_names from {schema}.take_over_1(p_hub, p_at, 10000) t;
+end $$;`;
+
 /** Instances by their ids, in the order asked for; null for those that are not there. */
 const READ = `
 create function {schema}.read_1(p_hub int, p_at bigint, p_ids text[]) returns json language plpgsql ${SETTINGS} as $$
@@ -543,7 +551,7 @@ begin
 end $$;`;
 
 /** The functions of format 1. */
-export const FUNCTIONS_1 = [NOW, PLACE, HAND_OUT, COMMIT, CLAIM, RELEASE, REGISTER, TAKE_OVER, RENEW, READ].join("\n");
+export const FUNCTIONS_1 = [NOW, PLACE, HAND_OUT, COMMIT, CLAIM, RELEASE, REGISTER, TAKE_OVER, RENEW, LEAVE, READ].join("\n");
 
 /** Selects from `{schema}.instances i` what readStored reads. */
 export const STORED_COLUMNS = stored;

@@ -60,7 +60,8 @@ export async function keepPooledConnection(pool: PostgresPool): Promise<OwnConne
   return connectionOf(client, () => client.release(true));
 }
 
-function connectionOf(client: PgClient | PostgresPoolClient, letGo: () => void): OwnConnection {
+function connectionOf(connected: PgClient | PostgresPoolClient, letGo: () => void): OwnConnection {
+  const client = connected as Pick<PostgresPoolClient, "on" | "query">;
   let closed = false;
   let lost: ((error: Error) => void) | undefined;
   let why: Error | undefined;
@@ -74,7 +75,7 @@ function connectionOf(client: PgClient | PostgresPoolClient, letGo: () => void):
   return {
     query: async (text, values) => (await client.query(values === undefined ? { text } : { text, values })).rows,
     onNotice: (run) =>
-      void client.on("notification", (notice: { readonly channel: string; readonly payload?: string }) => {
+      void client.on("notification", (notice) => {
         if (!closed) run(notice.channel, notice.payload ?? "");
       }),
     onLost(run) {

@@ -7,7 +7,8 @@
 //          G3 the database's clock alone is read; G2 the epochs in the rows alone say who may write.
 //          L2 an owner that was taken over from is never used again: this process gets another one.
 
-import { HubClosedError, StoreUnavailableError } from "../../contract/errors.ts";
+import { hostname } from "node:os";
+import { HubClosedError, InvalidArgumentError, StoreUnavailableError } from "../../contract/errors.ts";
 import type { InstanceId } from "../../contract/ids.ts";
 import { isTerminal } from "../../contract/instance.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
@@ -18,6 +19,9 @@ import { given } from "../../contract/recorded-as.ts";
 import type { ActivityLease, Claim, Commit, CommitResult, Lease } from "../../engine/commit.ts";
 import type { ChangeHint, ClaimRequest, Claims, DamagedClaim, Decision, Renewal, Store, WantedNames } from "../../engine/store.ts";
 import { cursorOf, numberOfCursor, pageSize } from "../paging.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { silentLogger } from "../../platform/logger.ts";
+import { systemRandom } from "../../platform/random.ts";
 import { fencedByWhatWasRead } from "../sql/fenced-by-reading.ts";
 import { KnownRows } from "../sql/known-rows.ts";
 import { risingClock } from "../store-clock.ts";
@@ -32,6 +36,16 @@ import type { Database, PostgresPool, PostgresRow } from "./database.ts";
 import { inSchema } from "./functions.ts";
 import type { Beside } from "./gather-commits.ts";
 import { HeldLeases } from "./held-leases.ts";
+import { lookNowAndThen, startListener } from "./listener.ts";
+import type { Listener } from "./listener.ts";
+import { prepareSchema } from "./migrate.ts";
+import { checkHubName, checkSchemaName, DEFAULT_HUB, DEFAULT_SCHEMA } from "./names.ts";
+import { channelOf, createNotices, isWanted, readNotice } from "./notices.ts";
+import type { Notices } from "./notices.ts";
+import { keepPooledConnection, openOwnConnection } from "./own-connection.ts";
+import { withConnection } from "./place.ts";
+import { readRenewed, startRenewer } from "./renewer.ts";
+import type { Renewer } from "./renewer.ts";
 import { askForPage, readFinished, readHistory, readOutstanding } from "./reading.ts";
 
 /** What a PostgreSQL store is opened with. */
@@ -46,16 +60,35 @@ export interface PostgresStoreOptions {
   readonly schema?: string;
   /** Pooled connections of this process at most; 4 by default. One to listen and one to renew leases come besides. */
   readonly connections?: number;
-  /** Who this process is, for people who look at the owners. */
+  /** Who this process is, for people who look at the owners; host name and process number by default. */
   readonly label?: string;
+  /** Reads only: takes no work, writes nothing. */
+  readonly readOnly?: boolean;
+  /** Where leases are renewed: on a thread with a connection of its own (the default where there is a connection string), or in the main loop. */
+  readonly renewal?: "thread" | "main";
+  /** When the main loop has stood still for so long, the thread stops renewing, and others take over; 60 s by default. */
+  readonly maxBlockedMs?: number;
+  /** Hears of work by LISTEN (the default), or looks for it now and then. */
+  readonly listen?: boolean;
+  /** Where lines for people go. */
+  readonly log?: PostgresLog;
   /** Tests only: time in place of the database's. */
   readonly testing?: { readonly clock?: StoreClock };
+}
+
+/** Where lines for people go. */
+export interface PostgresLog {
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
 /** How often a decision is asked again when others are faster. */
 const TRIES = 100;
 /** How long an owner lives that has not renewed yet. */
 const FIRST_LEASE_MS = 60_000;
+const MAX_BLOCKED_MS = 60_000;
+const LISTEN_ANSWER_MS = 5_000;
 
 /**
  * A task hub in PostgreSQL. Nothing is connected before `open()`.
@@ -65,19 +98,29 @@ const FIRST_LEASE_MS = 60_000;
  * await store.open();
  */
 export function openPostgresStore(options: PostgresStoreOptions): Store {
-  const schema = options.schema ?? "ostinato";
-  const label = options.label ?? `process ${process.pid}`;
+  const { schema = DEFAULT_SCHEMA, hub: hubName = DEFAULT_HUB, connectionString, pool, log = silentLogger } = options;
+  if (connectionString === undefined && pool === undefined)
+    throw new InvalidArgumentError('PostgreSQL needs { connectionString: "postgres://host/database" }, or a { pool } of yours.');
+  checkSchemaName(schema);
+  checkHubName(hubName);
+  const label = options.label ?? `${hostname()}:${process.pid}`;
+  const readOnly = options.readOnly ?? false;
   const clock = options.testing?.clock && risingClock(options.testing.clock);
   const watchers = new Set<(hint: ChangeHint) => void>();
   const known = new KnownRows();
   const leases = new HeldLeases();
   let database: Database | undefined;
+  let listener: Listener | undefined;
+  let notices: Notices | undefined;
+  let renewer: Renewer | undefined;
+  /** What was asked for last, so that notices of other work wake nobody. */
+  let wish: ClaimRequest | undefined;
+  /** Others may have more than they can run: they are told when there is room here. */
+  let mayTellRoom = true;
   let hub = 0;
   let owner = 0;
   let registering: Promise<void> | undefined;
   let leaseMs = FIRST_LEASE_MS;
-  /** This owner's leases were taken over, and the engine has not been told. */
-  let lost = false;
   /** The database's last reading that was told, and when by the monotonic clock. Readings never go back. */
   let reading: Instant = 0;
   let readAt = 0;
@@ -132,16 +175,16 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   function succeed(): Promise<void> {
     registering ??= register()
       .then(() => {
-        lost = true;
         leases.clear();
         known.clear();
+        renewer?.replaceOwner(owner);
       })
       .finally(() => (registering = undefined));
     return registering;
   }
 
   async function register(): Promise<void> {
-    const [row] = await rowsOf("select * from {schema}.register_1($1, $2, $3, $4)", [options.hub ?? "default", now(), leaseMs, label]);
+    const [row] = await rowsOf("select * from {schema}.register_1($1, $2, $3, $4)", [hubName, now(), leaseMs, label]);
     const { o_at: at, o_hub: found, o_owner: mine, o_closed: closed } = row ?? {};
     if (typeof closed === "string") throw new StoreUnavailableError(closed);
     hub = Number(found);
@@ -150,27 +193,69 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   }
 
   async function renew(forMs: number): Promise<Renewal> {
+    if (renewer === undefined) throw new HubClosedError("The store is not open.");
     leaseMs = forMs;
-    const [row] = await rowsOf("select * from {schema}.renew_1($1, $2, $3, $4)", [owner, forMs, now(), hub]);
-    const at = Number(row?.["at"]);
-    noteReading(at);
-    if (row?.["alive"] !== true) await succeed();
-    if (Number(row?.["taken_over"]) > 0) tell({ ready: true, ended: [] });
-    const alive = !lost;
-    lost = false;
-    return { at: reading, alive };
+    const renewal = await renewer.renew(forMs);
+    noteReading(renewal.at);
+    return { ...renewal, at: reading };
+  }
+
+  function renewerOf(): Renewer {
+    const onThread = connectionString !== undefined && clock === undefined && options.renewal !== "main";
+    const statement = inSchema("select * from {schema}.renew_1($1, $2, null, $3)", schema);
+    return startRenewer({
+      owner,
+      clock: systemClock,
+      log,
+      ...(onThread
+        ? { thread: { connectionString, label: `ostinato leases ${label}`, statement, hub, maxBlockedMs: options.maxBlockedMs ?? MAX_BLOCKED_MS } }
+        : { whyHere: connectionString === undefined ? "a thread cannot use the pool that was handed in" : undefined }),
+      renewHere: async (asking, forMs) =>
+        readRenewed((await rowsOf("select * from {schema}.renew_1($1, $2, $3, $4)", [asking, forMs, now(), hub]))[0]),
+      onRenewed({ takenOver, names }) {
+        if (takenOver === 0) return;
+        notices?.tell({ ready: names });
+        tell({ ready: true, ended: [] });
+      },
+      onLost: succeed,
+    });
+  }
+
+  function listenerOf(): Listener {
+    const looks = {
+      clock: systemClock,
+      random: systemRandom,
+      onLook: (what: "all" | "work") => tell({ ready: true, ended: [], ...(what === "all" ? { endedMore: true as const } : {}) }),
+    };
+    if (options.listen === false) return lookNowAndThen(looks);
+    return startListener({
+      ...looks,
+      channel: channelOf(schema),
+      connect: () =>
+        connectionString === undefined
+          ? keepPooledConnection(pool!)
+          : openOwnConnection(connectionString, `ostinato listens ${label}`, LISTEN_ANSWER_MS),
+      notify: async (channel, payload) => void (await rowsOf("select pg_notify($1, $2)", [channel, payload])),
+      log,
+      onNotice(payload) {
+        const notice = readNotice(payload, { hub, owner });
+        if (notice === undefined) return;
+        mayTellRoom = true;
+        const ready = isWanted(notice.ready, wish, owner);
+        if (!ready && notice.ended.length === 0 && !notice.more && !notice.room) return;
+        const more = notice.more ? { endedMore: true as const } : undefined;
+        const room = notice.room ? { roomElsewhere: true as const } : undefined;
+        tell({ ready, ended: notice.ended, ...more, ...room });
+      },
+    });
   }
 
   // ---------------------------------------------------------------------------------------------------- open and close
 
   async function open(): Promise<void> {
     if (closing !== undefined) throw new HubClosedError("The store is closed; open a new one.");
-    database = await openDatabase({
-      connectionString: options.connectionString,
-      pool: options.pool,
-      connections: options.connections ?? 4,
-      label: `ostinato ${label}`,
-    });
+    await withConnection({ connectionString, pool }, (connection) => prepareSchema(connection, schema, { place: { connectionString, pool }, readOnly }));
+    database = await openDatabase({ connectionString, pool, connections: options.connections ?? 4, label: `ostinato ${label}` });
     try {
       await register();
     } catch (error) {
@@ -178,15 +263,26 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       database = undefined;
       throw error;
     }
+    renewer = renewerOf();
+    if (clock !== undefined) return;
+    notices = createNotices({
+      clock: systemClock,
+      hub,
+      owner: () => owner,
+      send: async (payload) => void (await rowsOf("select pg_notify($1, $2)", [channelOf(schema), payload])),
+    });
+    listener = listenerOf();
   }
 
   async function close(): Promise<void> {
     await opening?.catch(() => undefined);
     if (database === undefined) return;
+    listener?.close();
     await line.settled();
-    // What is held is taken over at once, and not when the lease would have ended.
-    await rowsOf("update {schema}.owners set gone = true where owner = $1", [owner]).catch(() => undefined);
-    await rowsOf("select * from {schema}.take_over_1($1, $2, 1000)", [hub, now()]).catch(() => undefined);
+    await renewer?.close();
+    await notices?.close();
+    // What is held is anybody's at once, and not when the lease would have ended.
+    await rowsOf("select * from {schema}.leave_1($1, $2, $3)", [owner, hub, now()]).catch(() => undefined);
     const leaving = database;
     database = undefined;
     leases.clear();
@@ -207,6 +303,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     },
     write: (values) => call<CommitAnswer>("commit_1", values),
     heard: (answer) => {
+      notices?.tell({ ready: [...(answer.ready ?? []), ...(answer.news ?? []).map((other) => `>${other}`)], ended: answer.ended ?? [] });
       const ready = answer.ready !== null || (answer.news?.includes(owner) ?? false);
       if (ready || answer.next !== null || answer.ended !== null)
         tell({ ready, ended: answer.ended ?? [], ...given({ dueAt: answer.next ?? undefined }) });
@@ -305,6 +402,8 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     const ended = record !== undefined && isTerminal(record.status) ? [record.id] : [];
     const dueAt = keep ? leases.of(number)?.dueAt : undefined;
     const isDue = dueAt !== undefined && dueAt !== Number.POSITIVE_INFINITY;
+    if (free || ended.length > 0)
+      notices?.tell({ ready: activities.flatMap(({ claimed, name }) => (claimed ? [] : [`#${name}`])), ended });
     if (free || ended.length > 0 || isDue)
       tell({ ready: free || (isDue && dueAt <= at), ended, ...(isDue && dueAt > at ? { dueAt } : {}) });
   }
@@ -331,6 +430,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   // ---------------------------------------------------------------------------------------------------- claims
 
   async function claim(want: ClaimRequest): Promise<Claims> {
+    wish = want;
     const due = leases.dueBy(readingAtLeast());
     const handed = new Columns(2);
     for (const { number, handed: messages } of due) for (const sequence of messages.values()) handed.push(number, sequence);
@@ -356,6 +456,11 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       known.learn(claim.number, claim.record);
     }
     const activities = readActivities(answer.activities, answer.at, damaged);
+    if (instances.length + activities.length > 0) listener?.busy();
+    if (mayTellRoom && instances.length < want.instances) {
+      mayTellRoom = false;
+      notices?.tell({ room: true });
+    }
     const next = Math.min(answer.next ?? Number.POSITIVE_INFINITY, leases.nextDueAt());
     return {
       at: reading,
@@ -395,6 +500,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     }
     const answer = await call<ReleaseAnswer>("release_1", [Math.round(afterMs), ...instances.arrays(), ...activities.arrays()]);
     const ready = answer.ready !== null || (answer.activities !== null && afterMs <= 0);
+    notices?.tell({ ready: [...(answer.ready ?? []), ...(answer.activities ?? []).map((name) => `#${name}`)] });
     if (ready || answer.next !== null) tell({ ready, ended: [], ...given({ dueAt: answer.next ?? undefined }) });
   }
 
@@ -443,6 +549,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     open: () => (opening ??= open()),
     close: () => (closing ??= close()),
     shared: true,
+    entered: (id) => renewer?.entered(id),
   };
 }
 

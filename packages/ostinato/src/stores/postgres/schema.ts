@@ -29,6 +29,8 @@ export interface PostgresMigration {
  * `news` has a row for each instance that is held and for which somebody else has written a message since: whoever holds it looks there.
  * `activities` that somebody has claimed stand in no index but their key.
  * A hub that is `closed` is worked on by nobody: the text says why, and `move` where it goes or has gone, or where its rows come from.
+ * Keys are compared byte by byte, whatever the language of the database: names that begin with "@" stand together, a claim walks from name to name, and
+ * an index stays good when the system's rules of sorting change beneath it.
  * There are no foreign keys: whoever writes holds the lock on the instance's row, and a message to nobody is counted, not refused.
  */
 export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
@@ -37,13 +39,13 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
     readableBy: 1,
     statements: `
 create table {schema}.meta(key text primary key, value bigint not null);
-create table {schema}.hubs(hub int generated always as identity primary key, name text not null unique, closed text, move text);
+create table {schema}.hubs(hub int generated always as identity primary key, name text collate "C" not null unique, closed text, move text);
 create table {schema}.owners(owner bigint generated always as identity primary key, hub int not null, alive_until bigint not null, gone boolean not null default false,
   label text not null, since bigint not null) with (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 create sequence {schema}.sequences as bigint;
 create table {schema}.instances(
-  number bigint generated always as identity primary key, hub int not null, id text not null, kind smallint not null, name text not null, created_at bigint not null,
-  parent_id text, epoch bigint not null, turn bigint not null, history_length bigint not null, updated_at bigint not null, last_turn_at bigint not null,
+  number bigint generated always as identity primary key, hub int not null, id text collate "C" not null, kind smallint not null, name text collate "C" not null, created_at bigint not null,
+  parent_id text collate "C", epoch bigint not null, turn bigint not null, history_length bigint not null, updated_at bigint not null, last_turn_at bigint not null,
   attempts int not null, status smallint not null, version text, execution_id text not null, lineage text not null, scheduled_at bigint, started_at bigint,
   completed_at bigint, tags text, trace_context text, generation bigint not null, held smallint not null, not_before bigint, stall text, awaited_events text,
   sections text, locked_by text, dropped bigint not null, parent_execution text, parent_name text, parent_version text, parent_task bigint, format smallint not null,
@@ -58,17 +60,17 @@ create index instances_owned on {schema}.instances(owner) where owner is not nul
 create table {schema}.payloads(number bigint not null, slot smallint not null, value text not null, primary key(number, slot));
 create table {schema}.history(number bigint not null, turn bigint not null, first bigint not null, count int not null, format smallint not null, body text not null,
   primary key(number, turn));
-create table {schema}.messages(number bigint not null, lane smallint not null, due_at bigint not null, sequence bigint not null, id text not null, execution text,
+create table {schema}.messages(number bigint not null, lane smallint not null, due_at bigint not null, sequence bigint not null, id text collate "C" not null, execution text collate "C",
   visible_at bigint, arrived_at bigint not null, format smallint not null, body text not null, primary key(number, lane, due_at, sequence))
   with (autovacuum_vacuum_scale_factor = 0.05);
 create unique index messages_by_id on {schema}.messages(number, id);
-create table {schema}.ready(number bigint not null, name text not null, hub int not null, at bigint not null, primary key(number, name))
+create table {schema}.ready(number bigint not null, name text collate "C" not null, hub int not null, at bigint not null, primary key(number, name))
   with (autovacuum_vacuum_scale_factor = 0.02);
 create index ready_by_name on {schema}.ready(hub, name, at);
 create table {schema}.news(number bigint primary key, owner bigint not null, from_sequence bigint not null, at bigint not null)
   with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 create index news_by_owner on {schema}.news(owner);
-create table {schema}.activities(number bigint not null, generation bigint not null, task_id bigint not null, hub int not null, name text not null,
+create table {schema}.activities(number bigint not null, generation bigint not null, task_id bigint not null, hub int not null, name text collate "C" not null,
   execution_id text not null, version text, input text, tags text, attempt int not null, idempotency_key text not null, attempt_timeout_ms bigint,
   expires_at bigint, trace_context text, epoch bigint not null, born smallint not null, delivery int not null, owner bigint, visible_at bigint not null,
   primary key(number, generation, task_id)) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);

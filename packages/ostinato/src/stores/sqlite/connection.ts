@@ -10,6 +10,7 @@
 //          D4 what cannot be written for want of room is refused, and tried again when it is asked again; reads go on.
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { StoreUnavailableError } from "../../contract/errors.ts";
 import { ColumnReader } from "../sql/read-rows.ts";
 import type { Migration } from "../sql/schema.ts";
 import { machineClock, risingClock } from "../store-clock.ts";
@@ -370,8 +371,10 @@ function recover(session: Session, reading: number): void {
   session.sql.commit.run();
 }
 
+/** The number of a hub; one that is new is made. One that is closed is opened by nobody. */
 function hubOf(session: Session, name: string, readOnly: boolean): number {
-  const found = session.sql.hubOfName.get(name) as unknown as [number] | undefined;
+  const found = session.sql.hubOfName.get(name) as unknown as [number, string | null] | undefined;
+  if (found !== undefined && found[1] !== null) throw new StoreUnavailableError(found[1]);
   if (found !== undefined) return found[0];
   return readOnly ? 0 : (session.sql.insertHub.get(name) as unknown as [number])[0];
 }

@@ -10,23 +10,24 @@ import {
   HubClosedError,
   InvalidArgumentError,
   InvalidStateError,
-  StoreFormatError,
   StoreUnavailableError,
   UnsupportedError,
 } from "../../contract/errors.ts";
 import type { HistoryEvent } from "../../contract/events.ts";
-import type { InstanceId, InstanceNumber } from "../../contract/ids.ts";
-import type { InstanceRecord, StoredInstance } from "../../contract/instance.ts";
+import type { InstanceId } from "../../contract/ids.ts";
+import type { StoredInstance } from "../../contract/instance.ts";
 import { LATEST_INSTANT } from "../../contract/instant.ts";
 import type { Instant } from "../../contract/instant.ts";
 import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
 import type { ActivityLease, Commit, CommitResult, Lease } from "../../engine/commit.ts";
 import type { ChangeHint, ClaimRequest, Claims, Decision, FileUpkeep, FinishedPage, FinishedRequest, Store } from "../../engine/store.ts";
 import { cursorOf, numberOfCursor, pageSize } from "../paging.ts";
-import { decodeEvents } from "../sql/history-codec.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
 import type { Migration } from "../sql/schema.ts";
 import { FIRST_TERMINAL, STATUSES } from "../sql/rows.ts";
+import { fencedByWhatWasRead } from "../sql/fenced-by-reading.ts";
+import { decodeRow } from "../sql/history-row.ts";
+import { KnownRows } from "../sql/known-rows.ts";
 import { pushCommit } from "../sql/write-commit.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { readClaims, readFinished, readFound, readOne, readOutstanding, readPage, readResult } from "./answers.ts";
@@ -79,49 +80,6 @@ export interface SqliteStoreOptions {
     readonly migrations?: readonly Migration[];
     readonly beforeCommit?: NonNullable<ConnectionOptions["beforeCommit"]>;
   };
-}
-
-/**
- * Records that their rows are known to hold: of instances that a store keeps, no others. While a commit is on its way nobody knows.
- * One entry an instance, changed in place: a map that is changed at every turn leaves garbage that is dear to collect.
- */
-class KnownRows {
-  readonly #rows = new Map<InstanceNumber, { record: InstanceRecord | undefined; underWay: number }>();
-
-  recordOf(number: InstanceNumber): InstanceRecord | undefined {
-    const row = this.#rows.get(number);
-    return row?.underWay === 0 ? row.record : undefined;
-  }
-
-  sent(number: InstanceNumber): void {
-    const row = this.#rows.get(number);
-    if (row === undefined) this.#rows.set(number, { record: undefined, underWay: 1 });
-    else row.underWay++;
-  }
-
-  arrived(number: InstanceNumber): void {
-    const row = this.#rows.get(number);
-    if (row === undefined) return;
-    row.underWay--;
-    if (row.underWay === 0 && row.record === undefined) this.#rows.delete(number);
-  }
-
-  learn(number: InstanceNumber, record: InstanceRecord): void {
-    const row = this.#rows.get(number);
-    if (row === undefined) this.#rows.set(number, { record, underWay: 0 });
-    else row.record = record;
-  }
-
-  forget(number: InstanceNumber): void {
-    const row = this.#rows.get(number);
-    if (row === undefined) return;
-    if (row.underWay === 0) this.#rows.delete(number);
-    else row.record = undefined;
-  }
-
-  clear(): void {
-    this.#rows.clear();
-  }
 }
 
 /** How often a decision is asked again when others are faster. */
@@ -270,7 +228,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     #settle(result: CommitResult): void {
       const { record, number } = this.commit;
       if (record !== undefined && number !== 0) known.arrived(number);
-      learn(this.commit, result);
+      known.answered(this.commit, result);
       this.#resolve(result, this.#index);
     }
   }
@@ -290,16 +248,6 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       return resolve({ ok: false, why: "failed", failure: { errorType: name, message } }, index);
     }
     if (record !== undefined && number !== 0) known.sent(number);
-  }
-
-  function learn(commit: Commit, result: CommitResult): void {
-    if (!result.ok) {
-      known.forget(commit.number);
-      return;
-    }
-    if (commit.record !== undefined && commit.keep) known.learn(result.number, commit.record);
-    else if (commit.fences[0]?.kind === "instance" && !commit.keep) known.forget(commit.number);
-    for (const claim of result.claims) known.learn(claim.number, claim.record);
   }
 
   function commitOne(commit: Commit, readTurn?: number): Promise<CommitResult> {
@@ -417,6 +365,10 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     }
   }
 
+  function read(id: InstanceId): Promise<StoredInstance | undefined> {
+    return asked(READ, (to) => to.push(id), readOne);
+  }
+
   async function query(filter: InstanceFilter, request: PageRequest): Promise<Page<StoredInstance>> {
     const size = pageSize(request);
     const items: StoredInstance[] = [];
@@ -484,7 +436,9 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
       ),
     release,
     update,
-    read: (id) => asked(READ, (to) => to.push(id), readOne),
+    read,
+    // They share one transaction.
+    readAll: (ids) => Promise.all(ids.map(read)),
     history,
     query,
     finished,
@@ -501,22 +455,4 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
 
 function readStep(from: ColumnReader): { readonly bytes: number; readonly more: boolean } {
   return { bytes: from.number(), more: from.number() === 1 };
-}
-
-/** A decision that changes the record, and names no fence of its own, holds for what it was decided on and nothing else. */
-function fencedByWhatWasRead(commit: Commit, current: StoredInstance | undefined): Commit {
-  const changes = commit.record !== undefined || commit.drop !== undefined || commit.history !== undefined || commit.payloads !== undefined;
-  if (!changes || current === undefined || commit.fences.some((fence) => fence.kind !== "activity")) return commit;
-  const { number, epoch } = current.record;
-  return { ...commit, fences: [{ kind: "instance", number, epoch }, ...commit.fences] };
-}
-
-function decodeRow(id: InstanceId, row: { readonly turn: number; readonly format: number; readonly body: string }): HistoryEvent[] {
-  try {
-    return decodeEvents(row.body, row.format);
-  } catch (error) {
-    throw new StoreFormatError(`The history of instance ${id} cannot be read at turn ${row.turn}: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
 }

@@ -98,7 +98,7 @@ export function prepare(db: DatabaseSync): Statements {
     commit: sql("commit"),
     rollback: sql("rollback"),
     setMeta: sql("update meta set value = ? where key = ?"),
-    hubOfName: sql("select hub from hubs where name = ?"),
+    hubOfName: sql("select hub, closed from hubs where name = ?"),
     insertHub: sql("insert into hubs(name) values(?) returning hub"),
     insertInstance: sql(
       `insert into instances(${insertColumns.join(", ")}) values(${marks(insertColumns.length)}) on conflict(hub, id) do nothing`,
