@@ -87,6 +87,9 @@ async function compareTable(
       const { value, done } = await arrived.next();
       if (done === true) return `${named(table, row)} is not in the copy`;
       const other = shifted(table, value, back);
+      const order = compareKeys(keyOf(table, row), keyOf(table, other));
+      if (order < 0) return `${named(table, row)} is not in the copy`;
+      if (order > 0) return `${named(table, other)} is in the copy alone`;
       const differs = table.columns.find((_, i) => row[i] !== other[i]);
       if (differs !== undefined) return `${differs} of ${named(table, row)} is not the same in the copy`;
       sent.add(row);
@@ -99,6 +102,11 @@ async function compareTable(
   if (done !== true) return `${named(table, shifted(table, more, back))} is in the copy alone`;
   const checksum = sent.end();
   return got.end() === checksum ? { rows, checksum } : "the checksums are not the same";
+}
+
+function compareKeys(a: Key, b: Key): number {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! < b[i]! ? -1 : 1;
+  return 0;
 }
 
 function named(table: HubTable, row: Row): string {

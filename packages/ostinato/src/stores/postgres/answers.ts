@@ -35,6 +35,9 @@ export interface CommitAnswer {
   readonly ended: readonly string[] | null;
 }
 
+/** What `step_1` answers; `null`: it is not for it, and nothing was written. */
+export type StepAnswer = Pick<CommitAnswer, "gone" | "at"> & Partial<Pick<CommitAnswer, "arrived">>;
+
 /** What `claim_1` answers. */
 export interface ClaimAnswer {
   readonly gone?: true;

@@ -21,6 +21,16 @@ export class Columns {
     for (let i = 0; i < this.#lists.length; i++) this.#lists[i]!.push(row[i] ?? null);
   }
 
+  /** What stands in one column. */
+  list(column: number): readonly Column[] {
+    return this.#lists[column] ?? [];
+  }
+
+  /** Its arrays from a column on, with the rows in another order. */
+  arraysInOrder(order: readonly number[], from = 0): (string | null)[] {
+    return this.#lists.slice(from).map((list) => (list.length === 0 ? null : arrayOf(order.map((row) => list[row] ?? null))));
+  }
+
   /** Its arrays, in order; null for each when there is no row. */
   arrays(): (string | null)[] {
     return this.#lists.map((list) => (list.length === 0 ? null : arrayOf(list)));

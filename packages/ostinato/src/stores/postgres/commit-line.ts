@@ -1,6 +1,6 @@
 // commit-line: commits on their way, in groups.
 //
-// Owns:    the queue of commits; one group is on its way at a time, and everything that comes meanwhile is the next one.
+// Owns:    the queue of commits. While a group is on its way what comes is the next one; when much waits, a second one sets out beside it.
 // Is told: commits, with what is known beside them.
 // Tells:   what became of each.
 // Always:  commits whose order matters are written in the order in which they came.
@@ -35,7 +35,7 @@ export interface CommitLineParts {
   /** It stands in a group now, which goes next. */
   readonly sent: (sending: Sending) => void;
   /** Writes a group; commits of an owner that was gone are written for its successor. Throws what the database says. */
-  readonly write: (values: unknown[]) => Promise<CommitAnswer>;
+  readonly write: (group: CommitGroup) => Promise<CommitAnswer>;
   /** Every answer, before its commits are told. */
   readonly heard: (answer: CommitAnswer) => void;
   readonly isUnknown: (error: unknown) => boolean;
@@ -44,12 +44,17 @@ export interface CommitLineParts {
 /** How many commits one group has at most. */
 const GROUP = 1_000;
 const RACES = 20;
+const MOST_GROUPS = 2;
+/** So many commits have to wait before a second group sets out beside the first. */
+const WORTH_A_GROUP = 32;
 
 /** The line of one owner. */
 export class CommitLine {
   readonly #parts: CommitLineParts;
-  #queue: Sending[] = [];
-  #running: Promise<void> | undefined;
+  readonly #queue: Sending[] = [];
+  readonly #onTheirWay = new Set<CommitGroup>();
+  #isAboutToStart = false;
+  #whenSettled: (() => void)[] = [];
 
   constructor(parts: CommitLineParts) {
     this.#parts = parts;
@@ -59,23 +64,37 @@ export class CommitLine {
     const wrong = contradiction(sending.commit);
     if (wrong !== undefined) return sending.settle(failed(new Error(wrong)));
     this.#queue.push(sending);
-    this.#running ??= this.#run();
+    if (this.#isAboutToStart || this.#onTheirWay.size === MOST_GROUPS) return;
+    // Whoever sends in this very moment is of the same group.
+    this.#isAboutToStart = true;
+    queueMicrotask(() => {
+      this.#isAboutToStart = false;
+      this.#start();
+    });
   }
 
   /** When nothing is on its way any longer. */
   async settled(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    while (this.#onTheirWay.size > 0 || this.#isAboutToStart) await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
   }
 
-  async #run(): Promise<void> {
-    // Whoever sends in this very moment is of the first group.
-    await undefined;
-    while (this.#queue.length > 0) {
+  #start(): void {
+    while (this.#queue.length > 0 && this.#hasRoom()) {
       const { group, sendings } = this.#gather();
-      if (sendings.length > 0) await this.#write(group, sendings);
+      if (sendings.length === 0) break;
+      this.#onTheirWay.add(group);
+      void this.#write(group, sendings).finally(() => {
+        this.#onTheirWay.delete(group);
+        this.#start();
+      });
     }
-    // In the same breath as the last look at the queue, so that nobody is overlooked.
-    this.#running = undefined;
+    if (this.#onTheirWay.size === 0) for (const resolve of this.#whenSettled.splice(0)) resolve();
+  }
+
+  /** A second group goes beside the first only when it is large: small ones wait, and share a transaction. */
+  #hasRoom(): boolean {
+    const { size } = this.#onTheirWay;
+    return size === 0 || (size < MOST_GROUPS && this.#queue.length >= WORTH_A_GROUP);
   }
 
   #gather(): { readonly group: CommitGroup; readonly sendings: readonly Sending[] } {
@@ -86,6 +105,7 @@ export class CommitLine {
         // What comes behind one that has to wait might be about the same: it waits, too.
         while (count < this.#queue.length && count < GROUP) {
           const sending = this.#queue[count]!;
+          if ([...this.#onTheirWay].some((other) => !other.allowsBeside(sending.commit))) break;
           if (!group.add(sending.commit, this.#parts.beside(sending))) break;
           count++;
         }
@@ -103,7 +123,7 @@ export class CommitLine {
   async #write(group: CommitGroup, sendings: readonly Sending[]): Promise<void> {
     for (let races = 0; ; races++) {
       try {
-        const answer = await this.#parts.write(group.values());
+        const answer = await this.#parts.write(group);
         this.#parts.heard(answer);
         this.#tell(answer, group, sendings);
         return;

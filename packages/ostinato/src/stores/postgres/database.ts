@@ -53,6 +53,9 @@ export function isConnectionLost(error: unknown): boolean {
   return state === undefined || state.startsWith("08") || state.startsWith("57P") || state === "53300" || state === "25006" || state === "57014";
 }
 
+/** How our own functions refuse to work on a hub that is closed: their message says why. */
+const HUB_IS_CLOSED = "OST02";
+
 /** An open way to a database. */
 export interface Database {
   readonly pool: PostgresPool;
@@ -87,13 +90,15 @@ export async function openDatabase({ connectionString, pool: given, connections,
       try {
         return (await pool.query(query)).rows;
       } catch (error) {
+        if (sqlState(error) === HUB_IS_CLOSED) throw new StoreUnavailableError((error as Error).message, { cause: error });
         throw isConnectionLost(error) ? unavailable(error) : error;
       }
     },
     async close() {
       closed = true;
-      pool.removeListener("error", onIdleError);
+      // A pool of ours is listened to for ever: a connection may die while it ends.
       if (given === undefined) await pool.end();
+      else pool.removeListener("error", onIdleError);
     },
   };
 }

@@ -36,6 +36,11 @@ const ENTRY = `
   select h.closed, not o.gone into v_closed, v_alive from {schema}.hubs h left join {schema}.owners o on o.hub = h.hub and o.owner = p_owner where h.hub = p_hub;
   if v_closed is not null then raise exception '%', v_closed using errcode = 'OST02'; end if;
   if v_alive is not true then return '{"gone":true}'; end if;`;
+/** An activity under a key that is there takes its place. */
+const TAKES_THE_PLACE = `on conflict (number, generation, task_id) do update set name = excluded.name, execution_id = excluded.execution_id, version = excluded.version,
+        input = excluded.input, tags = excluded.tags, attempt = excluded.attempt, idempotency_key = excluded.idempotency_key,
+        attempt_timeout_ms = excluded.attempt_timeout_ms, expires_at = excluded.expires_at, trace_context = excluded.trace_context, epoch = excluded.epoch,
+        born = excluded.born, delivery = excluded.delivery, owner = excluded.owner, visible_at = excluded.visible_at`;
 const READ_CLOCK = "coalesce(p_at, {schema}.now_1())";
 
 const NOW = `
@@ -67,8 +72,9 @@ end $$;`;
  */
 const HAND_OUT = `
 create function {schema}.hand_out_1(p_at bigint, p_numbers bigint[], p_from bigint[], p_handed_numbers bigint[], p_handed bigint[]) returns json
-language sql stable ${SETTINGS} as $$
-  select json_agg(json_build_array(n.number, x.next_at, x.messages))
+language plpgsql stable ${SETTINGS} as $$
+begin
+  return (select json_agg(json_build_array(n.number, x.next_at, x.messages))
   from unnest(p_numbers, p_from) n(number, since) join {schema}.instances i on i.number = n.number
   cross join lateral (
     with lanes as (select l.lane from unnest(case when i.held = 1 then '{0,1}'::int[] else '{0,1,2,3}'::int[] end) l(lane)),
@@ -84,8 +90,8 @@ language sql stable ${SETTINGS} as $$
         (select min(l.due_at) from lanes cross join lateral (
           select m.due_at from {schema}.messages m where m.number = n.number and m.lane = lanes.lane and m.due_at > p_at order by m.due_at limit 1) l) end as next_at,
       (select coalesce(json_agg(json_build_array(c.lane, c.sequence, c.id, c.execution, c.visible_at, c.arrived_at, c.format, c.body) order by c.due_at, c.sequence), '[]')
-        from chosen c) as messages) x
-$$;`;
+        from chosen c) as messages) x);
+end $$;`;
 
 /**
  * A group of commits; \`c\` is the place of a commit in the group. A number below zero is the place of an instance among the new ones.
@@ -124,7 +130,9 @@ begin${ENTRY}
   if l_number is not null then v_lock := v_lock || l_number; end if;
   if m_number is not null then v_lock := v_lock || m_number; end if;
   if m_to is not null then
-    select array_agg(i.number) into v_some from unnest(m_to) u(id) join {schema}.instances i on i.hub = p_hub and i.id = u.id;
+    -- One look in the index for each id: as a join, a plan could begin with all instances of the hub.
+    select array_agg(x.number) into v_some
+      from (select (select i.number from {schema}.instances i where i.hub = p_hub and i.id = u.id) as number from unnest(m_to) u(id)) x where x.number is not null;
     v_lock := v_lock || v_some;
   end if;
   perform 1 from {schema}.instances i where i.number = any(v_lock) order by i.number for no key update;
@@ -155,7 +163,7 @@ begin${ENTRY}
     v_bad := v_bad || v_more;
   end if;
   if b_c is not null then
-    select array_agg(u.c) into v_exists from unnest(b_c, b_id) u(c, id) join {schema}.instances i on i.hub = p_hub and i.id = u.id;
+    select array_agg(u.c) into v_exists from unnest(b_c, b_id) u(c, id) where (select true from {schema}.instances i where i.hub = p_hub and i.id = u.id);
   end if;
   v_more := coalesce(v_bad, '{}') || coalesce(v_exists, '{}');
   v_clean := v_more = '{}';
@@ -261,10 +269,7 @@ begin${ENTRY}
         u.key, u.timeout, u.expires, u.trace, u.epoch, u.born, u.born, case when u.born = 1 then p_owner end, v_at
       from unnest(a_c, a_number, a_generation, a_task, a_name, a_execution, a_version, a_input, a_tags, a_attempt, a_key, a_timeout, a_expires, a_trace, a_epoch, a_born)
         u(c, number, generation, task, name, execution, version, input, tags, attempt, key, timeout, expires, trace, epoch, born) where v_clean or u.c <> all(v_more)
-      on conflict (number, generation, task_id) do update set name = excluded.name, execution_id = excluded.execution_id, version = excluded.version,
-        input = excluded.input, tags = excluded.tags, attempt = excluded.attempt, idempotency_key = excluded.idempotency_key,
-        attempt_timeout_ms = excluded.attempt_timeout_ms, expires_at = excluded.expires_at, trace_context = excluded.trace_context, epoch = excluded.epoch,
-        born = excluded.born, delivery = excluded.delivery, owner = excluded.owner, visible_at = excluded.visible_at;
+      ${TAKES_THE_PLACE};
   end if;
 
   -- ---- what is told to others
@@ -272,8 +277,9 @@ begin${ENTRY}
     v_to := array_fill(0::bigint, array[array_length(m_c, 1)]);
     if m_to is not null then
       -- Whoever was made by somebody else since is locked here.
-      for v_i, v_number in select u.n, i.number from unnest(m_to) with ordinality u(id, n) join {schema}.instances i on i.hub = p_hub and i.id = u.id
-          order by i.number for no key update of i loop
+      for v_i, v_number in select x.n, i.number from (
+            select u.n, (select i.number from {schema}.instances i where i.hub = p_hub and i.id = u.id) as number from unnest(m_to) with ordinality u(id, n)) x
+          join {schema}.instances i on i.number = x.number where x.number is not null order by i.number for no key update of i loop
         v_to[v_i] := v_number;
       end loop;
     end if;
@@ -329,6 +335,51 @@ begin${ENTRY}
   end if;
   return json_build_object('at', v_at, 'fenced', v_bad, 'exists', v_exists, 'made', v_made, 'undelivered', v_undelivered, 'arrived', v_arrived, 'born', v_born_rows,
     'ready', v_names, 'next', v_next, 'news', v_news, 'ended', v_ended);
+end $$;`;
+
+/** Commits of warm instances, the shape that nearly all have: null when one of them is refused, or is no such commit after all, and nothing is written. f in the order of the numbers. */
+const STEP = `
+create function {schema}.step_1(p_owner bigint, p_hub int, p_at bigint,
+  f_number bigint[], f_epoch bigint[], f_turn bigint[], h_epoch bigint[], h_turn bigint[], h_length bigint[], h_updated bigint[], h_last bigint[], h_attempts int[],
+  y_first bigint[], y_count int[], y_body text[], y_format int,
+  d_number bigint[], d_generation bigint[], d_task bigint[], d_epoch bigint[],
+  a_number bigint[], a_generation bigint[], a_task bigint[], a_name text[], a_execution text[], a_version text[], a_input text[], a_tags text[],
+  a_attempt int[], a_key text[], a_timeout bigint[], a_expires bigint[], a_trace text[], a_epoch bigint[], a_born int[],
+  o_number bigint[], o_handed_number bigint[], o_handed bigint[]) returns json language plpgsql ${SETTINGS} as $$
+declare
+  v_clean boolean; v_at bigint; v_heard bigint[]; v_void text;
+begin
+  v_void := pg_advisory_xact_lock_shared({lock}, p_owner::int)::text;
+  select (select o.hub = p_hub and not o.gone from {schema}.owners o where o.owner = p_owner) and (select h.closed is null from {schema}.hubs h where h.hub = p_hub)
+    and not exists (
+      select 1 from unnest(d_number, d_generation, d_task, d_epoch) u(number, generation, task, epoch)
+      where u.epoch >= 0 and (select a.epoch from {schema}.activities a where a.number = u.number and a.generation = u.generation and a.task_id = u.task) is distinct from u.epoch)
+    and (select bool_and(i.epoch = u.epoch and (u.turn is null or i.turn = u.turn) and i.owner = p_owner) and count(i.epoch) = count(*) from unnest(f_number, f_epoch, f_turn) u(number, epoch, turn)
+      left join lateral (select i.epoch, i.turn, i.owner from {schema}.instances i where i.number = u.number for no key update) i on true)
+    into v_clean;
+  if v_clean is not true then return null; end if;
+  v_at := ${READ_CLOCK};
+  with moved as (
+    update {schema}.instances i set epoch = u.epoch, turn = u.turn, history_length = u.length, updated_at = u.updated, last_turn_at = u.last, attempts = u.attempts
+    from unnest(f_number, h_epoch, h_turn, h_length, h_updated, h_last, h_attempts) u(number, epoch, turn, length, updated, last, attempts) where i.number = u.number),
+  done as (
+    delete from {schema}.activities a using unnest(d_number, d_generation, d_task) u(number, generation, task)
+    where a.number = u.number and a.generation = u.generation and a.task_id = u.task),
+  told as (
+    insert into {schema}.history(number, turn, first, count, format, body)
+    select u.number, u.turn, u.first, u.count, y_format, u.body from unnest(f_number, h_turn, y_first, y_count, y_body) u(number, turn, first, count, body)),
+  made as (
+    insert into {schema}.activities(number, generation, task_id, hub, name, execution_id, version, input, tags, attempt, idempotency_key, attempt_timeout_ms,
+      expires_at, trace_context, epoch, born, delivery, owner, visible_at)
+    select u.number, u.generation, u.task, p_hub, u.name, u.execution, u.version, u.input, u.tags, u.attempt,
+      u.key, u.timeout, u.expires, u.trace, u.epoch, u.born, u.born, case when u.born = 1 then p_owner end, v_at
+    from unnest(a_number, a_generation, a_task, a_name, a_execution, a_version, a_input, a_tags, a_attempt, a_key, a_timeout, a_expires, a_trace, a_epoch, a_born)
+      u(number, generation, task, name, execution, version, input, tags, attempt, key, timeout, expires, trace, epoch, born)
+    ${TAKES_THE_PLACE}),
+  heard as (delete from {schema}.news w where w.number = any(f_number) returning w.number)
+  select array_agg(h.number) into v_heard from heard h;
+  if v_heard is null and o_number is null then return json_build_object('at', v_at); end if;
+  return json_build_object('at', v_at, 'arrived', {schema}.hand_out_1(v_at, (select array_agg(distinct t) from unnest(v_heard || o_number) t), null, o_handed_number, o_handed));
 end $$;`;
 
 /** The names under which something is due, of those wanted or of any but those; one step in the index for each name. */
@@ -534,6 +585,8 @@ end $$;`;
 const LEAVE = `
 create function {schema}.leave_1(p_owner bigint, p_hub int, p_at bigint, out o_count int, out o_names text[]) language plpgsql as $$
 begin
+  -- What this owner has on its way comes to its end first; a takeover passes over an owner that is busy.
+  perform pg_advisory_xact_lock({lock}, p_owner::int);
   update {schema}.owners o set gone = true where o.owner = p_owner;
   select t.o_count, t.o_names into o_count, o_names from {schema}.take_over_1(p_hub, p_at, 10000) t;
 end $$;`;
@@ -551,7 +604,7 @@ begin
 end $$;`;
 
 /** The functions of format 1. */
-export const FUNCTIONS_1 = [NOW, PLACE, HAND_OUT, COMMIT, CLAIM, RELEASE, REGISTER, TAKE_OVER, RENEW, LEAVE, READ].join("\n");
+export const FUNCTIONS_1 = [NOW, PLACE, HAND_OUT, COMMIT, STEP, CLAIM, RELEASE, REGISTER, TAKE_OVER, RENEW, LEAVE, READ].join("\n");
 
 /** Selects from `{schema}.instances i` what readStored reads. */
 export const STORED_COLUMNS = stored;

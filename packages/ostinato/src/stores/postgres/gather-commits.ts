@@ -57,6 +57,7 @@ export class CommitGroup {
   readonly #numbers = new Set<number>();
   readonly #ids = new Set<string>();
   readonly #madeIds = new Set<string>();
+  readonly #mailIds = new Set<string>();
   readonly #keys = new Set<string>();
   readonly #activityNumbers = new Set<number>();
   readonly #endedNumbers = new Set<number>();
@@ -92,6 +93,40 @@ export class CommitGroup {
     ];
   }
 
+  /**
+   * The arguments of the shorter call, when all commits are steps of instances that stay held: events, activities done and scheduled, nothing else.
+   */
+  steps(): unknown[] | undefined {
+    const size = this.commits.length;
+    if (this.#hot.size !== size || this.#fences.size !== size || this.#history.size !== size) return undefined;
+    const others = [this.#absent, this.#consumed, this.#cancelled, this.#executions, this.#gone, this.#leases, this.#payloads, this.#messages];
+    if (this.#records.length + this.#new.length > 0 || others.some((rows) => rows.size > 0)) return undefined;
+    const [keeps, replaces, finishes] = [this.#hot.list(2), this.#history.list(7), this.#activities.list(5)];
+    if (keeps.some((keep) => keep !== 1) || replaces.some((replace) => replace !== 0) || finishes.some((finish) => finish !== 1)) return undefined;
+    // One statement cannot take away a row and write it anew.
+    const done = new Set<string>();
+    for (let i = 0; i < this.#activities.size; i++) done.add(keyAt(this.#activities, i));
+    for (let i = 0; i < this.#scheduled.size; i++) if (done.has(keyAt(this.#scheduled, i))) return undefined;
+    // Rows are locked in the order in which they stand here.
+    const numbers = this.#fences.list(1) as readonly number[];
+    const order = numbers.map((_, i) => i).sort((a, b) => (numbers[a] ?? 0) - (numbers[b] ?? 0));
+    const [, , , first = null, count = null, , body = null] = this.#history.arraysInOrder(order);
+    return [
+      ...this.#fences.arraysInOrder(order, 1),
+      ...this.#hot.arraysInOrder(order, 3),
+      ...[first, count, body, EVENT_FORMAT],
+      ...this.#activities.arrays().slice(1, 5),
+      ...this.#scheduled.arrays().slice(1),
+      this.#look.length === 0 ? null : arrayOf(this.#look),
+      ...this.#handed.arrays(),
+    ];
+  }
+
+  /** Whether a commit may be written before, after or together with this group: nobody could tell. */
+  allowsBeside(commit: Commit): boolean {
+    return this.#fits(commit) && !commit.messages.some(({ to }) => this.#mailIds.has(to));
+  }
+
   #fits(commit: Commit): boolean {
     const drops = commit.drop === "everything" || commit.drop === "if-idle";
     const mail = commit.messages.some(({ to }) => to !== commit.record?.id);
@@ -118,6 +153,7 @@ export class CommitGroup {
     for (const key of commit.finished) this.#noteActivity(key);
     for (const { creates, to } of commit.messages) {
       if (to !== commit.record?.id) this.#mail = true;
+      this.#mailIds.add(to);
       if (creates !== undefined) this.#madeIds.add(to);
     }
   }
@@ -211,6 +247,11 @@ export function contradiction({ record, fences, history, number, drop }: Commit)
   if (record !== undefined && first?.kind === "instance" && number !== 0 && typeof drop !== "string" && record.epoch < first.epoch)
     return `The epoch of instance ${record.id} would go back from ${first.epoch} to ${record.epoch}.`;
   return undefined;
+}
+
+/** The key of an activity in the columns 1 to 3. */
+function keyAt(rows: Columns, row: number): string {
+  return `${rows.list(1)[row]}/${rows.list(2)[row]}/${rows.list(3)[row]}`;
 }
 
 function rowOf(record: InstanceRecord, number: number): Record<string, Column> {

@@ -233,7 +233,13 @@ describe("schemas of task hubs", { skip: whyNoPostgres() ?? false }, () => {
 
   it("schemas have any name that is one, and stand side by side", async (t) => {
     const { url, ask } = await database(t);
-    for (const schema of ["Orders-2", "orders", "_"]) await migratePostgres({ connectionString: url, schema });
+    for (const schema of ["Orders-2", "orders"]) await migratePostgres({ connectionString: url, schema });
+    await migratePostgres({ connectionString: `${url}?hub=any&schema=_` });
+    assert.equal((await postgresFormat({ connectionString: `${url}?schema=_`, schema: "_" }))?.format, POSTGRES_FORMAT);
+    await assert.rejects(migratePostgres({ connectionString: `${url}?schema=_`, schema: "orders" }), {
+      code: "INVALID_ARGUMENT",
+      message: /says another schema than "orders"/,
+    });
     assert.deepEqual(
       (await ask("select schemaname from pg_tables where tablename = 'instances' order by 1")).map((row) => row["schemaname"]),
       ["Orders-2", "_", "orders"],

@@ -15,6 +15,7 @@ import {
   UnsupportedError,
 } from "../../contract/errors.ts";
 import { given } from "../../contract/recorded-as.ts";
+import { withPartsOfUrl } from "./address.ts";
 import { sqlState } from "./database.ts";
 import { inSchema, lockClass } from "./functions.ts";
 import { checkSchemaName, DEFAULT_SCHEMA, quotedName } from "./names.ts";
@@ -30,7 +31,7 @@ import type { PostgresMigration } from "./schema.ts";
  * const options: MigratePostgresOptions = { connectionString: "postgres://admin@db/orders", grantTo: "orders_app" };
  */
 export interface MigratePostgresOptions extends PostgresPlace {
-  /** The schema with the task hubs; `"ostinato"` by default. It is made when it is not there. */
+  /** The schema with the task hubs; by default what the connection string says (`?schema=`), else `"ostinato"`. It is made when it is not there. */
   readonly schema?: string | undefined;
   /** A role that shall work with the task hubs: it gets the rights for that and no others, also for what later migrations add. */
   readonly grantTo?: string | undefined;
@@ -94,8 +95,9 @@ const OLDEST_SERVER = 130_000;
  */
 export async function migratePostgres(options: MigratePostgresOptions): Promise<PostgresMigrated> {
   const setting = settingOf(options);
+  const { place } = setting;
   const grants = options.grantTo === undefined ? [] : postgresGrants(options.grantTo, setting.schema);
-  return withConnection(options, async (connection) => {
+  return withConnection(place, async (connection) => {
     const found = await lookAt(connection, setting);
     const known = newestOf(setting.migrations).format;
     const from = found === undefined ? 0 : found.format;
@@ -125,7 +127,7 @@ export async function migratePostgres(options: MigratePostgresOptions): Promise<
  */
 export async function postgresFormat(options: PostgresPlace & { readonly schema?: string | undefined }): Promise<PostgresFormat | undefined> {
   const setting = settingOf(options);
-  return withConnection(options, (connection) => lookAt(connection, setting));
+  return withConnection(setting.place, (connection) => lookAt(connection, setting));
 }
 
 /** How a schema is prepared for a store. */
@@ -177,9 +179,15 @@ export function postgresGrants(role: string, schema: string = DEFAULT_SCHEMA): r
   ];
 }
 
-function settingOf({ schema = DEFAULT_SCHEMA, connectionString, pool, testing }: Omit<MigratePostgresOptions, "grantTo" | "dryRun">): Setting {
+function settingOf(options: Omit<MigratePostgresOptions, "grantTo" | "dryRun">): Setting {
+  const { schema = DEFAULT_SCHEMA, connectionString, pool, testing } = withPartsOfUrl(options);
   checkSchemaName(schema);
-  return { schema, place: { connectionString, pool }, migrations: testing?.migrations ?? POSTGRES_MIGRATIONS, lockMs: testing?.lockMs ?? LOCK_MS };
+  return {
+    schema,
+    place: { connectionString, pool },
+    migrations: testing?.migrations ?? POSTGRES_MIGRATIONS,
+    lockMs: testing?.lockMs ?? LOCK_MS,
+  };
 }
 
 function newestOf(migrations: readonly PostgresMigration[]): PostgresMigration {

@@ -34,9 +34,9 @@ test("NO2 the first notice goes at once, what comes within 20 ms goes together, 
   notices.tell({ ready: [""] });
   await rest();
   assert.deepEqual(read(), [
-    { at: 0, ready: ["chain"], ended: ["a"], more: false, room: false },
-    { at: 20, ready: ["chain", "#hello"], ended: Array.from({ length: 9 }, (_, at) => `b${at + 1}`), more: false, room: false },
-    { at: 100, ready: [""], ended: [], more: false, room: false },
+    { at: 0, ready: ["chain"], ended: ["a"], more: false },
+    { at: 20, ready: ["chain", "#hello"], ended: Array.from({ length: 9 }, (_, at) => `b${at + 1}`), more: false },
+    { at: 100, ready: [""], ended: [], more: false },
   ]);
 });
 
@@ -50,7 +50,7 @@ test("NO2 a slow statement is waited for: never two on their way, and one for al
   }
   go();
   await world.clock.advance(100);
-  assert.deepEqual([world.most, read().length, read()[1]?.ready.length], [1, 2, 49]);
+  assert.deepEqual([world.most, read().length, read()[1]?.ready?.length], [1, 2, 49]);
 });
 
 test("S5 a notice that could not be sent is dropped and counted, and the next one goes", async () => {
@@ -68,7 +68,8 @@ test("S5 a notice that could not be sent is dropped and counted, and the next on
 test("what gathers is sent when the store closes, and nothing after that; nothing to tell is not told", async () => {
   const { notices, world } = telling();
   notices.tell({});
-  notices.tell({ ready: [], ended: [], room: false });
+  notices.tell({ ready: [], ended: [] });
+  notices.room(undefined);
   await rest();
   assert.equal(world.sent.length, 0);
   notices.tell({ ended: ["a"] });
@@ -82,20 +83,30 @@ test("what gathers is sent when the store closes, and nothing after that; nothin
   );
 });
 
-test("that there is room here is told once a second at most", async () => {
+test("that there is room here is told once, and again while others are at work, once a second at most; two who are idle tell each other nothing", async () => {
   const { notices, world, read } = telling();
+  const room = { instances: 3, orchestrators: ["chain"], entityCount: 1, entities: { anyBut: ["@full"] } };
   for (let at = 0; at < 25; at++) {
-    notices.tell({ room: true });
+    notices.room(room);
+    notices.heard({ ready: [], ended: [], more: false, room });
     await world.clock.advance(100);
   }
   assert.deepEqual(
-    read().map(({ at, room }) => [at, room]),
-    [
-      [0, true],
-      [1_000, true],
-      [2_000, true],
-    ],
+    read().map(({ at, room: told }) => [at, told]),
+    [[0, room]],
   );
+  for (let at = 0; at < 25; at++) {
+    notices.heard({ ready: [], ended: ["a"], more: false });
+    await world.clock.advance(100);
+  }
+  assert.deepEqual(
+    read().map(({ at }) => at),
+    [0, 2_500, 3_500, 4_500],
+  );
+  notices.room(undefined);
+  notices.heard({ ready: ["chain"], ended: [], more: false });
+  await world.clock.advance(5_000);
+  assert.equal(world.sent.length, 4, "there is none left");
 });
 
 test("NO3 200 ids at most are told, less where they are long, and that there were more; names that do not fit are told as any", async () => {
@@ -109,10 +120,12 @@ test("NO3 200 ids at most are told, less where they are long, and that there wer
   const long = Array.from({ length: 200 }, (_, at) => String(at) + '"'.repeat(100) + "漢".repeat(150));
   const names = Array.from({ length: 60 }, (_, at) => `#${at}${"😀".repeat(120)}`);
   for (const ready of [[], names.slice(0, 5), names]) {
-    const payload = writeNotice(2 ** 31 - 1, Number.MAX_SAFE_INTEGER, { ready, ended: long, more: false, room: true });
+    const room = { instances: 9, orchestrators: ready, entityCount: 9, entities: [] };
+    const payload = writeNotice(2 ** 31 - 1, Number.MAX_SAFE_INTEGER, { ready, ended: long, more: false, room });
     assert.ok(Buffer.byteLength(payload) < 8_000, `${Buffer.byteLength(payload)} bytes`);
     const notice = readNotice(payload, { hub: 2 ** 31 - 1, owner: 1 });
-    assert.ok(notice !== undefined && notice.more && notice.room && notice.ended.length > 0);
+    assert.ok(notice !== undefined && notice.more && notice.ended.length > 0);
+    assert.deepEqual(notice.room, ready.length === 60 ? undefined : room, "room for more names than fit is not told");
     assert.deepEqual(notice.ready, ready.length === 60 ? ["*"] : ready);
     assert.deepEqual(notice.ended, long.slice(0, notice.ended.length));
   }
@@ -126,8 +139,8 @@ test("a notice of one's own, of another hub, and what is none says nothing; what
     ready: ["a"],
     ended: [],
     more: false,
-    room: false,
   });
+  for (const room of ["true", "[]", '["x",[],1,[]]']) assert.equal(readNotice(`{"h":1,"o":8,"w":${room}}`, me)?.room, undefined);
 });
 
 test("what became ready wakes those who take it, and nobody else", () => {

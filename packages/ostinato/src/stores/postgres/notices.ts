@@ -9,7 +9,8 @@
 
 import { createHash } from "node:crypto";
 import type { InstanceId } from "../../contract/ids.ts";
-import type { ClaimRequest, WantedNames } from "../../engine/store.ts";
+import { given } from "../../contract/recorded-as.ts";
+import type { ClaimRequest, RoomLeft, WantedNames } from "../../engine/store.ts";
 import type { Clock } from "../../platform/clock.ts";
 
 /** What is to be told. */
@@ -17,8 +18,6 @@ export interface News {
   /** Names that something is ready under: "" what needs only the engine, `@name` an entity's, `#name` an activity's, `>owner` news for who holds it. */
   readonly ready?: Iterable<string>;
   readonly ended?: Iterable<InstanceId>;
-  /** A claim of this process came back with fewer instances than it has room for. */
-  readonly room?: boolean;
 }
 
 /** What somebody else has told. */
@@ -27,7 +26,8 @@ export interface Notice {
   readonly ended: readonly InstanceId[];
   /** More ended than are listed. */
   readonly more: boolean;
-  readonly room: boolean;
+  /** It has looked for instances, and found fewer than it has room for. */
+  readonly room?: RoomLeft;
 }
 
 /** What the telling side is given. */
@@ -43,6 +43,10 @@ export interface NoticesOptions {
 /** The telling side. */
 export interface Notices {
   tell(news: News): void;
+  /** What the last claim has left of the room here. It is told once, and again while others are at work. */
+  room(left: RoomLeft | undefined): void;
+  /** What somebody else told. */
+  heard(notice: Notice): void;
   counters(): { readonly sent: number; readonly failed: number };
   /** Sends what has gathered, and nothing any more. */
   close(): Promise<void>;
@@ -53,6 +57,7 @@ const MOST_BYTES = 7_900;
 const MOST_ENDED = 200;
 /** Names leave room for ids. */
 const MOST_NAME_BYTES = 4_000;
+const MOST_ROOM_BYTES = 2_000;
 /** So long after one notice the next one gathers. */
 const GATHER_MS = 20;
 /** That there is room is told so often at most: whoever hears it lets go of what it holds. */
@@ -70,7 +75,11 @@ export function createNotices({ clock, hub, owner, send }: NoticesOptions): Noti
   let ready = new Set<string>();
   let ended = new Set<InstanceId>();
   let more = false;
-  let room = false;
+  /** What is left of the room here; whether it is to be told. */
+  let left: RoomLeft | undefined;
+  let tellsRoom = false;
+  /** Somebody else was at work since room was told here: before that nobody has anything to let go. */
+  let othersWork = true;
   let sentAt = Number.NEGATIVE_INFINITY;
   let roomAt = Number.NEGATIVE_INFINITY;
   /** A notice is on its way, or will be. */
@@ -79,7 +88,7 @@ export function createNotices({ clock, hub, owner, send }: NoticesOptions): Noti
   let wakeUp = (): void => undefined;
   const count = { sent: 0, failed: 0 };
 
-  const isEmpty = (): boolean => ready.size === 0 && ended.size === 0 && !more && !room;
+  const isEmpty = (): boolean => ready.size === 0 && ended.size === 0 && !more && !tellsRoom;
 
   const sendAll = async (): Promise<void> => {
     // What one operation tells in several words is one notice.
@@ -92,11 +101,11 @@ export function createNotices({ clock, hub, owner, send }: NoticesOptions): Noti
           wakeUp = () => (timer.cancel(), resolve());
         });
       }
-      const payload = writeNotice(hub, owner(), { ready, ended, more, room });
+      const payload = writeNotice(hub, owner(), { ready, ended, more, ...(tellsRoom && left !== undefined ? { room: left } : {}) });
       ready = new Set();
       ended = new Set();
       more = false;
-      room = false;
+      tellsRoom = false;
       sentAt = clock.monotonic();
       try {
         await send(payload);
@@ -109,6 +118,14 @@ export function createNotices({ clock, hub, owner, send }: NoticesOptions): Noti
     coming = undefined;
   };
 
+  const tellRoom = (): void => {
+    if (closed || left === undefined || !othersWork || clock.monotonic() - roomAt < ROOM_MS) return;
+    tellsRoom = true;
+    othersWork = false;
+    roomAt = clock.monotonic();
+    coming ??= sendAll();
+  };
+
   return {
     tell(news) {
       if (closed) return;
@@ -117,11 +134,17 @@ export function createNotices({ clock, hub, owner, send }: NoticesOptions): Noti
         if (ended.size < MOST_ENDED) ended.add(id);
         else more ||= !ended.has(id);
       }
-      if (news.room === true && clock.monotonic() - roomAt >= ROOM_MS) {
-        room = true;
-        roomAt = clock.monotonic();
-      }
       if (!isEmpty()) coming ??= sendAll();
+    },
+    room(now) {
+      left = now;
+      tellRoom();
+    },
+    heard({ ready: names, ended: ids, more: others }) {
+      // That somebody has room is no work: two who are idle have nothing to tell each other.
+      if (names.length === 0 && ids.length === 0 && !others) return;
+      othersWork = true;
+      tellRoom();
     },
     counters: () => ({ ...count }),
     async close() {
@@ -136,7 +159,7 @@ export function createNotices({ clock, hub, owner, send }: NoticesOptions): Noti
 export function writeNotice(
   hub: number,
   owner: number,
-  news: { readonly ready: Iterable<string>; readonly ended: Iterable<InstanceId>; readonly more: boolean; readonly room: boolean },
+  news: { readonly ready: Iterable<string>; readonly ended: Iterable<InstanceId>; readonly more: boolean; readonly room?: RoomLeft },
 ): string {
   let bytes = 60;
   const fits = (text: string, most: number): boolean => {
@@ -147,6 +170,8 @@ export function writeNotice(
   };
   const names = [...news.ready];
   const r = names.every((name) => fits(name, MOST_NAME_BYTES)) ? names : [ANYTHING];
+  const w = news.room === undefined ? undefined : written(news.room);
+  const tellsRoom = w !== undefined && fits(JSON.stringify(w), bytes + MOST_ROOM_BYTES);
   const e: InstanceId[] = [];
   let { more } = news;
   for (const id of news.ended) {
@@ -159,8 +184,28 @@ export function writeNotice(
     ...(r.length > 0 ? { r } : {}),
     ...(e.length > 0 ? { e } : {}),
     ...(more ? { m: true } : {}),
-    ...(news.room ? { w: true } : {}),
+    ...(tellsRoom ? { w } : {}),
   });
+}
+
+type WrittenNames = readonly string[] | { readonly not: readonly string[] };
+type WrittenRoom = readonly [instances: number, orchestrators: WrittenNames, entityCount: number, entities: WrittenNames];
+
+function written({ instances, orchestrators, entityCount, entities }: RoomLeft): WrittenRoom {
+  const names = (some: WantedNames): WrittenNames => ("anyBut" in some ? { not: some.anyBut } : some);
+  return [instances, names(orchestrators), entityCount, names(entities)];
+}
+
+function roomOf(value: unknown): RoomLeft | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [instances, orchestrators, entityCount, entities] = value as readonly unknown[];
+  if (typeof instances !== "number" || typeof entityCount !== "number") return undefined;
+  return { instances, orchestrators: namesOf(orchestrators), entityCount, entities: namesOf(entities) };
+}
+
+function namesOf(value: unknown): WantedNames {
+  const not: unknown = typeof value === "object" && value !== null && "not" in value ? value.not : undefined;
+  return not === undefined ? textsOf(value) : { anyBut: textsOf(not) };
 }
 
 /** What a text says to a process; `undefined` when it is for another hub, its own, or none of ours. What a later version says besides is left out. */
@@ -174,7 +219,7 @@ export function readNotice(payload: string, me: { readonly hub: number; readonly
     return undefined;
   }
   if (said["h"] !== me.hub || said["o"] === me.owner) return undefined;
-  return { ready: textsOf(said["r"]), ended: textsOf(said["e"]), more: said["m"] === true, room: said["w"] === true };
+  return { ready: textsOf(said["r"]), ended: textsOf(said["e"]), more: said["m"] === true, ...given({ room: roomOf(said["w"]) }) };
 }
 
 function textsOf(value: unknown): readonly string[] {

@@ -14,6 +14,7 @@ import type { PostgresPool, PostgresPoolClient } from "./database.ts";
  * const place: PostgresPlace = { connectionString: "postgres://localhost/orders" };
  */
 export interface PostgresPlace {
+  /** A task hub's URL will do. */
   readonly connectionString?: string | undefined;
   /** A pool of the caller's own. It is not ended. */
   readonly pool?: PostgresPool | undefined;

@@ -8,7 +8,7 @@
 //          L2 an owner that was taken over from is never used again: this process gets another one.
 
 import { hostname } from "node:os";
-import { HubClosedError, InvalidArgumentError, StoreUnavailableError } from "../../contract/errors.ts";
+import { HubClosedError, InvalidArgumentError, StoreFormatError, StoreUnavailableError } from "../../contract/errors.ts";
 import type { InstanceId } from "../../contract/ids.ts";
 import { isTerminal } from "../../contract/instance.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
@@ -18,7 +18,9 @@ import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.t
 import { given } from "../../contract/recorded-as.ts";
 import type { ActivityLease, Claim, Commit, CommitResult, Lease } from "../../engine/commit.ts";
 import type { ChangeHint, ClaimRequest, Claims, DamagedClaim, Decision, Renewal, Store, WantedNames } from "../../engine/store.ts";
+import { onlyReading } from "../only-reading.ts";
 import { cursorOf, numberOfCursor, pageSize } from "../paging.ts";
+import { roomLeft } from "../room-left.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { silentLogger } from "../../platform/logger.ts";
 import { systemRandom } from "../../platform/random.ts";
@@ -26,14 +28,15 @@ import { fencedByWhatWasRead } from "../sql/fenced-by-reading.ts";
 import { KnownRows } from "../sql/known-rows.ts";
 import { risingClock } from "../store-clock.ts";
 import type { StoreClock } from "../store-clock.ts";
+import { withPartsOfUrl } from "./address.ts";
 import { readActivities, readClaimRows, readInbox, readStoredRow } from "./answers.ts";
-import type { ClaimAnswer, CommitAnswer, ReadClaim, ReleaseAnswer, Row } from "./answers.ts";
+import type { ClaimAnswer, CommitAnswer, ReadClaim, ReleaseAnswer, Row, StepAnswer } from "./answers.ts";
 import { arrayOf, Columns } from "./columns.ts";
 import { CommitLine } from "./commit-line.ts";
 import type { Sending, Settled } from "./commit-line.ts";
-import { openDatabase } from "./database.ts";
+import { openDatabase, sqlState } from "./database.ts";
 import type { Database, PostgresPool, PostgresRow } from "./database.ts";
-import { inSchema } from "./functions.ts";
+import { inSchema, lockClass } from "./functions.ts";
 import type { Beside } from "./gather-commits.ts";
 import { HeldLeases } from "./held-leases.ts";
 import { lookNowAndThen, startListener } from "./listener.ts";
@@ -46,11 +49,12 @@ import { keepPooledConnection, openOwnConnection } from "./own-connection.ts";
 import { withConnection } from "./place.ts";
 import { readRenewed, startRenewer } from "./renewer.ts";
 import type { Renewer } from "./renewer.ts";
+import { ReadLine } from "./read-line.ts";
 import { askForPage, readFinished, readHistory, readOutstanding } from "./reading.ts";
 
 /** What a PostgreSQL store is opened with. */
 export interface PostgresStoreOptions {
-  /** `postgres://user:password@host:5432/database`; this or a pool. */
+  /** `postgres://user:password@host:5432/database?hub=orders`; this or a pool. */
   readonly connectionString?: string;
   /** A pool of your own, of the package `pg`. It is never ended here. */
   readonly pool?: PostgresPool;
@@ -83,6 +87,20 @@ export interface PostgresLog {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+/** What a group of steps has nothing of. */
+const NOTHING_ELSE = {
+  fenced: null,
+  exists: null,
+  made: null,
+  undelivered: null,
+  arrived: null,
+  born: null,
+  ready: null,
+  next: null,
+  news: null,
+  ended: null,
+} as const;
+
 /** How often a decision is asked again when others are faster. */
 const TRIES = 100;
 /** How long an owner lives that has not renewed yet. */
@@ -98,7 +116,7 @@ const LISTEN_ANSWER_MS = 5_000;
  * await store.open();
  */
 export function openPostgresStore(options: PostgresStoreOptions): Store {
-  const { schema = DEFAULT_SCHEMA, hub: hubName = DEFAULT_HUB, connectionString, pool, log = silentLogger } = options;
+  const { schema = DEFAULT_SCHEMA, hub: hubName = DEFAULT_HUB, connectionString, pool, log = silentLogger } = withPartsOfUrl(options);
   if (connectionString === undefined && pool === undefined)
     throw new InvalidArgumentError('PostgreSQL needs { connectionString: "postgres://host/database" }, or a { pool } of yours.');
   checkSchemaName(schema);
@@ -109,14 +127,15 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   const watchers = new Set<(hint: ChangeHint) => void>();
   const known = new KnownRows();
   const leases = new HeldLeases();
+  /** The texts of calls, by the name of their function. */
+  const calls = new Map<string, string>();
+  let keepsStatements = true;
   let database: Database | undefined;
   let listener: Listener | undefined;
   let notices: Notices | undefined;
   let renewer: Renewer | undefined;
   /** What was asked for last, so that notices of other work wake nobody. */
   let wish: ClaimRequest | undefined;
-  /** Others may have more than they can run: they are told when there is room here. */
-  let mayTellRoom = true;
   let hub = 0;
   let owner = 0;
   let registering: Promise<void> | undefined;
@@ -133,29 +152,52 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     return clock?.now() ?? null;
   }
 
-  async function rowsOf(text: string, values: unknown[]): Promise<readonly PostgresRow[]> {
+  function opened(): Database {
     if (database === undefined)
       throw new HubClosedError(closing === undefined ? "The store is not open yet: call open() first." : "The store is closed.");
-    return database.ask({ text: inSchema(text, schema), values });
+    return database;
+  }
+
+  function rowsOf(text: string, values: unknown[]): Promise<readonly PostgresRow[]> {
+    return opened().ask({ text: inSchema(text, schema), values });
   }
 
   async function ask(text: string, values: unknown[]): Promise<readonly Row[]> {
     return (await rowsOf(text, values)).map((row) => row["r"] as Row);
   }
 
-  /** Calls a function for this owner; for its successor when it was gone. */
-  async function call<Answer extends { readonly gone?: true; readonly at: number }>(name: string, values: unknown[]): Promise<Answer> {
-    const marks = Array.from({ length: values.length + 3 }, (_, i) => `$${i + 1}`).join(", ");
+  /** Calls a function for this owner; for its successor when it was gone. `null`: the function left it to another. */
+  async function call<Answer extends { readonly gone?: true; readonly at: number } | null>(name: string, values: unknown[]): Promise<Answer> {
     for (;;) {
       const asking = owner;
-      const [row] = await rowsOf(`select {schema}.${name}(${marks}) as r`, [asking, hub, now(), ...values]);
+      const [row] = await prepared(name, [asking, hub, now(), ...values]);
       const answer = row?.["r"] as Answer;
+      if (answer === null) return answer;
       if (answer.gone !== true) {
         noteReading(answer.at);
         return answer;
       }
       if (owner === asking) await succeed();
     }
+  }
+
+  /** A call whose statement the server keeps for its connection, unless a pooler stands between that gives each call another one. */
+  async function prepared(name: string, values: unknown[]): Promise<readonly PostgresRow[]> {
+    let text = calls.get(name);
+    if (text === undefined) {
+      const marks = Array.from({ length: values.length }, (_, i) => `$${i + 1}`).join(", ");
+      calls.set(name, (text = inSchema(`select {schema}.${name}(${marks}) as r`, schema)));
+    }
+    if (keepsStatements) {
+      try {
+        return await opened().ask({ text, values, name: `${name} ${lockClass(schema)}` });
+      } catch (error) {
+        // 26000: there is no such statement; 42P05: there is one already. Nothing was done.
+        if (sqlState(error) !== "26000" && sqlState(error) !== "42P05") throw error;
+        keepsStatements = false;
+      }
+    }
+    return opened().ask({ text, values });
   }
 
   function noteReading(at: number): void {
@@ -190,6 +232,20 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     hub = Number(found);
     owner = Number(mine);
     noteReading(Number(at));
+  }
+
+  /** Who looks is no owner. */
+  async function find(): Promise<void> {
+    const rows = await rowsOf("select h.hub, h.name, {schema}.now_1() as at from {schema}.hubs h order by h.name = $1 desc, h.name limit 20", [hubName]);
+    const [first] = rows;
+    if (first?.["name"] !== hubName) {
+      const others = rows.map(({ name }) => JSON.stringify(name)).join(", ");
+      throw new StoreFormatError(
+        `There is no task hub ${JSON.stringify(hubName)} in the schema ${JSON.stringify(schema)}${others === "" ? "" : `; there are ${others}`}. Say which with ?hub=name, or open it without { readOnly: true }, which makes it.`,
+      );
+    }
+    hub = Number(first["hub"]);
+    noteReading(Number(first["at"]));
   }
 
   async function renew(forMs: number): Promise<Renewal> {
@@ -240,12 +296,12 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       onNotice(payload) {
         const notice = readNotice(payload, { hub, owner });
         if (notice === undefined) return;
-        mayTellRoom = true;
+        notices?.heard(notice);
         const ready = isWanted(notice.ready, wish, owner);
-        if (!ready && notice.ended.length === 0 && !notice.more && !notice.room) return;
-        const more = notice.more ? { endedMore: true as const } : undefined;
-        const room = notice.room ? { roomElsewhere: true as const } : undefined;
-        tell({ ready, ended: notice.ended, ...more, ...room });
+        if (!ready && notice.ended.length === 0 && !notice.more && notice.room === undefined) return;
+        const hint = { ready, ended: notice.ended };
+        tell(notice.more ? { ...hint, endedMore: true } : hint);
+        if (notice.room !== undefined) tell({ ready: false, ended: [], roomElsewhere: notice.room });
       },
     });
   }
@@ -257,13 +313,13 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     await withConnection({ connectionString, pool }, (connection) => prepareSchema(connection, schema, { place: { connectionString, pool }, readOnly }));
     database = await openDatabase({ connectionString, pool, connections: options.connections ?? 4, label: `ostinato ${label}` });
     try {
-      await register();
+      await (readOnly ? find() : register());
     } catch (error) {
       await database.close();
       database = undefined;
       throw error;
     }
-    renewer = renewerOf();
+    if (!readOnly) renewer = renewerOf();
     if (clock !== undefined) return;
     notices = createNotices({
       clock: systemClock,
@@ -282,7 +338,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     await renewer?.close();
     await notices?.close();
     // What is held is anybody's at once, and not when the lease would have ended.
-    await rowsOf("select * from {schema}.leave_1($1, $2, $3)", [owner, hub, now()]).catch(() => undefined);
+    if (!readOnly) await rowsOf("select * from {schema}.leave_1($1, $2, $3)", [owner, hub, now()]).catch(() => undefined);
     const leaving = database;
     database = undefined;
     leases.clear();
@@ -301,7 +357,11 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     sent: ({ commit: { record, number } }) => {
       if (record !== undefined && number !== 0) known.sent(number);
     },
-    write: (values) => call<CommitAnswer>("commit_1", values),
+    write: async (group) => {
+      const steps = group.steps();
+      const answer = steps === undefined ? null : await call<StepAnswer | null>("step_1", steps);
+      return answer === null ? call<CommitAnswer>("commit_1", group.values()) : { ...NOTHING_ELSE, ...answer };
+    },
     heard: (answer) => {
       notices?.tell({ ready: [...(answer.ready ?? []), ...(answer.news ?? []).map((other) => `>${other}`)], ended: answer.ended ?? [] });
       const ready = answer.ready !== null || (answer.news?.includes(owner) ?? false);
@@ -416,7 +476,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       if (result.ok || result.why === "failed") return result;
     }
     for (let tries = 1; ; tries++) {
-      const [current] = await readAll([id]);
+      const current = await reads.read(id);
       const decision = decide(current, readingAtLeast());
       if ("refused" in decision) return decision;
       const result = await commitOne(fencedByWhatWasRead(decision, current), current?.record.turn);
@@ -457,10 +517,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     }
     const activities = readActivities(answer.activities, answer.at, damaged);
     if (instances.length + activities.length > 0) listener?.busy();
-    if (mayTellRoom && instances.length < want.instances) {
-      mayTellRoom = false;
-      notices?.tell({ room: true });
-    }
+    notices?.room(roomLeft(want, { instances }));
     const next = Math.min(answer.next ?? Number.POSITIVE_INFINITY, leases.nextDueAt());
     return {
       at: reading,
@@ -506,6 +563,8 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
 
   // ---------------------------------------------------------------------------------------------------- reads
 
+  const reads = new ReadLine(readAll);
+
   async function readAll(ids: readonly InstanceId[]): Promise<readonly (StoredInstance | undefined)[]> {
     const [row] = await rowsOf("select {schema}.read_1($1, $2, $3) as r", [hub, now(), arrayOf(ids)]);
     const answer = row?.["r"] as { readonly at: number; readonly rows: readonly (Row | null)[] | null };
@@ -530,13 +589,13 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     return rows.length > size && last !== undefined ? { items, next: cursorOf(Number(last[0])) } : { items };
   }
 
-  return {
+  const store: Store = {
     claim,
     commit: (batch) => Promise.all(batch.map((commit) => commitOne(commit))),
     renew,
     release,
     update,
-    read: async (id) => (await readAll([id]))[0],
+    read: (id) => reads.read(id),
     readAll,
     history: (id, from) => readHistory(ask, hub, id, from),
     query,
@@ -551,6 +610,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     shared: true,
     entered: (id) => renewer?.entered(id),
   };
+  return readOnly ? onlyReading(store, `The task hub ${JSON.stringify(hubName)} of PostgreSQL`) : store;
 }
 
 function wanted(names: WantedNames): [names: string, any: boolean] {

@@ -29,7 +29,7 @@ const PAGE_ROWS = 500;
 const PAGE_CHARACTERS = 262_144;
 
 const HISTORY_PAGE = `
-  select json_build_array(i.number, i.generation, h.turn, h.first, h.format, h.body) as r from {schema}.instances i left join lateral (
+  select json_build_array(i.number, i.generation, h.turn, h.first, h.format, h.body, i.history_length) as r from {schema}.instances i left join lateral (
     select p.* from (
       select h.*, sum(length(h.body)) over (order by h.turn) - length(h.body) as before from {schema}.history h
       where h.number = i.number and h.turn > $3 and h.first + h.count > $4 order by h.turn limit ${PAGE_ROWS}) p where p.before <= ${PAGE_CHARACTERS}) h on true
@@ -47,13 +47,17 @@ export async function* readHistory(ask: Ask, hub: number, id: InstanceId, from =
     if (first === undefined || first[2] === null) return;
     head = [first[0] ?? null, first[1] ?? null];
     const events: HistoryEvent[] = [];
+    let isLast = false;
     for (const row of rows) {
-      const [, , turn, begins, format, body] = row as readonly [number, number, number, number, number, string];
+      const [, , turn, begins, format, body, length] = row as readonly [number, number, number, number, number, string, number];
       const decoded = decodeRow(id, { turn, format, body });
       for (let i = Math.max(0, from - begins); i < decoded.length; i++) events.push(decoded[i]!);
       after = turn;
+      isLast = begins + decoded.length >= length;
     }
     if (events.length > 0) yield events;
+    // Whoever asked again would learn nothing, or that the history was replaced since.
+    if (isLast) return;
   }
 }
 

@@ -27,7 +27,7 @@ const LOCK_MS = 1_000;
 const LOCK_TRIES = 60;
 /** Rows are read in the order of a key and found by key, whatever the planner knows about tables that were filled a moment ago. */
 const BY_KEY =
-  "begin; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_bitmapscan = off; set local enable_sort = off";
+  "begin; set local jit = off; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_bitmapscan = off; set local enable_sort = off";
 
 /** Where the hub is. */
 export interface SchemaHubOptions {
