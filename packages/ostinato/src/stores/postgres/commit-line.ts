@@ -4,13 +4,12 @@
 // Is told: commits, with what is known beside them.
 // Tells:   what became of each.
 // Always:  commits whose order matters are written in the order in which they came.
-//          D6 a group that lost a race is sent again; one that the database refuses is sent commit by commit, so that only the bad one fails.
+//          D6 a group that the database refuses is sent commit by commit, so that only the bad one fails.
 //          I4 what was sent and not answered is unknown, and said so.
 
 import type { Failure } from "../../contract/failure.ts";
 import type { Commit } from "../../engine/commit.ts";
 import type { CommitAnswer } from "./answers.ts";
-import { isLostRace } from "./database.ts";
 import { CommitGroup, contradiction } from "./gather-commits.ts";
 import type { Beside } from "./gather-commits.ts";
 
@@ -43,7 +42,6 @@ export interface CommitLineParts {
 
 /** How many commits one group has at most. */
 const GROUP = 1_000;
-const RACES = 20;
 const MOST_GROUPS = 2;
 /** So many commits have to wait before a second group sets out beside the first. */
 const WORTH_A_GROUP = 32;
@@ -121,21 +119,17 @@ export class CommitLine {
   }
 
   async #write(group: CommitGroup, sendings: readonly Sending[]): Promise<void> {
-    for (let races = 0; ; races++) {
-      try {
-        const answer = await this.#parts.write(group);
-        this.#parts.heard(answer);
-        this.#tell(answer, group, sendings);
-        return;
-      } catch (error) {
-        if (isLostRace(error) && races < RACES) continue;
-        if (this.#parts.isUnknown(error)) {
-          for (const sending of sendings) sending.lose(error as Error);
-        } else if (sendings.length === 1) sendings[0]!.settle(failed(error));
-        else await this.#oneByOne(sendings);
-        return;
-      }
+    let answer: CommitAnswer;
+    try {
+      answer = await this.#parts.write(group);
+    } catch (error) {
+      if (this.#parts.isUnknown(error)) for (const sending of sendings) sending.lose(error as Error);
+      else if (sendings.length === 1) sendings[0]?.settle(failed(error));
+      else await this.#oneByOne(sendings);
+      return;
     }
+    this.#parts.heard(answer);
+    this.#tell(answer, group, sendings);
   }
 
   async #oneByOne(sendings: readonly Sending[]): Promise<void> {

@@ -119,7 +119,7 @@ test("NO3 200 ids at most are told, less where they are long, and that there wer
   // The longest ids there can be, of characters that take the most room.
   const long = Array.from({ length: 200 }, (_, at) => String(at) + '"'.repeat(100) + "漢".repeat(150));
   const names = Array.from({ length: 60 }, (_, at) => `#${at}${"😀".repeat(120)}`);
-  for (const ready of [[], names.slice(0, 5), names]) {
+  for (const ready of [[], names.slice(0, 3), names]) {
     const room = { instances: 9, orchestrators: ready, entityCount: 9, entities: [] };
     const payload = writeNotice(2 ** 31 - 1, Number.MAX_SAFE_INTEGER, { ready, ended: long, more: false, room });
     assert.ok(Buffer.byteLength(payload) < 8_000, `${Buffer.byteLength(payload)} bytes`);

@@ -34,7 +34,7 @@ import type { ClaimAnswer, CommitAnswer, ReadClaim, ReleaseAnswer, Row, StepAnsw
 import { arrayOf, Columns } from "./columns.ts";
 import { CommitLine } from "./commit-line.ts";
 import type { Sending, Settled } from "./commit-line.ts";
-import { openDatabase, sqlState } from "./database.ts";
+import { isLostRace, openDatabase, sqlState } from "./database.ts";
 import type { Database, PostgresPool, PostgresRow } from "./database.ts";
 import { inSchema, lockClass } from "./functions.ts";
 import type { Beside } from "./gather-commits.ts";
@@ -103,6 +103,8 @@ const NOTHING_ELSE = {
 
 /** How often a decision is asked again when others are faster. */
 const TRIES = 100;
+/** How often a call is made again that the database sent back. */
+const RACES = 20;
 /** How long an owner lives that has not renewed yet. */
 const FIRST_LEASE_MS = 60_000;
 const MAX_BLOCKED_MS = 60_000;
@@ -170,7 +172,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   async function call<Answer extends { readonly gone?: true; readonly at: number } | null>(name: string, values: unknown[]): Promise<Answer> {
     for (;;) {
       const asking = owner;
-      const [row] = await prepared(name, [asking, hub, now(), ...values]);
+      const [row] = await retried(() => prepared(name, [asking, hub, now(), ...values]));
       const answer = row?.["r"] as Answer;
       if (answer === null) return answer;
       if (answer.gone !== true) {
@@ -178,6 +180,17 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
         return answer;
       }
       if (owner === asking) await succeed();
+    }
+  }
+
+  /** Two who waited for each other: one of them was sent back, and nothing of its call was done (D6). */
+  async function retried<T>(ask: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!isLostRace(error) || tries === RACES) throw error;
+      }
     }
   }
 

@@ -1,62 +1,54 @@
-// read-line: readings of single instances on their way, in groups.
+// read-line: the reads on which decisions are made, in the order in which they were asked for.
 //
-// Always:  one group is on its way at a time, and whoever asks meanwhile is of the next one: many who ask cost one round trip.
-//          Answers come in the order of the questions, so that decisions of one process do not overtake each other (I5).
+// Owns:    the queue of ids; one question is on its way at a time, and whatever is asked for meanwhile is the next one.
+// Always:  answers come in the order of the questions: events that a process raises one after the other, awaited or not, are written in that order (I5).
+//          A thousand decisions at once cost a few round trips.
 
 import type { InstanceId } from "../../contract/ids.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
 
-interface Question {
+interface Asking {
   readonly id: InstanceId;
-  readonly resolve: (stored: StoredInstance | undefined) => void;
-  readonly reject: (error: unknown) => void;
+  readonly answer: (found: StoredInstance | undefined) => void;
+  readonly fail: (error: unknown) => void;
 }
 
-/** How many instances one group asks for at most. */
-const GROUP = 1_000;
+/** How many ids one question has at most. */
+const QUESTION = 1_000;
 
 /** The line of one store. */
 export class ReadLine {
   readonly #readAll: (ids: readonly InstanceId[]) => Promise<readonly (StoredInstance | undefined)[]>;
-  readonly #queue: Question[] = [];
+  #queue: Asking[] = [];
   #isRunning = false;
 
   constructor(readAll: (ids: readonly InstanceId[]) => Promise<readonly (StoredInstance | undefined)[]>) {
     this.#readAll = readAll;
   }
 
+  /** The instance as it is at some moment from now on. */
   read(id: InstanceId): Promise<StoredInstance | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ id, resolve, reject });
+    return new Promise((answer, fail) => {
+      this.#queue.push({ id, answer, fail });
       if (!this.#isRunning) void this.#run();
     });
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true;
-    // Whoever asks in this very moment is of the first group.
+    // Whoever asks in this very moment is of the first question.
     await undefined;
     while (this.#queue.length > 0) {
-      const group = this.#queue.splice(0, GROUP);
+      const askings = this.#queue.splice(0, QUESTION);
+      const ids = [...new Set(askings.map(({ id }) => id))];
       try {
-        const found = await this.#readAll(group.map(({ id }) => id));
-        group.forEach(({ resolve }, i) => resolve(found[i]));
+        const found = await this.#readAll(ids);
+        const byId = new Map(ids.map((id, i) => [id, found[i]]));
+        for (const { id, answer } of askings) answer(byId.get(id));
       } catch (error) {
-        if (group.length === 1) group[0]?.reject(error);
-        else await this.#oneByOne(group);
+        for (const { fail } of askings) fail(error);
       }
     }
     this.#isRunning = false;
-  }
-
-  /** One that cannot be read spoils nobody else's reading (D5). */
-  async #oneByOne(group: readonly Question[]): Promise<void> {
-    for (const { id, resolve, reject } of group) {
-      try {
-        resolve((await this.#readAll([id]))[0]);
-      } catch (error) {
-        reject(error);
-      }
-    }
   }
 }

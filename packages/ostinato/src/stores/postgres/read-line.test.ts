@@ -1,0 +1,66 @@
+// Reads for decisions: in order, together, and each with its own answer.
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import type { InstanceId } from "../../contract/ids.ts";
+import type { StoredInstance } from "../../contract/instance.ts";
+import { recordOf } from "../../conformance/store/stories.ts";
+import { ReadLine } from "./read-line.ts";
+
+/** A database that answers when it is told to, with everything that is asked for but "nobody". */
+function database() {
+  const questions: { readonly ids: readonly InstanceId[]; readonly answer: () => void; readonly fail: (error: Error) => void }[] = [];
+  const readAll = (ids: readonly InstanceId[]): Promise<readonly (StoredInstance | undefined)[]> =>
+    new Promise((resolve, reject) => {
+      const found = ids.map((id) => (id === "nobody" ? undefined : { record: recordOf(id), payloads: {} }));
+      questions.push({ ids, answer: () => resolve(found), fail: reject });
+    });
+  return { questions, line: new ReadLine(readAll) };
+}
+
+const settled = () => new Promise((resolve) => void setImmediate(resolve));
+
+it("I5 asks one question at a time, and answers in the order in which it was asked", async () => {
+  const { questions, line } = database();
+  const order: string[] = [];
+  const ask = (id: string): void => void line.read(id).then((found) => order.push(`${id}: ${found?.record.id ?? "none"}`));
+  for (const id of ["a", "b", "a"]) ask(id);
+  await settled();
+  for (const id of ["c", "nobody", "a"]) ask(id);
+  await settled();
+  assert.deepEqual(
+    questions.map(({ ids }) => ids),
+    [["a", "b"]],
+  );
+  questions[0]!.answer();
+  await settled();
+  assert.deepEqual(questions[1]!.ids, ["c", "nobody", "a"]);
+  questions[1]!.answer();
+  await settled();
+  assert.deepEqual(order, ["a: a", "b: b", "a: a", "c: c", "nobody: none", "a: a"]);
+});
+
+it("a question that fails fails for those who asked it, and the next one goes on", async () => {
+  const { questions, line } = database();
+  const lost = assert.rejects(line.read("a"), /gone/);
+  await settled();
+  const next = line.read("b");
+  questions[0]!.fail(new Error("the connection is gone"));
+  await lost;
+  await settled();
+  questions[1]!.answer();
+  assert.equal((await next)?.record.id, "b");
+});
+
+it("splits what is too much for one question", async () => {
+  const { questions, line } = database();
+  const all = Promise.all(Array.from({ length: 1_500 }, (_, i) => line.read(`i${i}`)));
+  await settled();
+  questions[0]!.answer();
+  await settled();
+  assert.deepEqual(
+    questions.map(({ ids }) => ids.length),
+    [1_000, 500],
+  );
+  questions[1]!.answer();
+  assert.equal((await all)[1_499]?.record.id, "i1499");
+});
