@@ -33,7 +33,7 @@ const firstOfLane = (lane: number): string =>
 /** Settles whether the owner may write: holds its lock, refuses for a closed hub, tells when it is gone. */
 const ENTRY = `
   perform pg_advisory_xact_lock_shared({lock}, p_owner::int);
-  select h.closed, not o.gone into v_closed, v_alive from {schema}.hubs h left join {schema}.owners o on o.hub = h.hub and o.owner = p_owner where h.hub = p_hub;
+  select h.closed, not o.gone and o.timeline = {schema}.timeline_1() into v_closed, v_alive from {schema}.hubs h left join {schema}.owners o on o.hub = h.hub and o.owner = p_owner where h.hub = p_hub;
   if v_closed is not null then raise exception '%', v_closed using errcode = 'OST02'; end if;
   if v_alive is not true then return '{"gone":true}'; end if;`;
 /** An activity under a key that is there takes its place. */
@@ -45,6 +45,17 @@ const READ_CLOCK = "coalesce(p_at, {schema}.now_1())";
 
 const NOW = `
 create function {schema}.now_1() returns bigint language sql volatile as $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint $$;`;
+
+/**
+ * Which line of its history the server is on: a standby that is promoted begins another one, and may lack what its predecessor had acknowledged.
+ * An owner belongs to one line, so that after a promotion nobody goes on with what he held before (D7). 0 where a server does not tell.
+ */
+const TIMELINE = `
+create function {schema}.timeline_1() returns int language plpgsql stable as $$
+begin
+  return ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int;
+exception when others then return 0;
+end $$;`;
 
 /** Rows of `ready` for instances whose rows are locked: those that nobody holds and that have something waiting. */
 const PLACE = `
@@ -350,7 +361,7 @@ declare
   v_clean boolean; v_at bigint; v_heard bigint[]; v_void text;
 begin
   v_void := pg_advisory_xact_lock_shared({lock}, p_owner::int)::text;
-  select (select o.hub = p_hub and not o.gone from {schema}.owners o where o.owner = p_owner) and (select h.closed is null from {schema}.hubs h where h.hub = p_hub)
+  select (select o.hub = p_hub and not o.gone and o.timeline = {schema}.timeline_1() from {schema}.owners o where o.owner = p_owner) and (select h.closed is null from {schema}.hubs h where h.hub = p_hub)
     and not exists (
       select 1 from unnest(d_number, d_generation, d_task, d_epoch) u(number, generation, task, epoch)
       where u.epoch >= 0 and (select a.epoch from {schema}.activities a where a.number = u.number and a.generation = u.generation and a.task_id = u.task) is distinct from u.epoch)
@@ -526,7 +537,7 @@ begin
     select h.hub, h.closed into o_hub, o_closed from {schema}.hubs h where h.name = p_hub;
   end if;
   if o_closed is not null then return; end if;
-  insert into {schema}.owners(hub, alive_until, label, since) values (o_hub, o_at + p_lease, p_label, o_at) returning owner into o_owner;
+  insert into {schema}.owners(hub, alive_until, label, since, timeline) values (o_hub, o_at + p_lease, p_label, o_at, {schema}.timeline_1()) returning owner into o_owner;
 end $$;`;
 
 /**
@@ -536,13 +547,13 @@ end $$;`;
 const TAKE_OVER = `
 create function {schema}.take_over_1(p_hub int, p_at bigint, p_limit int, out o_count int, out o_names text[]) language plpgsql ${SETTINGS} as $$
 declare
-  v_owner bigint; v_gone boolean; v_numbers bigint[]; v_names text[]; v_next bigint; v_activities int; v_at bigint := ${READ_CLOCK};
+  v_owner bigint; v_gone boolean; v_numbers bigint[]; v_names text[]; v_next bigint; v_activities int; v_at bigint := ${READ_CLOCK}; v_timeline int := {schema}.timeline_1();
 begin
   o_count := 0;
-  for v_owner in select o.owner from {schema}.owners o where o.hub = p_hub and (o.gone or o.alive_until < v_at) order by o.owner loop
+  for v_owner in select o.owner from {schema}.owners o where o.hub = p_hub and (o.gone or o.alive_until < v_at or o.timeline <> v_timeline) order by o.owner loop
     exit when o_count >= p_limit;
     continue when not pg_try_advisory_xact_lock({lock}, v_owner::int);
-    update {schema}.owners o set gone = true where o.owner = v_owner and (o.gone or o.alive_until < v_at) returning o.gone into v_gone;
+    update {schema}.owners o set gone = true where o.owner = v_owner and (o.gone or o.alive_until < v_at or o.timeline <> v_timeline) returning o.gone into v_gone;
     continue when v_gone is not true;
     select array_agg(t.number) into v_numbers from (
       select i.number from {schema}.instances i where i.owner = v_owner order by i.number limit p_limit - o_count for no key update) t;
@@ -568,14 +579,14 @@ const RENEW = `
 create function {schema}.renew_1(p_owner bigint, p_lease bigint, p_at bigint default null, p_hub int default null,
   out at bigint, out alive boolean, out taken_over int, out names text[], out next_expiry bigint) language plpgsql as $$
 declare
-  v_hub int;
+  v_hub int; v_timeline int := {schema}.timeline_1();
 begin
   at := ${READ_CLOCK};
-  update {schema}.owners o set alive_until = renew_1.at + p_lease where o.owner = p_owner and not o.gone returning o.hub into v_hub;
+  update {schema}.owners o set alive_until = renew_1.at + p_lease where o.owner = p_owner and not o.gone and o.timeline = v_timeline returning o.hub into v_hub;
   alive := v_hub is not null;
   v_hub := coalesce(v_hub, p_hub);
   taken_over := 0;
-  if exists (select 1 from {schema}.owners o where o.hub = v_hub and (o.gone or o.alive_until < renew_1.at)) then
+  if exists (select 1 from {schema}.owners o where o.hub = v_hub and (o.gone or o.alive_until < renew_1.at or o.timeline <> v_timeline)) then
     select t.o_count, t.o_names into taken_over, names from {schema}.take_over_1(v_hub, p_at, 1000) t;
   end if;
   select min(o.alive_until) into next_expiry from {schema}.owners o where o.hub = v_hub and o.owner <> p_owner and not o.gone;
@@ -604,7 +615,7 @@ begin
 end $$;`;
 
 /** The functions of format 1. */
-export const FUNCTIONS_1 = [NOW, PLACE, HAND_OUT, COMMIT, STEP, CLAIM, RELEASE, REGISTER, TAKE_OVER, RENEW, LEAVE, READ].join("\n");
+export const FUNCTIONS_1 = [NOW, TIMELINE, PLACE, HAND_OUT, COMMIT, STEP, CLAIM, RELEASE, REGISTER, TAKE_OVER, RENEW, LEAVE, READ].join("\n");
 
 /** Selects from `{schema}.instances i` what readStored reads. */
 export const STORED_COLUMNS = stored;

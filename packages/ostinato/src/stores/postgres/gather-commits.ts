@@ -168,7 +168,8 @@ export class CommitGroup {
     const dropsAll = drop === "everything" || drop === "if-idle";
     const isNew = record !== undefined && (number === 0 || dropsAll);
     const keep = commit.keep ? 1 : 0;
-    this.#writeFences(commit, c, readTurn);
+    // A turn follows the one before it: whatever else went wrong, no history gets a gap.
+    this.#writeFences(commit, c, readTurn ?? (history !== undefined && record !== undefined && !isNew ? record.turn - 1 : undefined));
     for (const id of commit.consumed) this.#consumed.push(c, number, id);
     for (const id of commit.cancelled) this.#cancelled.push(c, number, id);
     if (typeof drop === "object") this.#executions.push(c, number, drop.execution, drop.generation);

@@ -14,8 +14,20 @@ function server(options: Partial<ListenerOptions> = {}) {
   const told: string[] = [];
   const statements: string[] = [];
   const at = (word: string): void => void told.push(`${clock.now()} ${word}`);
-  const world = { clock, told, statements, isDown: false, isSilent: false, isPooler: false, cannotNotify: false, refusal: undefined as Error | undefined, connections: 0, opened: 0 };
-  let lines: { readonly channels: Set<string>; readonly tell: (channel: string, payload: string) => void; readonly lose: () => void }[] = [];
+  const world = {
+    clock,
+    told,
+    statements,
+    isDown: false,
+    isSilent: false,
+    isPooler: false,
+    cannotNotify: false,
+    refusal: undefined as Error | undefined,
+    connections: 0,
+    opened: 0,
+  };
+  let lines: { readonly channels: Set<string>; readonly tell: (channel: string, payload: string) => void; readonly lose: () => void }[] =
+    [];
   const connect = async (): Promise<OwnConnection> => {
     world.opened++;
     if (world.isDown) throw new Error("connect ECONNREFUSED");
@@ -104,12 +116,19 @@ test("G6 S5 a connection that is cut is made anew, with everything looked at, an
   loseAll();
   await clock.advance(20_000);
   assert.equal(listener.hears, false);
-  assert.deepEqual(words(told).filter((word) => !word.startsWith("look")), ["down", "log: lost"], "it is said once");
+  assert.deepEqual(
+    words(told).filter((word) => !word.startsWith("look")),
+    ["down", "log: lost"],
+    "it is said once",
+  );
   assert.ok(words(told).filter((word) => word === "look: work").length >= 5);
   world.isDown = false;
   told.length = 0;
   await clock.advance(2_000);
-  assert.deepEqual(words(told).filter((word) => word !== "look: work"), ["look: all", "log: hears", "up"]);
+  assert.deepEqual(
+    words(told).filter((word) => word !== "look: work"),
+    ["look: all", "log: hears", "up"],
+  );
   told.length = 0;
   await clock.advance(50_000);
   assert.deepEqual([told, world.connections], [[], 1]);

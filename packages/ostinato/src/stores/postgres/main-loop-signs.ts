@@ -10,11 +10,11 @@ const HEAD_BYTES = 8;
 /** The signs of one main loop. */
 export interface MainLoopSigns {
   readonly memory: SharedArrayBuffer;
-  turned(): void;
-  turns(): number;
+  readonly turned: () => void;
+  readonly turns: () => number;
   /** What was handed out last. */
-  entered(what: string): void;
-  lastEntered(): string;
+  readonly entered: (what: string) => void;
+  readonly lastEntered: () => string;
 }
 
 /** Signs in memory of their own, or in what the other side has made. */

@@ -9,7 +9,14 @@ const OTHER = { hub: 1, owner: 99 };
 /** The telling side, with a line that the story can hold or cut. */
 function telling() {
   const clock = handClock(0);
-  const world = { clock, sent: [] as { at: number; payload: string }[], onItsWay: 0, most: 0, held: undefined as Promise<void> | undefined, cut: false };
+  const world = {
+    clock,
+    sent: [] as { at: number; payload: string }[],
+    onItsWay: 0,
+    most: 0,
+    held: undefined as Promise<void> | undefined,
+    cut: false,
+  };
   const notices = createNotices({
     clock,
     hub: 1,

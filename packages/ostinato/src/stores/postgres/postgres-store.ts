@@ -15,6 +15,7 @@ import type { StoredInstance } from "../../contract/instance.ts";
 import type { Instant } from "../../contract/instant.ts";
 import type { InboxMessage } from "../../contract/messages.ts";
 import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
+import type { HubSizes } from "../../contract/maintenance.ts";
 import { given } from "../../contract/recorded-as.ts";
 import type { ActivityLease, Claim, Commit, CommitResult, Lease } from "../../engine/commit.ts";
 import type { ChangeHint, ClaimRequest, Claims, DamagedClaim, Decision, Renewal, Store, WantedNames } from "../../engine/store.ts";
@@ -51,6 +52,7 @@ import { readRenewed, startRenewer } from "./renewer.ts";
 import type { Renewer } from "./renewer.ts";
 import { ReadLine } from "./read-line.ts";
 import { askForPage, readFinished, readHistory, readOutstanding } from "./reading.ts";
+import { sizesOf } from "./sizes.ts";
 
 /** What a PostgreSQL store is opened with. */
 export interface PostgresStoreOptions {
@@ -602,6 +604,11 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     return rows.length > size && last !== undefined ? { items, next: cursorOf(Number(last[0])) } : { items };
   }
 
+  async function sizes(): Promise<HubSizes> {
+    if (database === undefined) throw new HubClosedError("The store is closed.");
+    return withConnection({ pool: database.pool, connectionString }, (connection) => sizesOf(connection, schema, hub));
+  }
+
   const store: Store = {
     claim,
     commit: (batch) => Promise.all(batch.map((commit) => commitOne(commit))),
@@ -618,6 +625,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       watchers.add(onChange);
       return () => void watchers.delete(onChange);
     },
+    sizes,
     open: () => (opening ??= open()),
     close: () => (closing ??= close()),
     shared: true,

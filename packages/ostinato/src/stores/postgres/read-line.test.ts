@@ -4,6 +4,7 @@ import { it } from "node:test";
 import type { InstanceId } from "../../contract/ids.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
 import { recordOf } from "../../conformance/store/stories.ts";
+import { nextLoopTurn } from "../../platform/standstill.ts";
 import { ReadLine } from "./read-line.ts";
 
 /** A database that answers when it is told to, with everything that is asked for but "nobody". */
@@ -17,36 +18,34 @@ function database() {
   return { questions, line: new ReadLine(readAll) };
 }
 
-const settled = () => new Promise((resolve) => void setImmediate(resolve));
-
 it("I5 asks one question at a time, and answers in the order in which it was asked", async () => {
   const { questions, line } = database();
   const order: string[] = [];
   const ask = (id: string): void => void line.read(id).then((found) => order.push(`${id}: ${found?.record.id ?? "none"}`));
   for (const id of ["a", "b", "a"]) ask(id);
-  await settled();
+  await nextLoopTurn();
   for (const id of ["c", "nobody", "a"]) ask(id);
-  await settled();
+  await nextLoopTurn();
   assert.deepEqual(
     questions.map(({ ids }) => ids),
     [["a", "b"]],
   );
   questions[0]!.answer();
-  await settled();
+  await nextLoopTurn();
   assert.deepEqual(questions[1]!.ids, ["c", "nobody", "a"]);
   questions[1]!.answer();
-  await settled();
+  await nextLoopTurn();
   assert.deepEqual(order, ["a: a", "b: b", "a: a", "c: c", "nobody: none", "a: a"]);
 });
 
 it("a question that fails fails for those who asked it, and the next one goes on", async () => {
   const { questions, line } = database();
   const lost = assert.rejects(line.read("a"), /gone/);
-  await settled();
+  await nextLoopTurn();
   const next = line.read("b");
   questions[0]!.fail(new Error("the connection is gone"));
   await lost;
-  await settled();
+  await nextLoopTurn();
   questions[1]!.answer();
   assert.equal((await next)?.record.id, "b");
 });
@@ -54,9 +53,9 @@ it("a question that fails fails for those who asked it, and the next one goes on
 it("splits what is too much for one question", async () => {
   const { questions, line } = database();
   const all = Promise.all(Array.from({ length: 1_500 }, (_, i) => line.read(`i${i}`)));
-  await settled();
+  await nextLoopTurn();
   questions[0]!.answer();
-  await settled();
+  await nextLoopTurn();
   assert.deepEqual(
     questions.map(({ ids }) => ids.length),
     [1_000, 500],

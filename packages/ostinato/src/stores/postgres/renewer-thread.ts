@@ -64,7 +64,10 @@ function sayThatItStandsStill(blockedMs: number): void {
   const entered = signs.lastEntered();
   const message = `the main loop of this process has not turned for ${Math.round(blockedMs / 1_000)} s, so its leases are not renewed any longer: what it holds is given up`;
   try {
-    writeSync(2, `${lineOf({ level: "error", message, fields: { pid: process.pid, ...(entered === "" ? {} : { lastHandedOut: entered }) } })}\n`);
+    writeSync(
+      2,
+      `${lineOf({ level: "error", message, fields: { pid: process.pid, ...(entered === "" ? {} : { lastHandedOut: entered }) } })}\n`,
+    );
   } catch {
     // Standard error is closed.
   }

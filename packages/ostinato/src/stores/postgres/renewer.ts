@@ -70,11 +70,7 @@ export interface RenewerOptions {
   readonly startThread?: StartThread;
 }
 
-type StartThread = (
-  options: RenewerThreadOptions,
-  onNews: (news: FromRenewer) => void,
-  onEnd: (why: string) => void,
-) => RenewerThread;
+type StartThread = (options: RenewerThreadOptions, onNews: (news: FromRenewer) => void, onEnd: (why: string) => void) => RenewerThread;
 
 /** Renews. */
 export interface Renewer {
@@ -143,10 +139,13 @@ export function startRenewer(options: RenewerOptions): Renewer {
         failure = new StoreUnavailableError(`The leases of this process could not be renewed: ${news.message}`);
         return onFirst?.();
       case "blocked":
-        return log.error("the main loop of this process stood still for so long that its leases were not renewed: what it held is given up", {
-          blockedMs: news.blockedMs,
-          ...(news.entered === "" ? {} : { lastHandedOut: news.entered }),
-        });
+        return log.error(
+          "the main loop of this process stood still for so long that its leases were not renewed: what it held is given up",
+          {
+            blockedMs: news.blockedMs,
+            ...(news.entered === "" ? {} : { lastHandedOut: news.entered }),
+          },
+        );
       case "turning":
         return log.info("the main loop turns again: the leases of this process are renewed again");
       case "closed":

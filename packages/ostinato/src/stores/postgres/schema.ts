@@ -41,7 +41,7 @@ export const POSTGRES_MIGRATIONS: readonly PostgresMigration[] = [
 create table {schema}.meta(key text primary key, value bigint not null);
 create table {schema}.hubs(hub int generated always as identity primary key, name text collate "C" not null unique, closed text, move text);
 create table {schema}.owners(owner bigint generated always as identity primary key, hub int not null, alive_until bigint not null, gone boolean not null default false,
-  label text not null, since bigint not null) with (fillfactor = 50, autovacuum_vacuum_threshold = 200);
+  label text not null, since bigint not null, timeline int not null) with (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 create sequence {schema}.sequences as bigint;
 create table {schema}.instances(
   number bigint generated always as identity primary key, hub int not null, id text collate "C" not null, kind smallint not null, name text collate "C" not null, created_at bigint not null,
