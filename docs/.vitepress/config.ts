@@ -27,6 +27,7 @@ const GUIDE = [
   "determinism-and-replay",
   "testing",
   "operating-a-file",
+  "many-processes",
   "one-server-many-workers",
   "workers-in-other-languages",
   "azure-durable-task-scheduler",

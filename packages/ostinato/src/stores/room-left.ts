@@ -14,7 +14,12 @@ export function roomLeft(want: ClaimRequest, { instances: claimed }: Pick<Claims
   const instances = namesSome(want.orchestrators) ? want.instances - free : 0;
   const entityCount = namesSome(want.entities) ? want.entityCount - entities : 0;
   if (instances <= 0 && entityCount <= 0) return undefined;
-  return { instances: Math.max(instances, 0), orchestrators: want.orchestrators, entityCount: Math.max(entityCount, 0), entities: want.entities };
+  return {
+    instances: Math.max(instances, 0),
+    orchestrators: want.orchestrators,
+    entityCount: Math.max(entityCount, 0),
+    entities: want.entities,
+  };
 }
 
 function namesSome(names: WantedNames): boolean {

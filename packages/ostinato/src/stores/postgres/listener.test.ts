@@ -177,7 +177,7 @@ test("LI1 behind a pooler it says once that it looks now and then, and tries no 
   assert.ok(late.length >= 20);
 
   told.length = 0;
-  listener.busy();
+  listener.looked(true);
   await clock.advance(250);
   assert.deepEqual(words(told), ["look: work"], "where something was found, it looks soon again");
   listener.close();
@@ -215,9 +215,16 @@ test("whoever does not listen looks: soon at first and when something was found,
   await clock.advance(300_000);
   assert.ok(looks[0]! <= 200 && looks.length < 35);
   const { length } = looks;
-  listener.busy();
+  listener.looked(true);
   await clock.advance(700);
   assert.ok(looks.length >= length + 2);
+  await clock.advance(300_000);
+  const late = looks.length;
+  for (let at = 0; at < 30; at++) {
+    listener.looked(false);
+    await clock.advance(10_000);
+  }
+  assert.equal(looks.length, late, "where others look, it need not");
   listener.close();
   const end = looks.length;
   await clock.advance(60_000);

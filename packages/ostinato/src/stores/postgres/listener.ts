@@ -1,7 +1,7 @@
 // listener: how a process hears what the others tell.
 //
 // Owns:    the one connection that listens, and the looks that stand in for it while there is none.
-// Is told: notices, by the database. That there is something to do here, so that looks come sooner.
+// Is told: notices, by the database. What looks of others have found, so that its own come sooner, or not at all.
 // Tells:   each notice; that everything is to be looked at; that it hears, and that it does not.
 // Always:  S5 a notice can be lost (G6): after each time without a connection everything is looked at.
 //          LI1 it hears only what it has proved to hear: a notice that it sends to itself over another connection comes back.
@@ -50,8 +50,8 @@ export interface ListenerOptions extends LooksOptions {
 export interface Listener {
   /** Whether notices arrive now. */
   readonly hears: boolean;
-  /** A look found something: while looks stand in for notices, the next ones come soon. */
-  busy(): void;
+  /** Somebody has looked for work. While looks stand in for notices: where it found something the next ones come soon, else this was one of them. */
+  looked(found: boolean): void;
   close(): void;
 }
 
@@ -73,7 +73,7 @@ const LONGEST_LOOK_MS = 11_000;
 export function lookNowAndThen(options: LooksOptions): Listener {
   const looks = createLooks(options);
   looks.start();
-  return { hears: false, busy: looks.soon, close: looks.stop };
+  return { hears: false, looked: looks.looked, close: looks.stop };
 }
 
 /** Listens from now on; looks now and then for as long as it does not hear. */
@@ -173,7 +173,7 @@ export function startListener(options: ListenerOptions): Listener {
     get hears() {
       return hears;
     },
-    busy: looks.soon,
+    looked: looks.looked,
     close() {
       closed = true;
       hears = false;
@@ -234,7 +234,7 @@ async function inTime<T>(clock: Clock, question: Promise<T>, ms: number): Promis
 /** Looks that become rarer while they find nothing. */
 function createLooks({ clock, random, onLook, longestLookMs = LONGEST_LOOK_MS }: LooksOptions): {
   readonly start: () => void;
-  readonly soon: () => void;
+  readonly looked: (found: boolean) => void;
   readonly stop: () => void;
 } {
   let timer: ClockTimer | undefined;
@@ -258,10 +258,11 @@ function createLooks({ clock, random, onLook, longestLookMs = LONGEST_LOOK_MS }:
   return {
     start,
     stop,
-    soon() {
+    looked(found) {
       if (timer === undefined || lookMs === FIRST_LOOK_MS) return;
       stop();
-      start();
+      if (found) start();
+      else next();
     },
   };
 }

@@ -531,7 +531,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       known.learn(claim.number, claim.record);
     }
     const activities = readActivities(answer.activities, answer.at, damaged);
-    if (instances.length + activities.length > 0) listener?.busy();
+    listener?.looked(instances.length + activities.length > 0);
     notices?.room(roomLeft(want, { instances }));
     const next = Math.min(answer.next ?? Number.POSITIVE_INFINITY, leases.nextDueAt());
     return {

@@ -26,17 +26,19 @@ import { restoreFile } from "./backup.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 import type { SqliteStoreOptions } from "./sqlite-store.ts";
 
+type Measurable = Store & { readonly file: FileUpkeep } & Required<Pick<Store, "sizes">>;
+
 function folderOf(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "ostinato-backup-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-async function opened(t: TestContext, options: SqliteStoreOptions): Promise<Store & { readonly file: FileUpkeep }> {
+async function opened(t: TestContext, options: SqliteStoreOptions): Promise<Measurable> {
   const store = openSqliteStore(options);
   await store.open();
   t.after(() => store.close());
-  return store as Store & { readonly file: FileUpkeep };
+  return store as Measurable;
 }
 
 /** Instances with histories, messages and activities. */
@@ -149,7 +151,7 @@ describe("backup", () => {
     const reader = await opened(t, { path, readOnly: true });
     await reader.file.backup(join(folder, "copy.db"));
     assert.deepEqual(await reader.file.checkIntegrity(), []);
-    assert.equal((await reader.file.sizes()).instances.RUNNING, 20);
+    assert.equal((await reader.sizes()).instances.RUNNING, 20);
     await fill(store, 5, "more");
     const copy = await opened(t, { path: join(folder, "copy.db") });
     assert.equal((await copy.query({}, {})).items.length, 20);
@@ -195,7 +197,7 @@ describe("sizes", () => {
       store,
       commitOf({ fences: [{ kind: "absent", id: "over" }], record: recordOf("over", { status: "COMPLETED", completedAt: 1 }) }),
     );
-    const sizes = await store.file.sizes();
+    const sizes = await store.sizes();
     assert.ok(sizes.fileBytes > 200 * 2_000 && sizes.walBytes > 0);
     assert.equal(sizes.shrinks, true);
     assert.equal(sizes.entities, 0);
@@ -215,7 +217,7 @@ describe("sizes", () => {
       const { number } = await done(store, startOf(`i${i}`, { message: { wakes: "unless-held" }, input: "x".repeat(200_000) }));
       dropped.push({ number, epoch: 1 });
     }
-    const before = await store.file.sizes();
+    const before = await store.sizes();
     for (const { number, epoch } of dropped)
       await done(store, commitOf({ fences: [{ kind: "instance", number, epoch }], number, drop: "everything" }));
     let steps = 0;
@@ -224,7 +226,7 @@ describe("sizes", () => {
       assert.ok(step.bytes <= 256 * 4_096);
       more = step.more;
     }
-    const after = await store.file.sizes();
+    const after = await store.sizes();
     assert.ok(steps > 5);
     assert.ok(before.fileBytes - after.fileBytes > 10_000_000, `${before.fileBytes} -> ${after.fileBytes}`);
     assert.ok(after.freeBytes >= 1_000 * 4_096, "what a hub will use again stays");
@@ -252,13 +254,13 @@ describe("sizes", () => {
       ["before"],
     );
     await fill(aged, 10);
-    assert.equal((await aged.file.sizes()).shrinks, false);
+    assert.equal((await aged.sizes()).shrinks, false);
     assert.deepEqual(await aged.file.giveBack(), { bytes: 0, more: false });
     assert.deepEqual(await aged.file.checkIntegrity(), []);
     await aged.file.backup(join(folder, "aged-copy.db"));
     await restoreFile(join(folder, "aged-copy.db"), join(folder, "young.db"));
     const young = await opened(t, { path: join(folder, "young.db") });
-    assert.equal((await young.file.sizes()).shrinks, true);
+    assert.equal((await young.sizes()).shrinks, true);
     assert.equal((await young.query({}, {})).items.length, 11);
   });
 });

@@ -71,7 +71,7 @@ describe("a file of format 2", () => {
     assert.deepEqual(await store.read("before"), BEFORE);
     assert.deepEqual((await store.query({ kind: "orchestration", locked: false, hasState: false }, {})).items, [BEFORE]);
     assert.deepEqual(await historyOf(store, "before"), [{ kind: "OrchestratorStarted", eventId: -1, timestamp: START + 1 }]);
-    const sizes = await some(store.file).sizes();
+    const sizes = await some(store.sizes)();
     assert.deepEqual([sizes.instances.RUNNING, sizes.entities, sizes.messages, sizes.activities], [1, 0, 1, 1]);
     const { instances, activities } = await claimAll(store);
     assert.deepEqual(
@@ -103,7 +103,7 @@ describe("a file of format 2", () => {
     await done(store, turnOf(claim.record, claim.messages, { change: { sections }, keep: false }));
     const copy = `${path}.copy`;
     await some(store.file).backup(copy);
-    const sizes = await some(store.file).sizes();
+    const sizes = await some(store.sizes)();
     assert.deepEqual([sizes.instances.RUNNING, sizes.entities], [1, 1], "instances by status are orchestrations");
     assert.deepEqual(await some(store.file).checkIntegrity(), []);
     await store.close();

@@ -407,7 +407,6 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
 
   const file: FileUpkeep = {
     backup: async (path, options) => backUpFile(beside, openPath(), path, options),
-    sizes: async () => beside.run("sizes", { path: openPath(), hub: options.hub ?? "default" }),
     checkIntegrity: async () => beside.run("check", { path: openPath() }),
     async giveBack() {
       const step = await asked(GIVE_BACK, () => undefined, readStep);
@@ -449,6 +448,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     },
     open: () => (opening ??= open()),
     close: () => (closing ??= close()),
+    sizes: async () => beside.run("sizes", { path: openPath(), hub: options.hub ?? "default" }),
     file,
   };
 }
