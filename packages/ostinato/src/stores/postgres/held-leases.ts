@@ -14,6 +14,8 @@ export interface HeldLease {
   epoch: number;
   /** The messages that were handed out and not consumed: their sequences by their ids. */
   readonly handed: Map<string, number>;
+  /** Those that were consumed while a claim was on its way, whose answer may have them still. */
+  readonly late: Set<string>;
   dueAt: number;
   readonly tie: number;
   place: number;
@@ -23,6 +25,8 @@ export interface HeldLease {
 export class HeldLeases {
   readonly #byNumber = new Map<InstanceNumber, HeldLease>();
   readonly #due = new DueHeap<HeldLease>();
+  readonly #late = new Set<HeldLease>();
+  #claims = 0;
 
   of(number: InstanceNumber): HeldLease | undefined {
     return this.#byNumber.get(number);
@@ -31,7 +35,7 @@ export class HeldLeases {
   /** A lease that is new, or has another epoch. */
   grant(number: InstanceNumber, epoch: number): HeldLease {
     this.end(number);
-    const lease: HeldLease = { number, epoch, handed: new Map(), dueAt: Number.POSITIVE_INFINITY, tie: number, place: -1 };
+    const lease: HeldLease = { number, epoch, handed: new Map(), late: new Set(), dueAt: Number.POSITIVE_INFINITY, tie: number, place: -1 };
     this.#byNumber.set(number, lease);
     return lease;
   }
@@ -45,9 +49,29 @@ export class HeldLeases {
 
   /** Notes what was handed out; answers what of it was not known to be. */
   handOut(lease: HeldLease, messages: readonly InboxMessage[]): InboxMessage[] {
-    const fresh = messages.filter(({ id }) => !lease.handed.has(id));
+    const fresh = messages.filter(({ id }) => !lease.handed.has(id) && !lease.late.has(id));
     for (const { id, sequence } of fresh) lease.handed.set(id, sequence);
     return fresh;
+  }
+
+  /** Messages that are gone: consumed by a turn, or taken back. */
+  gone(lease: HeldLease, ids: readonly string[]): void {
+    for (const id of ids) {
+      if (lease.handed.delete(id) && this.#claims > 0) {
+        lease.late.add(id);
+        this.#late.add(lease);
+      }
+    }
+  }
+
+  /** A claim sets out. Its answer says how things stood somewhere between now and its arrival; call what is returned when it has been read. */
+  claimBegins(): () => void {
+    this.#claims++;
+    return () => {
+      if (--this.#claims > 0) return;
+      for (const lease of this.#late) lease.late.clear();
+      this.#late.clear();
+    };
   }
 
   setDue(lease: HeldLease, dueAt: number): void {

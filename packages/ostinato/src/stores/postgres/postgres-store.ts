@@ -450,8 +450,8 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     let lease = leases.of(number);
     if (lease === undefined) lease = leases.grant(number, epoch);
     lease.epoch = epoch;
-    for (const id of commit.consumed) lease.handed.delete(id);
-    for (const id of commit.cancelled) lease.handed.delete(id);
+    leases.gone(lease, commit.consumed);
+    leases.gone(lease, commit.cancelled);
     const row = answer.arrived?.find(([of]) => of === number);
     if (row === undefined) return [];
     leases.setDue(lease, row[1] ?? Number.POSITIVE_INFINITY);
@@ -505,6 +505,15 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   // ---------------------------------------------------------------------------------------------------- claims
 
   async function claim(want: ClaimRequest): Promise<Claims> {
+    const claimEnds = leases.claimBegins();
+    try {
+      return await claimNow(want);
+    } finally {
+      claimEnds();
+    }
+  }
+
+  async function claimNow(want: ClaimRequest): Promise<Claims> {
     wish = want;
     const due = leases.dueBy(readingAtLeast());
     const handed = new Columns(2);
