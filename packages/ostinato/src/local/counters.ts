@@ -39,7 +39,8 @@ export const COUNTERS = {
   activitiesUnreadable: "Claims of activities whose rows cannot be read. Their instance is set aside.",
   rowsLeftOut: "Rows that a query left out since they cannot be read.",
   programsForgotten: "Kept programs that were given up: idle, over the budget, or no longer certain.",
-  instancesLetGo: "Instances that had something to do while all slots were taken, let go for another process that had said that it has room.",
+  instancesLetGo:
+    "Instances that had something to do while all slots were taken, let go for another process that had said that it has room.",
   leasesLost: "Times at which the leases of this process had run out, so that all it held was given up.",
   looksFailed: "Looks for work that failed. They are tried again, later each time.",
   operationsFailed: "Operations in the background that the store refused.",

@@ -441,10 +441,12 @@ test("an entity that waits for room is given back when its worker takes no more,
   await w.signal("long", { entityId: B });
   const long = worker.batch();
   await w.signal("two");
-  const other = await (await world({}, { clock, hub })).worker({ orchestrators: [] });
-  assert.equal(other.batches.length, 0, "the first process has A, where it waits for B's batch");
+  const isClaimed = async (): Promise<boolean | undefined> => (await hub.connect().outstanding(A))?.isClaimed;
+  assert.equal(await isClaimed(), true, "the process has A, where it waits for B's batch");
   worker.stopTaking();
   await rest();
+  assert.equal(await isClaimed(), false);
+  const other = await (await world({}, { clock, hub })).worker({ orchestrators: [] });
   assert.deepEqual(operations(other.batch()), ["two"]);
   await worker.done(long);
 });

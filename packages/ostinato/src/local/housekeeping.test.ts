@@ -294,3 +294,58 @@ for (const kind of Object.keys(STORES)) {
     });
   });
 }
+
+describe("housekeeping in several processes", () => {
+  async function two(t: TestContext): Promise<{ clock: TestClock; store: Store; houses: Housekeeping[]; gone: string[][]; batches: number[]; refused: number[] }> {
+    const clock = testClock(START);
+    const hub = createMemoryHub({ clock });
+    const found = { gone: [[], []] as string[][], batches: [0, 0], refused: [0, 0] };
+    const stores = [hub.connect(), hub.connect()];
+    for (const store of stores) await store.open();
+    const houses = stores.map((store, which) => {
+      const housekeeping = new Housekeeping({
+        policy: retentionPolicy("1d"),
+        clock,
+        log: silentLogger,
+        shared: true,
+        finished: (request) => store.finished(request),
+        record: async (id) => (await store.read(id))?.record,
+        unfinishedChild: async () => undefined,
+        async commit(batch) {
+          const results = await store.commit(batch);
+          found.batches[which]!++;
+          found.refused[which]! += results.filter(({ ok }) => !ok).length;
+          return results;
+        },
+        retired: (ids) => void found.gone[which]!.push(...ids),
+        failed: () => assert.fail("nothing fails here"),
+      });
+      t.after(() => housekeeping.stop());
+      return housekeeping;
+    });
+    return { clock, store: stores[0]!, houses, ...found };
+  }
+
+  it("HK5 who is overtaken leaves the rest to the other; each goes once, and all go", async (t) => {
+    const { clock, store, houses, gone, batches, refused } = await two(t);
+    for (let i = 0; i < 1_000; i++) await put(store, `i${i}`, { status: "COMPLETED", completedAt: START + i });
+    for (const each of houses) each.start();
+    await clock.advance(2 * DAY);
+    assert.deepEqual(await there(store), []);
+    assert.equal(gone[0]!.length + gone[1]!.length, 1_000);
+    assert.equal(new Set(gone.flat()).size, 1_000);
+    assert.ok(batches[0]! + batches[1]! >= 10);
+    assert.ok(refused[0]! + refused[1]! <= 300, `${refused.join(" and ")} were decided twice: a batch or two, not all`);
+  });
+
+  it("G12 what ended while nobody told goes all the same, within an hour of its time", async (t) => {
+    const { clock, store, houses } = await two(t);
+    houses[0]!.start();
+    await clock.advance(0);
+    await put(store, "quiet", { status: "COMPLETED", completedAt: START });
+    await clock.advance(DAY - 1);
+    assert.deepEqual(await there(store), ["quiet"]);
+    await clock.advance(3_600_000);
+    assert.deepEqual(await there(store), []);
+  });
+});

@@ -7,6 +7,7 @@
 //          HK2 it sleeps until the next thing is due: an idle hub is not polled.
 //          HK3 a step is bounded, and as much time as it took is left to others before the next one.
 //          HK4 it can be cut off anywhere: what has gone has gone whole, and the next look goes on from what is there.
+//          HK5 where several processes keep house, one that is overtaken leaves the rest to the other and looks again later: a lost race costs one batch.
 
 import type { InstanceId } from "../contract/ids.ts";
 import { isTerminal, type InstanceRecord } from "../contract/instance.ts";
@@ -32,6 +33,8 @@ export interface HousekeepingWorld {
   /** They have gone. */
   readonly retired: (ids: readonly InstanceId[]) => void;
   readonly failed: () => void;
+  /** Other processes keep house in the same hub, and may not tell of every end. */
+  readonly shared?: boolean | undefined;
   /** One bounded step of giving room back, where the store can. */
   readonly giveBack?: (() => Promise<{ readonly bytes: number; readonly more: boolean }>) | undefined;
 }
@@ -66,6 +69,8 @@ export class Housekeeping {
   #running = false;
   #sweeping: Promise<void> | undefined;
   #again = false;
+  /** Somebody else was faster in this sweep. */
+  #overtaken = false;
   #timer: ClockTimer | undefined;
   #wakesAt = 0;
   /** Cuts the pause between two steps short. */
@@ -126,6 +131,7 @@ export class Housekeeping {
     let wakeIn: number | undefined;
     try {
       this.#again = false;
+      this.#overtaken = false;
       const { at, dueAt, count } = await this.#retire();
       if (count > 0) log.info("finished instances were removed, their time being over", { count });
       const bytes = await this.#giveRoomBack();
@@ -134,7 +140,8 @@ export class Housekeeping {
       if (dueAt !== undefined) wakeIn = Math.max(dueAt - at, this.#gapMs);
       // Who ended meanwhile may have been listed or not, and may have kept others back.
       if (this.#again) wakeIn = Math.min(wakeIn ?? Number.POSITIVE_INFINITY, this.#keepers.size > 0 ? this.#gapMs : this.#shortest);
-      if (this.#keptBack.size > 0) wakeIn = Math.min(wakeIn ?? RECHECK_MS, RECHECK_MS);
+      if (this.#overtaken) wakeIn = this.#gapMs;
+      if (this.#keptBack.size > 0 || this.#world.shared === true) wakeIn = Math.min(wakeIn ?? RECHECK_MS, RECHECK_MS);
     } catch (error) {
       failed();
       wakeIn = Math.min(FIRST_RETRY_MS * 2 ** this.#failures++, LONGEST_RETRY_MS);
@@ -153,7 +160,7 @@ export class Housekeeping {
     let dueAt: Instant | undefined;
     let at = 0;
     for (const list of this.#lists) {
-      for (let place = list.place; this.#running;) {
+      for (let place = list.place; this.#running && !this.#overtaken;) {
         const after = place === BEGINNING ? undefined : place;
         const page = await this.#leavingTime(() => this.#world.finished({ size: PAGE, ...given({ after }) }));
         at = page.at;
@@ -161,6 +168,8 @@ export class Housekeeping {
         count += await this.#retireBatches(
           due.filter((one) => retentionMs(this.#world.policy, one.name, one.status) === list.period && !this.#keptBack.has(one.id)),
         );
+        // What is left of this page is met again, if it is still there then.
+        if (this.#overtaken) break;
         const last = due.at(-1);
         if (last !== undefined) place = { completedAt: last.completedAt, id: last.id };
         if (this.#keptBack.size < REMEMBERED) list.place = earlier(place, { completedAt: at - LOOK_BACK_MS, id: "" });
@@ -175,15 +184,15 @@ export class Housekeeping {
   /** `again`: they were listed a while ago, so they are looked up. */
   async #retireBatches(instances: readonly FinishedInstance[], again = false): Promise<number> {
     let count = 0;
-    for (let start = 0; start < instances.length && this.#running; start += BATCH)
+    for (let start = 0; start < instances.length && this.#running && !this.#overtaken; start += BATCH)
       count += await this.#leavingTime(async () => {
         const batch = instances.slice(start, start + BATCH);
-        return this.#retireBatch(again ? await this.#asTheyStand(batch) : batch);
+        return this.#retireBatch(again ? await this.#asTheyStand(batch) : batch, again);
       });
     return count;
   }
 
-  async #retireBatch(instances: readonly FinishedInstance[]): Promise<number> {
+  async #retireBatch(instances: readonly FinishedInstance[], again: boolean): Promise<number> {
     const { commit, retired } = this.#world;
     const decided = await Promise.all(instances.map(async (instance) => ({ instance, decision: await this.#decide(instance) })));
     const commits: { readonly id: InstanceId; readonly commit: Commit }[] = [];
@@ -197,7 +206,9 @@ export class Housekeeping {
     const gone = commits.filter((_, index) => results[index]?.ok === true).map((one) => one.id);
     // One that is fenced off has changed since it was listed: it is looked up when the others that are kept back are.
     const left = commits.filter((_, index) => results[index]?.ok !== true).map((one) => one.id);
-    for (const instance of instances) if (left.includes(instance.id)) this.#remember(instance, instance.id);
+    if (left.length > 0 && this.#world.shared === true) this.#overtaken = true;
+    if (again || !this.#overtaken)
+      for (const instance of instances) if (left.includes(instance.id)) this.#remember(instance, instance.id);
     if (gone.length > 0) retired(gone);
     if (failure !== undefined && !failure.ok) throw new Error(failure.failure?.message ?? "The store could not write.");
     return gone.length;

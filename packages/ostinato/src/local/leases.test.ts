@@ -44,6 +44,27 @@ test("LS1 LS2 a lease is renewed when a third of it has passed, sooner after a f
   assert.deepEqual(seen, []);
 });
 
+test("LS4 where somebody else's lease ends before a third of one's own has passed, it is renewed then", async () => {
+  const clock = handClock(0);
+  const at: number[] = [];
+  const soon = [400, 5_000, 10];
+  const stop = await keepLeases({
+    clock,
+    leaseMs: 3_000,
+    async renew() {
+      at.push(clock.now());
+      const againInMs = soon.shift();
+      return { at: clock.now(), alive: true, ...(againInMs === undefined ? {} : { againInMs }) };
+    },
+    lost: () => assert.fail("nothing was lost"),
+    renewed: () => undefined,
+    failed: () => assert.fail("nothing failed"),
+  });
+  await clock.advance(3_000);
+  assert.deepEqual(at, [0, 400, 1_400, 1_410, 2_410]);
+  stop();
+});
+
 test("L2 L3 a process that stood still loses what it held to another one, is refused, and takes nothing with it", async () => {
   const clock = handClock(1_000);
   const hub = createMemoryHub({ clock });

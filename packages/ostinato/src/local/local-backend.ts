@@ -140,7 +140,7 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
     connectWorker: (interest, deliver) => local.connectWorker(interest, deliver),
     counters: () => local.counters(),
     close: () => local.close(),
-    ...given({ file: options.store.file }),
+    ...given({ file: options.store.file, sizes: options.store.sizes }),
   };
 }
 
@@ -864,7 +864,7 @@ class LocalBackend {
     if (!this.#waiters.has(held.record.id)) return;
     // The commit that ends an instance has its output. Every other one has not all that a reader is told: the store has.
     if (ended && !isTerminal(before.status)) this.#waiters.committed({ record: held.record, payloads: payloadsOf(commit) });
-    else if (ended || before.status !== held.record.status) this.#waiters.hinted([held.record.id]);
+    else if (ended || (before.status !== held.record.status && this.#waiters.has(held.record.id, "start"))) this.#waiters.hinted([held.record.id]);
   }
 
   /** A commit of the engine's own: the instance is given back with it. */
@@ -1322,6 +1322,7 @@ class LocalBackend {
         for (const id of ids) this.#waiters.gone(id);
       },
       failed: () => this.#counters.add("sweepsFailed"),
+      shared: store.shared,
       giveBack: store.file && (() => store.file!.giveBack()),
     });
   }

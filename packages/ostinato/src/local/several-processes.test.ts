@@ -4,7 +4,7 @@ import { handClock, rest, type HandClock } from "../../test/hand-clock.ts";
 import type { Action } from "../contract/actions.ts";
 import type { WorkerInterest } from "../contract/backend.ts";
 import type { InstanceId } from "../contract/ids.ts";
-import type { EntityWorkItem, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
+import type { EntityOutcome, EntityWorkItem, OrchestrationWorkItem, WorkItem } from "../contract/work-items.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { seededRandom } from "../platform/random.ts";
 import { createMemoryHub, type MemoryHub } from "../stores/memory/memory-store.ts";
@@ -30,7 +30,13 @@ interface Program {
 }
 
 async function startProcess(hub: MemoryHub, clock: HandClock, slots: number, program: Program): Promise<Process> {
-  const backend = await createLocalBackend({ store: hub.connect(), clock, random: seededRandom(slots), log: silentLogger, leaseMs: 30_000 });
+  const backend = await createLocalBackend({
+    store: hub.connect(),
+    clock,
+    random: seededRandom(slots),
+    log: silentLogger,
+    leaseMs: 30_000,
+  });
   const ran: Process["ran"] = { activities: 0, turns: new Map() };
   const interest: WorkerInterest = {
     orchestrators: ["o"],
@@ -42,7 +48,19 @@ async function startProcess(hub: MemoryHub, clock: HandClock, slots: number, pro
     warmBytes: 1_000_000,
     warmIdleMs: 10_000,
   };
-  const after = (ms: number, run: () => void): void => void (ms === 0 ? queueMicrotask(run) : clock.setTimer(ms, run));
+  /** What ends in the same moment shares a timer. */
+  const ending = new Map<number, (() => void)[]>();
+  const after = (ms: number, run: () => void): void => {
+    const at = clock.now() + ms;
+    const together = ending.get(at);
+    if (together !== undefined) return void together.push(run);
+    ending.set(at, [run]);
+    clock.setTimer(ms, () => {
+      const due = ending.get(at) ?? [];
+      ending.delete(at);
+      for (const each of due) each();
+    });
+  };
   return {
     backend,
     ran,
@@ -68,8 +86,8 @@ async function startProcess(hub: MemoryHub, clock: HandClock, slots: number, pro
   };
 }
 
-function doneBatch(item: EntityWorkItem): Parameters<Awaited<ReturnType<Process["backend"]["connectWorker"]>>["completeEntity"]>[0] {
-  return { kind: "batch", token: item.token, results: item.operations.map(() => ({ kind: "completed" as const, actions: [] })) };
+function doneBatch({ token, operations }: EntityWorkItem): EntityOutcome {
+  return { kind: "batch", token, results: operations.map(() => ({ kind: "succeeded" })), actions: [], state: "1" };
 }
 
 const call = (id: number): Action => ({ kind: "scheduleTask", id, name: "a", attempt: 1, firstId: id });
@@ -107,12 +125,13 @@ test("a backend that joins gets work at once: activities that nobody has claimed
   const hub = createMemoryHub({ clock });
   const program: Program = {
     activityMs: 1_000,
-    turn: (item) => (item.newEvents.some((event) => event.kind === "ExecutionStarted") ? Array.from({ length: 50 }, (_, at) => call(at + 1)) : []),
+    turn: (item) =>
+      item.newEvents.some((event) => event.kind === "ExecutionStarted") ? Array.from({ length: 50 }, (_, at) => call(at + 1)) : [],
   };
   const first = await startProcess(hub, clock, 5, program);
   await first.join();
   await first.backend.start({ instanceId: "i", executionId: "x", name: "o" });
-  await rest();
+  await clock.advance(1);
   assert.equal(first.ran.activities, 5, "no more are claimed than there are slots");
   const second = await startProcess(hub, clock, 5, program);
   await second.join();
@@ -187,8 +206,7 @@ test("a backend that joins gets work at once: entities that wait for a slot else
   await first.join();
   const ids = Array.from({ length: 12 }, (_, at) => `@e@${at}`);
   const signal = async (round: number): Promise<void> => {
-    for (const id of ids)
-      await first.backend.signalEntity({ entityId: id, operation: "add", messageId: `m-${round}-${id}` } as Parameters<typeof first.backend.signalEntity>[0]);
+    for (const id of ids) await first.backend.signalEntity({ entityId: id, operation: "add", requestId: `r-${round}-${id}` });
   };
   await signal(1);
   await clock.advance(1_000);

@@ -86,9 +86,12 @@ export class Waiters {
     }
   }
 
-  /** Whether anybody waits for this instance. */
-  has(id: InstanceId): boolean {
-    return this.#waiting.has(id);
+  /** Whether anybody waits for this instance, for this goal if one is named. */
+  has(id: InstanceId, goal?: WaitGoal): boolean {
+    const waiters = this.#waiting.get(id);
+    if (waiters === undefined || goal === undefined) return waiters !== undefined;
+    for (const waiter of waiters) if (waiter.goal === goal) return true;
+    return false;
   }
 
   /** Tells those who wait what was just committed. */

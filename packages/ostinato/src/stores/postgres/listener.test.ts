@@ -25,6 +25,7 @@ function server(options: Partial<ListenerOptions> = {}) {
     refusal: undefined as Error | undefined,
     connections: 0,
     opened: 0,
+    notified: 0,
   };
   let lines: { readonly channels: Set<string>; readonly tell: (channel: string, payload: string) => void; readonly lose: () => void }[] =
     [];
@@ -64,6 +65,7 @@ function server(options: Partial<ListenerOptions> = {}) {
     };
   };
   const notify = async (channel: string, payload: string): Promise<void> => {
+    world.notified++;
     if (world.isDown || world.cannotNotify) throw new Error("no connection");
     if (!world.isPooler && !world.isSilent) for (const line of lines) if (line.channels.has(channel)) line.tell(channel, payload);
   };
@@ -198,6 +200,20 @@ test("LI1 that a notice to oneself could not be sent proves nothing: it is sent 
   world.cannotNotify = false;
   await clock.advance(2_000);
   assert.equal(listener.hears, true);
+  listener.close();
+});
+
+test("LI1 a connection that is lost takes its proof with it: one notice to oneself is tried at a time", async () => {
+  const { world, clock, listener, loseAll } = server();
+  world.cannotNotify = true;
+  for (let at = 0; at < 20; at++) {
+    await clock.advance(3_000);
+    loseAll();
+  }
+  await clock.advance(3_000);
+  const before = world.notified;
+  await clock.advance(60_000);
+  assert.ok(world.notified - before <= 31, `${world.notified - before} tries in a minute`);
   listener.close();
 });
 

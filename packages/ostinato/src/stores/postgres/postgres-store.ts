@@ -9,7 +9,7 @@
 
 import { hostname } from "node:os";
 import { HubClosedError, InvalidArgumentError, StoreFormatError, StoreUnavailableError } from "../../contract/errors.ts";
-import type { InstanceId } from "../../contract/ids.ts";
+import type { InstanceId, InstanceNumber } from "../../contract/ids.ts";
 import { isTerminal } from "../../contract/instance.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
 import type { Instant } from "../../contract/instant.ts";
@@ -39,6 +39,7 @@ import { isLostRace, openDatabase, sqlState } from "./database.ts";
 import type { Database, PostgresPool, PostgresRow } from "./database.ts";
 import { inSchema, lockClass } from "./functions.ts";
 import type { Beside } from "./gather-commits.ts";
+import { HeldActivities } from "./held-activities.ts";
 import { HeldLeases } from "./held-leases.ts";
 import { lookNowAndThen, startListener } from "./listener.ts";
 import type { Listener } from "./listener.ts";
@@ -53,6 +54,8 @@ import type { Renewer } from "./renewer.ts";
 import { ReadLine } from "./read-line.ts";
 import { askForPage, readFinished, readHistory, readOutstanding } from "./reading.ts";
 import { sizesOf } from "./sizes.ts";
+import { listOwned, lookForStrays } from "./strays.ts";
+import type { Strays } from "./strays.ts";
 
 /** What a PostgreSQL store is opened with. */
 export interface PostgresStoreOptions {
@@ -131,6 +134,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   const watchers = new Set<(hint: ChangeHint) => void>();
   const known = new KnownRows();
   const leases = new HeldLeases();
+  const errands = new HeldActivities();
+  /** Calls that have not been answered. */
+  const underWay = new Set<Promise<unknown>>();
   /** The texts of calls, by the name of their function. */
   const calls = new Map<string, string>();
   let keepsStatements = true;
@@ -138,6 +144,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   let listener: Listener | undefined;
   let notices: Notices | undefined;
   let renewer: Renewer | undefined;
+  let strays: Strays | undefined;
   /** What was asked for last, so that notices of other work wake nobody. */
   let wish: ClaimRequest | undefined;
   let hub = 0;
@@ -170,8 +177,22 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     return (await rowsOf(text, values)).map((row) => row["r"] as Row);
   }
 
-  /** Calls a function for this owner; for its successor when it was gone. `null`: the function left it to another. */
+  /** Calls a function for this owner. When its answer is lost, what it has done is found out (L3). */
   async function call<Answer extends { readonly gone?: true; readonly at: number } | null>(name: string, values: unknown[]): Promise<Answer> {
+    const calling = callForOwner<Answer>(name, values);
+    underWay.add(calling);
+    try {
+      return await calling;
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) strays?.suspect();
+      throw error;
+    } finally {
+      underWay.delete(calling);
+    }
+  }
+
+  /** For its successor when it was gone. `null`: the function left it to another. */
+  async function callForOwner<Answer extends { readonly gone?: true; readonly at: number } | null>(name: string, values: unknown[]): Promise<Answer> {
     for (;;) {
       const asking = owner;
       const [row] = await retried(() => prepared(name, [asking, hub, now(), ...values]));
@@ -233,6 +254,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     registering ??= register()
       .then(() => {
         leases.clear();
+        errands.clear();
         known.clear();
         renewer?.replaceOwner(owner);
       })
@@ -321,6 +343,27 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     });
   }
 
+  function straysOf(): Strays {
+    return lookForStrays({
+      clock: systemClock,
+      log,
+      list: async () => {
+        const asking = owner;
+        const before = errands.all;
+        const listed = await listOwned(opened().pool, schema, asking);
+        if (owner !== asking) return undefined;
+        errands.keepOnly(listed.activities, before);
+        return listed;
+      },
+      async answered() {
+        await Promise.allSettled(underWay);
+        await new Promise<void>((resolve) => systemClock.setTimer(1, resolve));
+      },
+      isKnown: { instance: ({ number, epoch }) => leases.of(number)?.epoch === epoch, activity: (activity) => errands.has(activity) },
+      giveBack: ({ instances, activities }) => release([...instances, ...activities.map((each) => ({ ...each, undone: true }))], 0),
+    });
+  }
+
   // ---------------------------------------------------------------------------------------------------- open and close
 
   async function open(): Promise<void> {
@@ -334,7 +377,10 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       database = undefined;
       throw error;
     }
-    if (!readOnly) renewer = renewerOf();
+    if (!readOnly) {
+      renewer = renewerOf();
+      strays = straysOf();
+    }
     if (clock !== undefined) return;
     notices = createNotices({
       clock: systemClock,
@@ -349,6 +395,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     await opening?.catch(() => undefined);
     if (database === undefined) return;
     listener?.close();
+    strays?.close();
     await line.settled();
     await renewer?.close();
     await notices?.close();
@@ -439,6 +486,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   function standing(commit: Commit, number: number, answer: CommitAnswer): readonly InboxMessage[] {
     const { record, keep, fences, drop } = commit;
     const dropsAll = drop === "everything" || drop === "if-idle";
+    noteErrands(commit, number);
     if (dropsAll) leases.end(commit.number);
     const first = fences[0];
     if (first === undefined || first.kind === "activity" || number === 0 || (dropsAll && record === undefined)) return [];
@@ -456,6 +504,14 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     if (row === undefined) return [];
     leases.setDue(lease, row[1] ?? Number.POSITIVE_INFINITY);
     return leases.handOut(lease, readInbox(row[2], number, record?.id ?? "").messages);
+  }
+
+  /** Activities that were born claimed, and those that are done or dropped. */
+  function noteErrands({ activities, finished, drop, number: before }: Commit, number: InstanceNumber): void {
+    for (const key of finished) errands.remove(key);
+    if (typeof drop === "object") errands.removeAll(before, drop.generation);
+    else if (drop !== undefined) errands.removeAll(before);
+    for (const row of activities) if (row.claimed) errands.add({ ...row, number: row.number === 0 ? number : row.number }, row.epoch);
   }
 
   function bornOf(commit: Commit, answer: CommitAnswer): readonly Claim[] {
@@ -479,8 +535,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     const isDue = dueAt !== undefined && dueAt !== Number.POSITIVE_INFINITY;
     if (free || ended.length > 0)
       notices?.tell({ ready: activities.flatMap(({ claimed, name }) => (claimed ? [] : [`#${name}`])), ended });
-    if (free || ended.length > 0 || isDue)
-      tell({ ready: free || (isDue && dueAt <= at), ended, ...(isDue && dueAt > at ? { dueAt } : {}) });
+    if (free || isDue) tell({ ready: free || (isDue && dueAt <= at), ended: [], ...(isDue && dueAt > at ? { dueAt } : {}) });
+    // Whoever sent the commit tells those who wait, and has the output at hand: a hint in the same breath would make them read it.
+    if (ended.length > 0) setImmediate(() => tell({ ready: false, ended }));
   }
 
   async function update(id: InstanceId, decide: Decision, expects?: "absent"): ReturnType<Store["update"]> {
@@ -540,6 +597,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       known.learn(claim.number, claim.record);
     }
     const activities = readActivities(answer.activities, answer.at, damaged);
+    for (const { row, epoch } of activities) errands.add(row, epoch);
     listener?.looked(instances.length + activities.length > 0);
     notices?.room(roomLeft(want, { instances }));
     const next = Math.min(answer.next ?? Number.POSITIVE_INFINITY, leases.nextDueAt());
@@ -572,6 +630,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     for (const lease of back) {
       if ("key" in lease) {
         const { number, generation, taskId } = lease.key;
+        errands.remove(lease.key);
         activities.push(number, generation, taskId, lease.epoch, lease.undone === true ? 1 : 0);
       } else {
         known.forget(lease.number);

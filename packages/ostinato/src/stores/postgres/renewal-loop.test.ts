@@ -58,6 +58,20 @@ test("L2 an owner that is gone is asked for again until there is another one, wh
   loop.stop();
 });
 
+test("an owner that is replaced while a renewal is on its way has one renewal at a time all the same", async () => {
+  const { clock, seen, loop } = renewing();
+  loop.setOwner(8);
+  loop.setOwner(9);
+  await clock.advance(900);
+  seen.length = 0;
+  await clock.advance(3_000);
+  assert.deepEqual(
+    seen.filter((each) => each.includes("renew")),
+    ["1000 renew 9", "2000 renew 9", "3000 renew 9"],
+  );
+  loop.stop();
+});
+
 test("L3 when somebody else's lease ends sooner than a third of one's own, it is looked at just after that end", async () => {
   const { clock, seen, loop } = renewing({ nextExpiry: 2_500 }, { nextExpiry: 1_200 }, { nextExpiry: 900 });
   await clock.advance(2_000);
@@ -88,10 +102,11 @@ test("G4 a main loop that stands still for longer than it may is told once, and 
 
 test("G4 a process that was frozen as a whole, and goes on, is not taken for one whose main loop stands still", async () => {
   const { clock, seen, loop, world } = renewing();
-  await clock.advance(10_000);
+  await clock.advance(9_999);
+  world.turning = false;
+  await clock.advance(2);
   // An hour passes in which neither of the two does anything: timers come late, once.
   const { turns } = world;
-  world.turning = false;
   clock.jump(3_600_000);
   await clock.advance(1);
   world.turning = true;

@@ -134,17 +134,25 @@ test("LS1 a loss is told once, however late the engine asks, and the successor i
 });
 
 test("L2 while the successor is being registered nothing good is told; where that fails, it is tried again with the next word of the thread", async () => {
-  const { told, outcome, say, begin } = world();
+  const { told, renewer, outcome, say, begin } = world();
   await begin();
+  let registered = (): void => undefined;
+  told.registering = new Promise((resolve) => (registered = resolve));
+  say(7, renewedAt(1_500, { alive: false }));
+  const asked = renewer.renew(LEASE_MS);
+  await rest();
+  registered();
+  assert.equal((await asked).alive, false);
+
   told.registering = Promise.reject(new Error("the server is away"));
   told.registering.catch(() => undefined);
-  say(7, renewedAt(2_000, { alive: false }));
+  say(8, renewedAt(2_000, { alive: false }));
   await rest();
   assert.match(await outcome(), /away/);
   told.registering = undefined;
-  say(7, renewedAt(3_000, { alive: false }));
+  say(8, renewedAt(3_000, { alive: false }));
   await rest();
-  say(9, renewedAt(3_010));
+  say(10, renewedAt(3_010));
   assert.deepEqual([await outcome(), await outcome()], ["lost at 3010", "good at 3010"]);
 });
 

@@ -27,7 +27,7 @@ const LOCK_MS = 1_000;
 const LOCK_TRIES = 60;
 /** Rows are read in the order of a key and found by key, whatever the planner knows about tables that were filled a moment ago. */
 const BY_KEY =
-  "begin; set local jit = off; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_bitmapscan = off; set local enable_sort = off";
+  "begin; set local jit = off; set local max_parallel_workers_per_gather = 0; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_bitmapscan = off; set local enable_sort = off";
 
 /** Where the hub is. */
 export interface SchemaHubOptions {
@@ -246,9 +246,11 @@ function rowsOver(client: PgClient, name: string, schema: string, shown: string)
     async page(table, after, { rows, size }) {
       const { columns, keyWidth, large } = table;
       const key = keyColumns(table, "t.");
+      // Said of both, so that whichever of them is gone along begins where the page does.
+      const behind = table.hasHub ? " and t.number >= $2" : " and t.number >= $2 and i.number >= $2";
       const text = `select ${columns.join(", ")} from (
         select ${columns.map((column) => `t.${column}`).join(", ")}, row_number() over w as place, sum(octet_length(coalesce(t.${large}, ''))) over w as upto
-        ${ofHub(table)} and (${key}) > (${marks(2, keyWidth)}) window w as (order by ${key} rows unbounded preceding)
+        ${ofHub(table)} and (${key}) > (${marks(2, keyWidth)})${behind} window w as (order by ${key} rows unbounded preceding)
         order by ${key} limit $${keyWidth + 2}) page where place = 1 or upto <= $${keyWidth + 3} order by place`;
       const values = [await hub(), ...after, rows, size];
       return inTransaction(BY_KEY, () => ask(text, values));

@@ -61,7 +61,7 @@ const BEFORE = {
 };
 
 describe("a file of format 2", () => {
-  it("G11 is brought to format 3 by its holder, after a copy was put aside; every row of it reads as before", async (t) => {
+  it("G11 is brought up to date by its holder, after a copy was put aside; every row of it reads as before", async (t) => {
     const path = fileOfFormat2(t);
     const reader = openSqliteStore({ path, readOnly: true });
     await assert.rejects(reader.open(), { code: "STORE_FORMAT", message: /older format 2.*without \{ readOnly: true \}/ });
