@@ -13,6 +13,8 @@ import { exportTo } from "./commands/export.ts";
 import { history } from "./commands/history.ts";
 import { integrity } from "./commands/integrity.ts";
 import { list } from "./commands/list.ts";
+import { migrate } from "./commands/migrate.ts";
+import { move } from "./commands/move.ts";
 import { purge } from "./commands/purge.ts";
 import { raise } from "./commands/raise.ts";
 import { restart } from "./commands/restart.ts";
@@ -181,7 +183,48 @@ export function addFileCommands({ group, command }: AddCommand): void {
     ["ostinato integrity"],
     integrity,
   );
-  command("sizes", "Says how large the file is and what is in it.", ["ostinato sizes --json"], sizes);
+  command("sizes", "Says how large the file or database is and what is in it.", ["ostinato sizes --json"], sizes);
+}
+
+/** Commands about a database. */
+export function addDatabaseCommands({ group, command }: AddCommand): void {
+  group("To look after a database (PostgreSQL):");
+  command(
+    "migrate [url]",
+    "Makes the schema of a task hub, or brings it to the format of this version; processes of the version before work on meanwhile.",
+    [
+      "ostinato migrate postgres://admin@db/orders",
+      "ostinato migrate postgres://admin@db/orders --grant-to orders_app",
+      "ostinato migrate postgres://admin@db/orders --schema jobs --dry-run",
+    ],
+    migrate,
+  )
+    .option("--schema <name>", "the schema, where the URL does not say it; ostinato by default")
+    .option(
+      "--grant-to <role>",
+      "gives a role what it needs to work with the hubs, also of later formats; it can create and change no tables",
+    )
+    .option("--dry-run", "changes nothing, and prints the statements. Exit code 1: there is something to migrate");
+}
+
+/** The command that takes a task hub elsewhere. */
+export function addMovingCommands({ group, command }: AddCommand): void {
+  group("To move a task hub (to another file or database, and back):");
+  command(
+    "move <from> [to]",
+    "Moves a task hub with everything in it. Where it was it is closed from then on, and says where it went. Cut off, the same command goes on.",
+    [
+      "ostinato move sqlite:app.db postgres://db/app",
+      "ostinato move postgres://db/app 'sqlite:app.db?hub=orders' --stop-workers",
+      "ostinato move --undo sqlite:app.db postgres://db/app",
+      "ostinato move --unfence sqlite:app.db",
+    ],
+    move,
+  )
+    .option("--stop-workers", "sends away who has it open (PostgreSQL), and waits until their leases have ended")
+    .option("--restart", "empties what is in the way first: half of another copy, or a hub that was moved away from there")
+    .option("--undo", "takes the move back, if nothing was done at the other side; also one that was cut off")
+    .option("--unfence", "opens a hub again whose copy is lost for good; nothing is checked");
 }
 
 /** The command that serves. */

@@ -65,7 +65,10 @@ export async function optionsOf({ hubOptions: file }: Session): Promise<HubOptio
 
 /** The URL that the command is about. */
 export function urlOf({ url }: Session): string {
-  if (url === undefined) throw usageError("There is no task hub: say which with --url sqlite:<file>, or set OSTINATO_URL.");
+  if (url === undefined)
+    throw usageError(
+      "There is no task hub: say which with --url sqlite:<file> or --url postgres://<host>/<database>, or set OSTINATO_URL.",
+    );
   if (url.trim().toLowerCase().startsWith("memory:"))
     throw usageError("A task hub in memory lives and dies inside of its process: there is nothing that this command could open.");
   return url;

@@ -18,7 +18,7 @@ export const EXIT = {
   usage: 2,
   /** There is no instance with this id. */
   notFound: 3,
-  /** The task hub cannot be opened: not there, held by another process, damaged, of another version. */
+  /** The task hub cannot be opened: not there, not allowed, held by another process, damaged, of another version. */
   unreachable: 4,
   /** The instance's state does not allow it. */
   refused: 5,
@@ -32,6 +32,8 @@ const BY_CODE: Readonly<Record<string, number>> = {
   STORE_FORMAT: EXIT.unreachable,
   STORE_UNAVAILABLE: EXIT.unreachable,
   UNSUPPORTED: EXIT.unreachable,
+  HUB_UNREACHABLE: EXIT.unreachable,
+  ACCESS_DENIED: EXIT.unreachable,
   INVALID_STATE: EXIT.refused,
   INSTANCE_EXISTS: EXIT.refused,
   INVALID_ARGUMENT: EXIT.usage,

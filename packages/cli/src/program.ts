@@ -4,7 +4,15 @@
 // Tells:   each command its session and options; who started it, the exit code.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { addDevelopingCommands, addFileCommands, addLookingCommands, addOperatingCommands, addServingCommands } from "./command-line.ts";
+import {
+  addDatabaseCommands,
+  addDevelopingCommands,
+  addFileCommands,
+  addLookingCommands,
+  addMovingCommands,
+  addOperatingCommands,
+  addServingCommands,
+} from "./command-line.ts";
 import type { Act, AddCommand } from "./command-line.ts";
 import { endOf, EXIT } from "./exit-codes.ts";
 import { PipeClosedError } from "./io.ts";
@@ -29,7 +37,7 @@ Exit codes:
   1  done; the answer is no: something was found, or not all could be done
   2  the command line makes no sense
   3  there is no such instance
-  4  the task hub cannot be opened: not there, held by another process, damaged, of another version
+  4  the task hub cannot be opened: not there, not allowed, held by another process, damaged, of another version
   5  the instance's state does not allow it
   70 a bug, or something nobody foresaw
 
@@ -113,6 +121,8 @@ function createProgram(io: Io, ended: (exitCode: number) => void): Command {
   addLookingCommands(add);
   addOperatingCommands(add);
   addFileCommands(add);
+  addDatabaseCommands(add);
+  addMovingCommands(add);
   addServingCommands(add);
   addDevelopingCommands(add);
   return program;

@@ -6,7 +6,7 @@
 import type { HistoryEvent } from "./events.ts";
 import type { EntityId, ExecutionId, InstanceId } from "./ids.ts";
 import type { Instant } from "./instant.ts";
-import type { FileOperations } from "./maintenance.ts";
+import type { FileOperations, HubSizes } from "./maintenance.ts";
 import type { InstanceStatus, Stall, StoredInstance, Tags, TerminalStatus } from "./instance.ts";
 import type { Outstanding } from "./outstanding.ts";
 import type { InstanceFilter, Page, PageRequest } from "./queries.ts";
@@ -245,6 +245,8 @@ export interface Backend extends ClientOperations, WorkerOperations {
   /** Pending waits and started workers hold the process; an open backend alone does not. */
   counters(): BackendCounters;
   close(): Promise<void>;
+  /** Where somebody can say how large it is. */
+  sizes?(): Promise<HubSizes>;
   /** Where the task hub is a file. */
   readonly file?: FileOperations;
 }

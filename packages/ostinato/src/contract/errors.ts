@@ -183,12 +183,12 @@ export class FileLockedError extends OstinatoError {
   readonly code = "FILE_LOCKED";
 }
 
-/** The file is no task hub, is damaged, or was written by a newer version. It was not touched. */
+/** The file or schema is no task hub, is damaged, or is of another version. It was not touched. */
 export class StoreFormatError extends OstinatoError {
   readonly code = "STORE_FORMAT";
 }
 
-/** The store could not write (disk full, I/O error). What had been acknowledged is safe; this was not acknowledged. */
+/** The store could not write (disk full, I/O error), or its database cannot be reached. What had been acknowledged is safe; this was not acknowledged. */
 export class StoreUnavailableError extends OstinatoError {
   readonly code = "STORE_UNAVAILABLE";
 }
@@ -215,7 +215,7 @@ export class HubUnreachableError extends OstinatoError {
   readonly code = "HUB_UNREACHABLE";
 }
 
-/** The server of a remote task hub does not let whoever asks do this: no credentials, wrong ones, or ones that are for less. */
+/** The server of a remote task hub, or a database, does not let whoever asks do this: no credentials, wrong ones, or ones that are for less. */
 export class AccessDeniedError extends OstinatoError {
   readonly code = "ACCESS_DENIED";
 }

@@ -1,4 +1,4 @@
-// maintenance: what can be asked of a task hub that is a file.
+// maintenance: what can be asked of a task hub beside its instances: how large it is; of one that is a file, a copy and a check.
 //
 // Owns:    the shapes of a backup's progress, of sizes and of findings.
 
@@ -17,13 +17,28 @@ export interface BackupOptions {
   readonly onProgress?: (progress: BackupProgress) => void;
 }
 
-/** How large a task hub's file is, and what is in it. */
+/** A table of a database server, with its indexes. */
+export interface TableSizes {
+  readonly name: string;
+  /** The table with what is stored out of line. */
+  readonly bytes: number;
+  readonly indexBytes: number;
+  /** By the server's own statistics. */
+  readonly rows: number;
+  /** Rows that were changed or removed, and whose room vacuum has not given back for new ones. */
+  readonly deadRows: number;
+}
+
+/** What of `HubSizes` may be an estimate. */
+export type EstimatedSize = "instances" | "entities" | "messages" | "activities" | "historyRows" | "longestHistories";
+
+/** How large a task hub is, and what is in it. */
 export interface HubSizes {
-  /** The database file, without its log. */
+  /** The database file, without its log; or all tables and indexes of the schema. */
   readonly fileBytes: number;
-  /** The write-ahead log beside it. */
+  /** The write-ahead log beside it; 0 where it is a database server's. */
   readonly walBytes: number;
-  /** Inside the file and empty: used again before the file grows. */
+  /** Inside the file and empty: used again before the file grows. 0 where a server does not tell: `tables` has the dead rows. */
   readonly freeBytes: number;
   /** Whether free room goes back to the disk in steps. Files of earlier versions keep it until they are restored from a backup. */
   readonly shrinks: boolean;
@@ -37,10 +52,14 @@ export interface HubSizes {
   readonly activities: number;
   /** Turns in histories. */
   readonly historyRows: number;
-  /** About how large they are, going by the newest thousand. */
+  /** About how large they are: going by the newest thousand, or as they lie on the disk. */
   readonly historyBytes: number;
   /** The ten instances of this hub with the longest histories. */
   readonly longestHistories: readonly { readonly instanceId: InstanceId; readonly events: number }[];
+  /** Where the hub is in a database server: its tables, and those of the other hubs in the schema. */
+  readonly tables?: readonly TableSizes[];
+  /** What was estimated, since counting would have read too much. Of a file nothing is. */
+  readonly estimated?: readonly EstimatedSize[];
 }
 
 /** Something that is wrong with a task hub's file. */
@@ -56,6 +75,5 @@ export interface IntegrityFinding {
 /** What can be asked of a task hub that is a file. */
 export interface FileOperations {
   backup(path: string, options?: BackupOptions): Promise<void>;
-  sizes(): Promise<HubSizes>;
   checkIntegrity(): Promise<readonly IntegrityFinding[]>;
 }

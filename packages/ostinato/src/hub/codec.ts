@@ -182,7 +182,7 @@ export function withCodec(backend: Backend, codec: PayloadCodec): Backend {
     },
     counters: () => backend.counters(),
     close: () => backend.close(),
-    ...given({ file: backend.file }),
+    ...given({ file: backend.file, sizes: backend.sizes && (() => backend.sizes!()) }),
 
     async connectWorker(interest, deliver) {
       let tail: Promise<void> = Promise.resolve();

@@ -1,6 +1,7 @@
 // holder-of-task-hub: which process has a task hub's file.
 
 import { InvalidArgumentError } from "../contract/errors.ts";
+import { withoutPassword } from "../contract/without-password.ts";
 import { canonicalPath, holderOf } from "../stores/sqlite/database-file.ts";
 import { parseHubUrl } from "./hub-url.ts";
 
@@ -17,6 +18,6 @@ import { parseHubUrl } from "./hub-url.ts";
 export function holderOfTaskHub(url: string): { readonly pid: number | undefined } | undefined {
   const address = parseHubUrl(url);
   if (address.scheme !== "sqlite")
-    throw new InvalidArgumentError(`Only a file has a holder: write "sqlite:orders.db", not ${JSON.stringify(url)}.`);
+    throw new InvalidArgumentError(`Only a file has a holder: write "sqlite:orders.db", not ${JSON.stringify(withoutPassword(url))}.`);
   return holderOf(canonicalPath(address.path));
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseHubUrl, withoutPassword, type HubAddress } from "./hub-url.ts";
+import { withoutPassword } from "../contract/without-password.ts";
+import { parseHubUrl, type HubAddress } from "./hub-url.ts";
 
 test("a URL names a task hub", () => {
   assert.deepEqual(parseHubUrl("memory:"), { scheme: "memory" });
@@ -77,7 +78,12 @@ test("what cannot be opened is said with what can", () => {
 });
 
 test("a refusal never repeats a password", () => {
-  for (const url of ["mysql://u:secret@host/db", "postgres://u:secret@host/db?hub=", "postgres:u:secret@host", "postgres://host/db?password=secret&hub="]) {
+  for (const url of [
+    "mysql://u:secret@host/db",
+    "postgres://u:secret@host/db?hub=",
+    "postgres:u:secret@host",
+    "postgres://host/db?password=secret&hub=",
+  ]) {
     assert.throws(
       () => parseHubUrl(url),
       (error: Error) => !error.message.includes("secret"),

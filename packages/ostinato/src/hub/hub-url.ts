@@ -4,18 +4,15 @@
 // Always:  pure; nothing is opened here. No message repeats a password.
 
 import { InvalidArgumentError, UnsupportedError } from "../contract/errors.ts";
+import { withoutPassword } from "../contract/without-password.ts";
+import { readPostgresUrl, type PostgresAddress } from "../stores/postgres/address.ts";
 
 /** Where a task hub is. */
 export type HubAddress =
   | { readonly scheme: "memory" }
   | { readonly scheme: "sqlite"; readonly path: string; readonly hub: string | undefined }
-  /** In a PostgreSQL database; without a connection string the caller's own pool leads there. The connection string may hold what must not be shown. */
-  | {
-      readonly scheme: "postgres";
-      readonly connectionString: string | undefined;
-      readonly hub: string | undefined;
-      readonly schema: string | undefined;
-    }
+  /** In a PostgreSQL database; without a connection string the caller's own pool leads there. */
+  | ({ readonly scheme: "postgres" } & PostgresAddress)
   /** At a server of the Durable Task protocol. The address may hold what must not be shown. */
   | { readonly scheme: "remote"; readonly address: string };
 
@@ -46,7 +43,7 @@ export function parseHubUrl(url: string | undefined): HubAddress {
       return sqliteAddress(url, rest);
     case "postgres":
     case "postgresql":
-      return postgresAddress(url, rest);
+      return { scheme: "postgres", ...readPostgresUrl(url) };
     case "grpc":
     case "grpcs":
       return { scheme: "remote", address: url };
@@ -79,57 +76,6 @@ function sqliteAddress(url: string, rest: string): HubAddress {
   return { scheme: "sqlite", path, hub };
 }
 
-/** The parts of ours, taken out of the query; what else stands there is for the driver, to the letter. */
-function postgresAddress(url: string, rest: string): HubAddress {
-  const mark = rest.indexOf("?");
-  const place = mark < 0 ? rest : rest.slice(0, mark);
-  const ours = new Map<string, string>();
-  const others: string[] = [];
-  for (const part of mark < 0 ? [] : rest.slice(mark + 1).split("&")) {
-    const [, name = "", value = ""] = /^(hub|schema)=(.*)$/s.exec(part) ?? [];
-    if (name === "") others.push(part);
-    else if (ours.has(name)) throw new InvalidArgumentError(`The task hub URL ${shown(url)} says "${name}" twice.`);
-    else ours.set(name, decoded(value, url));
-  }
-  for (const [name, value] of ours)
-    if (value === "") throw new InvalidArgumentError(`The task hub URL ${shown(url)} has an empty ${name} name.`);
-  if (place !== "" && !/^\/\/[^/]/.test(place) && !/^\/\/\/[^/]/.test(place))
-    throw new InvalidArgumentError(
-      `The task hub URL ${shown(url)} leads to no database: write "postgres://user@host:5432/database?hub=name&schema=ostinato".`,
-    );
-  const query = others.filter((part) => part !== "").join("&");
-  return {
-    scheme: "postgres",
-    connectionString: place === "" ? undefined : `postgres:${place}${query === "" ? "" : `?${query}`}`,
-    hub: ours.get("hub"),
-    schema: ours.get("schema"),
-  };
-}
-
-function decoded(text: string, url: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll("+", " "));
-  } catch (cause) {
-    throw new InvalidArgumentError(`The task hub URL ${shown(url)} has a part that is not encoded as URLs are: write %25 for a %.`, { cause });
-  }
-}
-
-/**
- * A URL as it may be shown: without a password.
- *
- * @example withoutPassword("postgres://ada:secret@db/orders") === "postgres://ada:***@db/orders"
- */
-export function withoutPassword(url: string): string {
-  // To the last @, since a password that is not encoded may have one; tokens and keys stand behind names that say so.
-  return url
-    .replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?[^:/?#@]*):.*@/is, "$1:***@")
-    .replace(/([?&;][^=&;]*(?:password|secret|token|key)[^=&;]*=)[^&;]*/gi, "$1***");
-}
-
-function shown(url: string): string {
-  return JSON.stringify(withoutPassword(url));
-}
-
 /** `Endpoint=...;TaskHub=...;Authentication=...`, in any order. */
 function isConnectionString(url: string): boolean {
   return /(^|;)\s*endpoint\s*=/i.test(url);
@@ -142,6 +88,6 @@ function unknown(url: string, scheme: string): Error {
       `A task hub with the scheme "${scheme}:" cannot be opened: ${elsewhere}. Use "sqlite:<file>", "postgres://<host>/<database>", "memory:" or "grpc://<host>:<port>".`,
     );
   return new InvalidArgumentError(
-    `The task hub URL ${shown(url)} has no scheme that is known. Write "sqlite:<file>" for a file, "postgres://<host>/<database>", "memory:", or "grpc://<host>:<port>" for a server.`,
+    `The task hub URL ${JSON.stringify(withoutPassword(url))} has no scheme that is known. Write "sqlite:<file>" for a file, "postgres://<host>/<database>", "memory:", or "grpc://<host>:<port>" for a server.`,
   );
 }

@@ -53,10 +53,10 @@ export interface Hub extends Client, HistorySource, AsyncDisposable {
    */
   backup(path: string, options?: BackupOptions): Promise<void>;
   /**
-   * How large the hub's file is and what is in it. Reads no payloads and no histories; counting takes a moment where there are millions of rows,
-   * and nobody waits for it.
+   * How large the hub's file or database is and what is in it. Reads no payloads and no histories; counting takes a moment where there are millions
+   * of rows, and nobody waits for it. In a database what would take long is estimated, and `estimated` says what was.
    *
-   * @throws UnsupportedError where the hub is no file.
+   * @throws UnsupportedError where the hub is in memory or at a server.
    * @example
    * const { fileBytes, freeBytes, instances } = await hub.sizes();
    * console.log(fileBytes - freeBytes, instances.RUNNING);
@@ -123,7 +123,7 @@ export function createHub(parts: HubParts): Hub {
       return { counters: () => worker.counters(), stop, [Symbol.asyncDispose]: () => stop() };
     },
     backup: async (path, options) => fileOf(backend()).backup(path, options),
-    sizes: async () => fileOf(backend()).sizes(),
+    sizes: async () => sizesOf(backend()),
     checkIntegrity: async () => fileOf(backend()).checkIntegrity(),
     counters() {
       const all: Record<string, number> = { ...parts.backend.counters() };
@@ -138,5 +138,14 @@ export function createHub(parts: HubParts): Hub {
 
 function fileOf(backend: Backend): FileOperations {
   if (backend.file !== undefined) return backend.file;
-  throw new UnsupportedError('This task hub is no file, so there is none to copy, measure or check. A hub of "sqlite:orders.db" has one.');
+  throw new UnsupportedError(
+    'This task hub is no file, so there is none to copy or check. A hub of "sqlite:orders.db" has one; of one in PostgreSQL the server makes copies (pg_dump, or archiving).',
+  );
+}
+
+async function sizesOf(backend: Backend): Promise<HubSizes> {
+  if (backend.sizes !== undefined) return backend.sizes();
+  throw new UnsupportedError(
+    'This task hub has nothing to measure here: it is in memory, or its file is a server\'s. One of "sqlite:orders.db" or "postgres://host/database" tells its sizes.',
+  );
 }

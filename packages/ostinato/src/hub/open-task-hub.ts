@@ -21,6 +21,7 @@ import { DEFAULT_LIMITS } from "../worker/begin-program.ts";
 import { withCodec, type PayloadCodec } from "./codec.ts";
 import { createHub, type Hub, type HubParts } from "./hub.ts";
 import { parseHubUrl, type HubAddress } from "./hub-url.ts";
+import { POSTGRES_LEASE_MS, postgresStore, type PostgresOptions } from "./postgres-hub.ts";
 import { checkRemoteOptions, openRemoteBackend, type RemoteOptions } from "./remote-hub.ts";
 
 /** Limits on what a task hub takes. */
@@ -46,7 +47,7 @@ export interface HubOptions {
   readonly limits?: HubLimits;
   /** Where log lines go, in which form, and from which level on; warnings and errors go to standard error by default. See also `OSTINATO_LOG`. */
   readonly log?: LoggerOptions | Logger;
-  /** Opens the file to look only, beside the process that holds it: operations that write are refused. */
+  /** Opens the hub to look only, beside the processes that work on it: operations that write are refused. */
   readonly readOnly?: boolean;
   /** Where an SQLite hub waits for the disk: in this thread (`"inline"`), on one of its own (`"thread"`), or wherever is better at the moment (`"auto"`, the default). */
   readonly sqliteBody?: "auto" | "inline" | "thread";
@@ -58,6 +59,8 @@ export interface HubOptions {
   readonly unregistered?: "wait" | "fail";
   /** How a remote task hub (`"grpc://..."`) is reached. */
   readonly remote?: RemoteOptions;
+  /** How a task hub in PostgreSQL (`"postgres://..."`) is reached. */
+  readonly postgres?: PostgresOptions;
 }
 
 const LIMITS: OptionNames<HubLimits> = { payloadBytes: true, customStatusBytes: true, actionsPerTurn: true, maxClaims: true };
@@ -74,14 +77,17 @@ const OPTIONS: OptionNames<HubOptions> = {
   telemetry: true,
   unregistered: true,
   remote: true,
+  postgres: true,
 };
 
 /**
  * Opens a task hub.
  *
- * @param url `"sqlite:orders.db"` (a file, made when it is not there), `"memory:"`, `"grpc://localhost:4001"` or a connection string (any server of the
+ * @param url `"sqlite:orders.db"` (a file, made when it is not there),
+ *   `"postgres://host/database?hub=orders&schema=ostinato"` (with the package `pg`; the schema is made when it is not there), `"memory:"`, `"grpc://localhost:4001"` or a connection string (any server of the
  *   Durable Task protocol, with the package `@ostinato/grpc`); by default the environment variable `OSTINATO_URL`.
- * @throws InvalidArgumentError, UnsupportedError for the URL; FileLockedError when another process holds the file.
+ * @throws InvalidArgumentError, UnsupportedError for the URL; FileLockedError when another process holds the file; StoreUnavailableError when the
+ *   database cannot be reached; StoreFormatError when its schema is of another format, and AccessDeniedError when it may not be used, with what to do.
  * @example
  * const hub = await openTaskHub("sqlite:orders.db", { defaultVersion: "2.0.0" });
  */
@@ -130,27 +136,36 @@ async function openBackend(
   onEnded: (record: InstanceRecord) => void,
 ): Promise<Backend> {
   if (address.scheme === "remote") {
-    const { readOnly, sqliteBody, retention: asked, unregistered, limits } = options;
-    checkRemoteOptions(options.remote, { readOnly, sqliteBody, retention: asked, unregistered, maxClaims: limits?.maxClaims });
+    const { readOnly, sqliteBody, retention: asked, unregistered, limits, postgres } = options;
+    checkRemoteOptions(options.remote, { readOnly, sqliteBody, retention: asked, unregistered, postgres, maxClaims: limits?.maxClaims });
     return openRemoteBackend(address.address, options.remote, { clock: systemClock, random: systemRandom, log });
   }
   if (options.remote !== undefined)
     throw new InvalidArgumentError(
       `The task hub is not remote (its URL begins with "${address.scheme}:"), so { remote } means nothing. Leave it out.`,
     );
+  if (options.postgres !== undefined && address.scheme !== "postgres")
+    throw new InvalidArgumentError(
+      `The task hub is not in PostgreSQL (its URL begins with "${address.scheme}:"), so { postgres } means nothing. Leave it out.`,
+    );
   return createLocalBackend({
-    store: await openStore(address, options),
+    store: await openStore(address, log, options),
     clock: systemClock,
     random: systemRandom,
     log,
     retention,
     onEnded,
-    ...(address.scheme === "postgres" ? { leaseMs: 30_000 } : {}),
+    // Who only looks is nobody's to take over from.
+    ...(address.scheme === "postgres" && options.readOnly !== true ? { leaseMs: POSTGRES_LEASE_MS } : {}),
     ...given({ unregistered: options.unregistered, maxClaims: options.limits?.maxClaims }),
   });
 }
 
-async function openStore(address: LocalAddress, options: HubOptions): Promise<Parameters<typeof createLocalBackend>[0]["store"]> {
+async function openStore(
+  address: LocalAddress,
+  log: Logger,
+  options: HubOptions,
+): Promise<Parameters<typeof createLocalBackend>[0]["store"]> {
   switch (address.scheme) {
     case "memory": {
       const [{ createMemoryHub }, { machineClock }] = await Promise.all([
@@ -168,11 +183,8 @@ async function openStore(address: LocalAddress, options: HubOptions): Promise<Pa
       // Who only looks takes no work.
       return options.readOnly === true ? { ...store, claim: async () => ({ at: 0, instances: [], activities: [] }) } : store;
     }
-    case "postgres": {
-      const { openPostgresStore } = await import("../stores/postgres/postgres-store.ts");
-      const { connectionString, hub, schema } = address;
-      return openPostgresStore({ ...given({ connectionString, hub, schema, readOnly: options.readOnly }) });
-    }
+    case "postgres":
+      return postgresStore(address, options.postgres, { log, readOnly: options.readOnly });
   }
 }
 

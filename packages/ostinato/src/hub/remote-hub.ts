@@ -53,6 +53,7 @@ const TLS: OptionNames<RemoteTls> = { ca: true, cert: true, key: true, serverNam
 /** Where the options belong that mean nothing for a remote hub. */
 const ELSEWHERE = {
   readOnly: "what a caller may do is for its server to decide",
+  postgres: "its database is its server's",
   sqliteBody: "there is no file here",
   retention: "how long finished instances stay is for its server to decide",
   unregistered: "work waits at its server for a worker that has the name",

@@ -1,6 +1,7 @@
 // restore-task-hub: a backup becomes a task hub again.
 
 import { InvalidArgumentError } from "../contract/errors.ts";
+import { withoutPassword } from "../contract/without-password.ts";
 import type { IntegrityFinding } from "../contract/maintenance.ts";
 import { restoreFile } from "../stores/sqlite/backup.ts";
 import { parseHubUrl } from "./hub-url.ts";
@@ -23,6 +24,8 @@ import { parseHubUrl } from "./hub-url.ts";
 export async function restoreTaskHub(backupPath: string, url: string): Promise<readonly IntegrityFinding[]> {
   const address = parseHubUrl(url);
   if (address.scheme !== "sqlite")
-    throw new InvalidArgumentError(`A backup is restored to a file: write "sqlite:orders.db", not ${JSON.stringify(url)}.`);
+    throw new InvalidArgumentError(
+      `A backup is restored to a file: write "sqlite:orders.db", not ${JSON.stringify(withoutPassword(url))}.`,
+    );
   return restoreFile(backupPath, address.path);
 }
