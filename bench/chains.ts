@@ -14,7 +14,7 @@ import { processorCount } from "../packages/ostinato/src/platform/surroundings.t
 import { chain10, collectGarbage, withHub, withOpened, type Figures, type Place } from "./place.ts";
 
 /** Keeps K orchestrations of ten steps in flight until a moment; how many steps were made. */
-async function runUntil(hub: Hub, inFlight: number, until: number): Promise<number> {
+export async function runChainsUntil(hub: Hub, inFlight: number, until: number): Promise<number> {
   let steps = 0;
   await Promise.all(
     Array.from({ length: inFlight }, async () => {
@@ -29,12 +29,12 @@ async function runUntil(hub: Hub, inFlight: number, until: number): Promise<numb
 
 async function measured(hub: Hub, inFlight: number, seconds: number): Promise<{ rate: number; p99: number; max: number; cpu: number }> {
   // A program that has run for a while: compiling all this takes more than a second of processor time.
-  await runUntil(hub, inFlight, performance.now() + (seconds * 1_000) / 2);
+  await runChainsUntil(hub, inFlight, performance.now() + (seconds * 1_000) / 2);
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const begun = performance.now();
   const used = process.cpuUsage();
-  const steps = await runUntil(hub, inFlight, begun + seconds * 1_000);
+  const steps = await runChainsUntil(hub, inFlight, begun + seconds * 1_000);
   const { user, system } = process.cpuUsage(used);
   const elapsed = (performance.now() - begun) / 1_000;
   delay.disable();
@@ -78,7 +78,7 @@ export async function memoryGrowth(place: Place, minutes: number): Promise<Figur
       const { heapUsed, rss } = process.memoryUsage();
       readings.push({ minute, heap: heapUsed / 1_048_576, resident: rss / 1_048_576 });
     }, everyMs);
-    const steps = await runUntil(hub, 200, until);
+    const steps = await runChainsUntil(hub, 200, until);
     clearInterval(timer);
     return {
       [`${place.store}.memory.growth.heap`]: slope(readings.map(({ minute, heap }) => [minute, heap])),

@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 
 /** A program of ten steps, as bare as it can be: it waits for one result at a time. */
-class BareInstance {
+export class BareInstance {
   readonly id: string;
   sequence = 0;
   isNew = true;
@@ -31,13 +31,15 @@ class BareInstance {
   }
 }
 
-async function program(instance: BareInstance): Promise<unknown[]> {
+/** What a bare instance runs. */
+export async function program(instance: BareInstance): Promise<unknown[]> {
   const results: unknown[] = [];
   for (let i = 0; i < 10; i++) results.push(await instance.call({ city: "Tokyo", i }));
   return results;
 }
 
-async function activity({ city, i }: { city: string; i: number }): Promise<string> {
+/** What each of its steps does. */
+export async function activity({ city, i }: { city: string; i: number }): Promise<string> {
   return `Hello ${city} ${i}!`;
 }
 

@@ -1,18 +1,27 @@
-// main: `npm run bench [-- sqlite | memory | wire | entity | replay | coldstart | soak] [--quick] [--markdown] [--write] [--minutes N]`
+// main: `npm run bench [-- sqlite | memory | postgres | wire | entity | replay | coldstart | soak] [--quick] [--markdown] [--write] [--minutes N] [--peers]`
 //
 // Every figure is one JSON line; on a terminal, or with --markdown, a table follows; --write puts it into docs/performance.md. Machines are shared and noisy: floor and engine alternate
 // within one run, each workload in a process of its own, and the median of the rounds counts. A ratio (`.of_floor`, `.growth`) is made from the medians.
+// With --peers engines of other people are measured over the same PostgreSQL server, each beside ours.
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
+import { isPeer, PEER_WORKLOADS } from "./peers/peers.ts";
 import { median } from "./place.ts";
+import { serverForBench } from "./postgres-server.ts";
 import { markdownTable, terminalTable, withResults, type Figure } from "./tables.ts";
 
 const run = promisify(execFile);
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean" }, markdown: { type: "boolean" }, write: { type: "boolean" }, minutes: { type: "string" } },
+  options: {
+    quick: { type: "boolean" },
+    markdown: { type: "boolean" },
+    write: { type: "boolean" },
+    minutes: { type: "string" },
+    peers: { type: "boolean" },
+  },
 });
 const quick = options.quick ?? false;
 const minutes = Number(options.minutes ?? (quick ? 0.5 : 10));
@@ -30,9 +39,27 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   python_memory: ["chain10.k1", "longchain.n1000", "latency.n200", "starts.k1"],
 };
 
+type Measured = readonly [store: string, workload: string];
+
+/** Each workload of ours, followed by the same of every peer that can run it. */
+function besidePeers(workloads: readonly string[]): readonly Measured[] {
+  const peers = options.peers ? Object.entries(PEER_WORKLOADS) : [];
+  return workloads.flatMap((each) => {
+    const isSame = (theirs: string): boolean => theirs === each || (theirs.startsWith("latency") && each.startsWith("latency"));
+    const same = peers.flatMap(([peer, all]) => all.filter(isSame).map((one): Measured => [peer, one]));
+    return [["postgres", each], ...same];
+  });
+}
+
 /** What is measured under which name: each workload with its store. */
-const SUITES: Readonly<Record<string, readonly (readonly [store: string, workload: string])[]>> = {
+const SUITES: Readonly<Record<string, readonly Measured[]>> = {
   sqlite: [...CHAINS.flatMap((k) => [`floor.${k}`, `keyed.${k}`, `chain10.${k}`]), "slow_disk", ...ENGINE].map((each) => ["sqlite", each]),
+  postgres: besidePeers([
+    ...CHAINS.flatMap((k) => [`floor.${k}`, `keyed.${k}`, `chain10.${k}`]),
+    ...ENGINE,
+    ...CHAINS.map((k) => `counted.${k}`),
+    ...["chain10_processes", "fanout_processes"].flatMap((kind) => ["p1", "p2", "p4"].map((p) => `${kind}.${p}`)),
+  ]),
   memory: [...CHAINS.map((k) => `chain10.${k}`), ...ENGINE].map((each) => ["memory", each]),
   wire: [
     ...[...CHAINS.map((k) => `chain10.${k}`), ...WIRE].map((each) => ["wire", each] as const),
@@ -60,6 +87,11 @@ if (unknown.length > 0 || !(minutes > 0)) {
 const measured = new Map<string, number[]>();
 const figures: Figure[] = [];
 
+/** Servers and engines of others take their time: their throughput over PostgreSQL is measured in each round, as ours, the rest once. */
+function isMetOnce(store: string, workload: string): boolean {
+  return OTHERS[store] !== undefined || (isPeer(store) && !workload.startsWith("chain10"));
+}
+
 async function measure(store: string, workload: string): Promise<void> {
   const { stdout } = await run(process.execPath, ["--expose-gc", join(import.meta.dirname, "one.ts"), store, workload, String(seconds)], {
     timeout: 300_000 + minutes * 60_000,
@@ -72,11 +104,15 @@ async function measure(store: string, workload: string): Promise<void> {
 }
 
 function unitOf(name: string): string {
+  if (name.endsWith("_share")) return "%";
   if (/of_floor|of_keyed|(fanout|longchain)\.growth/.test(name)) return "ratio";
   if (name.includes("memory.growth")) return "MiB/min";
   if (name.includes("memory.heap")) return "MiB";
   if (name.endsWith("memory.steps")) return "steps";
-  if (name.endsWith(".cpu")) return "us/step";
+  if (name.endsWith("statements_per_step")) return "statements/step";
+  if (name.endsWith("rows_per_step")) return "rows/step";
+  if (name.endsWith("bytes_per_step")) return "bytes/step";
+  if (/\.(server_)?cpu$/.test(name)) return "us/step";
   if (name.includes("entity.")) return "1/s";
   if (name.includes("longchain")) return "us/step";
   if (/fanout|latency|loop_delay|wake|coldstart/.test(name)) return "ms";
@@ -89,7 +125,7 @@ function unitOf(name: string): string {
 
 function print(name: string, value: number, runs: readonly number[]): void {
   const unit = unitOf(name);
-  const digits = unit === "ratio" || unit === "MiB/min" ? 3 : value < 100 ? 2 : 0;
+  const digits = unit === "ratio" || unit === "MiB/min" || value < 1 ? 3 : value < 100 ? 2 : 0;
   const durability = durabilityOf(name);
   const rounded = (each: number): number => Number(each.toFixed(digits));
   const figure = { bench: name, value: rounded(value), unit, durability, node: process.version, runs: runs.map(rounded) };
@@ -99,6 +135,7 @@ function print(name: string, value: number, runs: readonly number[]): void {
 
 function durabilityOf(name: string): string {
   if (name.startsWith("memory.") || name.startsWith("python_memory.")) return "memory only";
+  if (/^(floor\.)?postgres\./.test(name) || isPeer(name.split(".")[0]!)) return "synchronous_commit=on";
   return name.startsWith("go_sidecar.") ? "as the sidecar opens its file" : "WAL, synchronous=FULL";
 }
 
@@ -107,19 +144,27 @@ function printRatio(name: string, over: string, under: string): void {
   if (a !== undefined && b !== undefined) print(name, median(a) / median(b), []);
 }
 
-for (const name of wanted) {
+const server = wanted.includes("postgres") ? await serverForBench() : undefined;
+if (typeof server === "string") console.error(`PostgreSQL is not measured: ${server}.`);
+
+async function suite(name: string): Promise<void> {
   const isLong = name === "soak";
   for (let round = 0; round < (isLong ? 1 : rounds); round++) {
-    for (const [store, workload] of SUITES[name]!) if (round === 0 || OTHERS[store] === undefined) await measure(store, workload);
+    for (const [store, workload] of SUITES[name]!) if (round === 0 || !isMetOnce(store, workload)) await measure(store, workload);
   }
   for (const [figure, values] of measured) if (!figures.some(({ bench }) => bench === figure)) print(figure, median(values), values);
   for (const k of CHAINS) {
-    if (name !== "sqlite") continue;
-    printRatio(`sqlite.chain10.${k}.of_floor`, `sqlite.chain10.${k}`, `floor.sqlite.chain10.${k}`);
-    printRatio(`sqlite.chain10.${k}.of_keyed`, `sqlite.chain10.${k}`, `floor.sqlite.chain10.${k}.keyed`);
+    printRatio(`${name}.chain10.${k}.of_floor`, `${name}.chain10.${k}`, `floor.${name}.chain10.${k}`);
+    printRatio(`${name}.chain10.${k}.of_keyed`, `${name}.chain10.${k}`, `floor.${name}.chain10.${k}.keyed`);
   }
   printRatio(`${name}.fanout.growth`, `${name}.fanout.n10000`, `${name}.fanout.n1000`);
   printRatio(`${name}.longchain.growth`, `${name}.longchain.n5000`, `${name}.longchain.n1000`);
+}
+
+try {
+  for (const name of wanted) if (name !== "postgres" || typeof server === "object") await suite(name);
+} finally {
+  if (typeof server === "object") await server.stop();
 }
 
 if (options.write) {

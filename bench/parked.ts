@@ -2,35 +2,64 @@
 import { StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Hub, OrchestrationHandle } from "ostinato";
-import { collectGarbage, waits, withHub, type Figures, type Place } from "./place.ts";
+import { collectGarbage, databaseOf, waits, withHub, type Figures, type Place } from "./place.ts";
+import { countingDoor } from "./statement-count.ts";
 
 /** A program that waits is forgotten after this. */
 const WARM_IDLE_MS = 500;
-const IDLE_MS = 3_000;
+const warm = { idle: { milliseconds: WARM_IDLE_MS } };
+/** How long idling is watched: over a server, several renewals. */
+const idleMs = ({ store, seconds }: Place): number => (store === "postgres" ? seconds * 5_000 : 3_000);
 /** At most so many instances are started or told at once. */
 const AT_ONCE = 500;
 
 /** W5: bytes in the process for each parked instance, what idling costs, and milliseconds to wake and finish all. */
 export async function parked(place: Place, count: number): Promise<Figures> {
   const name = `${place.store}.parked10k`;
-  const warm = { idle: { milliseconds: WARM_IDLE_MS } };
   if (place.store === "memory") {
     return withHub(
       place,
       async (hub) => {
-        const { bytes, cpu } = await park(hub, count);
+        const { bytes, cpu } = await park(hub, count, idleMs(place), () => 0);
         return { [`${name}.bytes`]: bytes, [`${name}.idle_cpu`]: cpu, [`${name}.wake`]: await wakeAll(hub, count) };
       },
       { warm },
     );
   }
-  // Parked with the connection in this thread, where statements can be counted; woken by another process's life, as after a deployment.
-  const { bytes, cpu, statements } = await withHub(place, (hub) => park(hub, count), { warm, sqliteBody: "inline" });
+  // Woken by another process's life, as after a deployment.
+  const { bytes, cpu, statements } = place.store === "postgres" ? await parkOnServer(place, count) : await parkInFile(place, count);
   const wake = await withHub(place, (hub) => wakeAll(hub, count), { warm });
   return { [`${name}.bytes`]: bytes, [`${name}.idle`]: statements, [`${name}.idle_cpu`]: cpu, [`${name}.wake`]: wake };
 }
 
-async function park(hub: Hub, count: number): Promise<{ bytes: number; cpu: number; statements: number }> {
+interface Parked {
+  readonly bytes: number;
+  readonly cpu: number;
+  readonly statements: number;
+}
+
+/** Parked with the connection in this thread, where statements can be counted. */
+async function parkInFile(place: Place, count: number): Promise<Parked> {
+  let statements = 0;
+  const uncount = countStatements(() => statements++);
+  try {
+    return await withHub(place, (hub) => park(hub, count, idleMs(place), () => statements), { warm, sqliteBody: "inline" });
+  } finally {
+    uncount();
+  }
+}
+
+/** Parked behind a door that counts what passes: of all connections, the listener's and the renewer's too. */
+async function parkOnServer(place: Place, count: number): Promise<Parked> {
+  const door = await countingDoor(databaseOf(place));
+  try {
+    return await withHub({ ...place, database: door.url }, (hub) => park(hub, count, idleMs(place), () => door.statements()), { warm });
+  } finally {
+    await door.close();
+  }
+}
+
+async function park(hub: Hub, count: number, idle: number, statements: () => number): Promise<Parked> {
   await (await hub.start(waits)).terminate();
   await quiet(hub);
   const before = memory();
@@ -38,15 +67,13 @@ async function park(hub: Hub, count: number): Promise<{ bytes: number; cpu: numb
   await quiet(hub);
   const bytes = (memory() - before) / count;
 
-  let statements = 0;
-  const uncount = countStatements(() => statements++);
+  const ran = statements();
   const used = process.cpuUsage();
   const begun = performance.now();
-  await sleep(IDLE_MS);
+  await sleep(idle);
   const { user, system } = process.cpuUsage(used);
   const elapsed = performance.now() - begun;
-  uncount();
-  return { bytes, cpu: (user + system) / 10 / elapsed, statements: statements / (elapsed / 1_000) };
+  return { bytes, cpu: (user + system) / 10 / elapsed, statements: (statements() - ran) / (elapsed / 1_000) };
 }
 
 /** Waits until every warm program has been forgotten. */

@@ -5,9 +5,11 @@ import { activity, openTaskHub, orchestrator, type Hub, type HubOptions, type Wa
 
 /** Where a workload runs. */
 export interface Place {
-  readonly store: "sqlite" | "memory" | ServerStore;
+  readonly store: "sqlite" | "memory" | "postgres" | ServerStore;
   /** An empty folder for its files. */
   readonly folder: string;
+  /** An empty database, where the store is PostgreSQL or is measured beside it. */
+  readonly database?: string;
   readonly seconds: number;
 }
 
@@ -42,7 +44,14 @@ export const longGenerator = orchestrator("longGenerator", function* (ctx, steps
 
 /** The address of the hub in the place, where the hub is in this process. */
 export function address(place: Place): string {
+  if (place.store === "postgres") return databaseOf(place);
   return place.store === "memory" ? "memory:" : `sqlite:${join(place.folder, "bench.db")}`;
+}
+
+/** The database of a place that has one. */
+export function databaseOf({ store, database }: Place): string {
+  if (database === undefined) throw new Error(`There is no database for ${store}.`);
+  return database;
 }
 
 /** Opens the hub of the place, does the work, and closes it. Warm programs are kept for ten seconds, unless `warm` says otherwise. */
