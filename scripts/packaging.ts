@@ -107,12 +107,22 @@ async function lint(name: string, tarball: string): Promise<void> {
   console.log("publint: nothing to complain about");
 }
 
-/** Tarballs of other people's packages that ours name, from this repository's node_modules. */
-async function packForeign(names: Iterable<string>, into: string): Promise<string[]> {
-  const tarballs: string[] = [];
-  for (const name of new Set(names)) {
+/** Packages by name with their folders here, and all that they need in turn. */
+async function withDependencies(names: Iterable<string>, found = new Map<string, string>()): Promise<ReadonlyMap<string, string>> {
+  for (const name of names) {
+    if (found.has(name)) continue;
     const folder = join(root, "node_modules", name);
     if (!existsSync(folder)) throw new Error(`${name} is not installed here: \`npm install\` first`);
+    found.set(name, folder);
+    await withDependencies(Object.keys((await readManifest(folder)).dependencies ?? {}), found);
+  }
+  return found;
+}
+
+/** Tarballs of other people's packages that ours name, with what those need, from this repository's node_modules. */
+async function packForeign(names: Iterable<string>, into: string): Promise<string[]> {
+  const tarballs: string[] = [];
+  for (const folder of (await withDependencies(names)).values()) {
     const [packed] = JSON.parse(await npm(["pack", "--json", "--ignore-scripts", "--pack-destination", into, folder], root)) as {
       filename: string;
     }[];

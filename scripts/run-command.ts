@@ -6,6 +6,8 @@ export interface Place {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Ends the program after so long; it never hangs a check. */
   readonly timeoutMs?: number;
+  /** Another user than ours, for programs that refuse to run as root. */
+  readonly as?: { readonly uid: number; readonly gid: number };
 }
 
 /** Runs with our output, no input for it to wait for when there is no terminal, and gives the exit code. */
@@ -33,12 +35,13 @@ export function run(file: string, args: readonly string[], place: Place): Promis
 /** Runs quietly and gives what was printed; what fails is shown whole. */
 export function read(file: string, args: readonly string[], place: Place): Promise<string> {
   return new Promise((resolve, reject) => {
-    const { cwd, env = process.env, timeoutMs } = place;
+    const { cwd, env = process.env, timeoutMs, as } = place;
     const child = spawn(file, args, {
       cwd,
       env,
       stdio: ["ignore", "pipe", "pipe"],
       ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+      ...as,
     });
     let out = "";
     let both = "";

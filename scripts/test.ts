@@ -5,12 +5,16 @@
 //   npm test -- --test-name-pattern="timer" --watch       any option of `node --test`
 //   THROUGH=grpc npm test                                 the contract of backends through the wire alone (part of all of them, too)
 //   THROUGH=clock npm test                                the contract of backends on the machine's own time alone (part of all of them, too)
+//   STORE=postgres npm test                               what has a hub, on PostgreSQL: the kits whole, "memory:" and test hubs by on-postgres/preload.ts
 //
+// Where there is a PostgreSQL, one server is started for the run; OSTINATO_TEST_POSTGRES names another one.
 // A terminal sees every test; a log sees failures and the summary.
 import { existsSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
+import { TEST_SERVER } from "./postgres-for-tests.ts";
 import { run } from "./run-command.ts";
+import { freshDatabaseOn, startPostgres, whyNoPostgres } from "./throw-away-postgres.ts";
 
 const root = join(import.meta.dirname, "..");
 const everything = [
@@ -25,11 +29,26 @@ const through: Readonly<Record<string, readonly string[]>> = {
   grpc: ["packages/grpc/test/backend-*.test.ts"],
   clock: ["packages/ostinato/test/backend-real-time.test.ts"],
 };
-const { THROUGH: weather } = process.env;
+const { THROUGH: weather, STORE: store } = process.env;
 if (weather !== undefined && through[weather] === undefined) {
   console.error(`THROUGH=${weather} is not known; there is ${Object.keys(through).join(", ")}.`);
   process.exit(2);
 }
+if (store !== undefined && store !== "postgres") {
+  console.error(`STORE=${store} is not known; there is postgres.`);
+  process.exit(2);
+}
+
+/** What has a hub that PostgreSQL can stand behind. What is about files, threads, values or the repository is the same in every weather. */
+const withHubs = [
+  "packages/ostinato/src/stores/postgres/*.test.ts",
+  "packages/ostinato/src/{testing,client,history,schedules,telemetry}/*.test.ts",
+  "packages/ostinato/src/local/several-processes.test.ts",
+  "packages/ostinato/test/{backend-postgres,control-crashes,foreign-rewind,foreign-worker,golden-histories,retention,rewind.properties,telemetry}.test.ts",
+  "packages/grpc/test/**/*.test.ts",
+  "packages/cli/test/**/*.test.ts",
+  "examples/**/*.test.ts",
+];
 
 const options: string[] = [];
 const patterns: string[] = [];
@@ -45,15 +64,25 @@ const reporter = process.stdout.isTTY ? "spec" : pathToFileURL(join(import.meta.
 const reporting = options.some((option) => option.startsWith("--test-reporter"))
   ? []
   : ["--test-reporter", reporter, "--test-reporter-destination", "stdout"];
+
+// A server for the whole run. One whose process dies goes with it, so nothing is left behind however this one ends.
+const server = process.env[TEST_SERVER] === undefined && whyNoPostgres() === undefined ? await startPostgres({ fsync: false }) : undefined;
+const named = process.env[TEST_SERVER] ?? server?.url;
+if (store !== undefined && named === undefined) {
+  console.error(`There is no PostgreSQL to run the tests on: ${whyNoPostgres()}.`);
+  process.exit(2);
+}
+const env = { ...process.env, ...(named === undefined ? {} : { [TEST_SERVER]: named }) };
+if (store !== undefined && named !== undefined) {
+  const preload = new URL("./on-postgres/preload.ts", import.meta.url).href;
+  env["OSTINATO_TEST_DATABASE"] = await freshDatabaseOn(named, { language: "en-US" });
+  env["NODE_OPTIONS"] = `${env["NODE_OPTIONS"] ?? ""} --import=${preload}`.trim();
+}
+const wanted = weather !== undefined ? through[weather]! : store !== undefined ? withHubs : everything;
+
 process.exitCode = await run(
   process.execPath,
-  [
-    "--test",
-    ...reporting,
-    "--test-timeout=240000",
-    "--test-concurrency=2",
-    ...options,
-    ...(patterns.length > 0 ? patterns : weather === undefined ? everything : through[weather]!),
-  ],
-  { cwd: root },
+  ["--test", ...reporting, "--test-timeout=240000", "--test-concurrency=2", ...options, ...(patterns.length > 0 ? patterns : wanted)],
+  { cwd: root, env },
 );
+await server?.stop();

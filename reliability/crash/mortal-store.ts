@@ -64,6 +64,7 @@ export function mortalStore(inner: Store, point: CrashPoint | undefined, onDeath
       release: (leases, afterMs) => at("release", () => inner.release(leases, afterMs)),
       update: (id, decide, expects) => at("update", () => inner.update(id, decide, expects)),
       read: (id) => at("read", () => inner.read(id)),
+      readAll: (ids) => at("read", () => inner.readAll(ids)),
       async *history(id, from) {
         for await (const page of inner.history(id, from)) yield await at("history", async () => page);
       },
@@ -77,6 +78,7 @@ export function mortalStore(inner: Store, point: CrashPoint | undefined, onDeath
       open: () => at("open", () => inner.open()),
       close: () => at("close", () => inner.close()),
       ...(inner.file === undefined ? {} : { file: inner.file }),
+      ...(inner.sizes === undefined ? {} : { sizes: () => inner.sizes!() }),
     },
     calls,
     get firstWrite() {

@@ -38,7 +38,8 @@ interface Seen {
   readonly idempotencyKey: string;
 }
 
-async function witnessed<O>(ctx: Seen, body: () => Promise<O> | O): Promise<O> {
+/** Runs a body, and leaves what it saw. */
+export async function witnessed<O>(ctx: Seen, body: () => Promise<O> | O): Promise<O> {
   const { instanceId, taskId, name, attempt, delivery, idempotencyKey: key } = ctx;
   const seen = { instanceId, taskId, name, attempt, delivery, key };
   witness({ kind: "body-began", ...seen });

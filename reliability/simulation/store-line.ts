@@ -109,6 +109,8 @@ export function storeLine(store: Store, world: LineWorld): Store {
 
   return {
     ...store,
+    // Hints are lost here, so whoever waits has to look by itself (L6).
+    shared: true,
     claim: (want) => ask({ touched: ({ activities }) => new Set(activities.map(({ row }) => row.number)) }, () => store.claim(want)),
     commit: (batch) =>
       ask(
@@ -143,6 +145,7 @@ export function storeLine(store: Store, world: LineWorld): Store {
     },
     update: (id, decide, expects) => ask<CommitResult | Refusal>({ writes: true }, () => store.update(id, decide, expects)),
     read: (id) => ask({}, () => store.read(id)),
+    readAll: (ids) => ask({}, () => store.readAll(ids)),
     async *history(id, from) {
       yield* await ask({}, async () => {
         const pages = [];

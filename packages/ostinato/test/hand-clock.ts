@@ -4,6 +4,8 @@ import type { Clock } from "../src/platform/clock.ts";
 export interface HandClock extends Clock {
   /** Moves the time, from timer to timer, and lets what they started come to rest. */
   advance(ms: number): Promise<void>;
+  /** The time passes at once, as for a process that was frozen: what was due meanwhile comes late, when the time moves on. */
+  jump(ms: number): void;
 }
 
 /** Everything waits by promises alone, so a bounded number of turns of the microtask queue is rest. */
@@ -35,5 +37,6 @@ export function handClock(start = 1_000_000): HandClock {
       }
       now = until;
     },
+    jump: (ms) => void (now += ms),
   };
 }

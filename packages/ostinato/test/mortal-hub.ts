@@ -23,6 +23,8 @@ export interface MortalParts {
   readonly connect: () => Store;
   /** Time that a story moves; without it the machine's. */
   readonly virtual?: { readonly clock: VirtualClock; readonly quiet: Quiet };
+  /** How long leases last, where several processes share the store. */
+  readonly leaseMs?: number;
   /** What is left to clean up. */
   readonly dispose?: () => void;
 }
@@ -46,7 +48,7 @@ export async function mortalHub(parts: MortalParts, { defaultVersion }: HubReque
       clock,
       quiet: virtual?.quiet ?? createQuiet(),
       faults: createFaultPlan(),
-      local: { random: systemRandom, log, unregistered: "wait" },
+      local: { random: systemRandom, log, unregistered: "wait", ...given({ leaseMs: parts.leaseMs }) },
       worker: common,
     });
     life = born;
