@@ -27,6 +27,7 @@ const GUIDE = [
   "determinism-and-replay",
   "testing",
   "operating-a-file",
+  "moving-a-hub",
   "many-processes",
   "one-server-many-workers",
   "workers-in-other-languages",
@@ -64,7 +65,10 @@ export default defineConfig({
     ],
     sidebar: [
       { text: "Guide", items: inOrder(pagesOf("docs/guide"), GUIDE) },
-      { text: "Reference", items: [page("docs/glossary.md"), page("docs/interop.md"), page("docs/performance.md"), page("CHANGELOG.md")] },
+      {
+        text: "Reference",
+        items: ["docs/glossary.md", "docs/operations.md", "docs/interop.md", "docs/performance.md", "CHANGELOG.md"].map(page),
+      },
       {
         text: "Packages",
         items: ["cli", "grpc", "eslint-plugin"]

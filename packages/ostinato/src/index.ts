@@ -56,6 +56,7 @@ export { defaultConverter, type ClassOf, type PayloadConverter } from "./authori
 export type { InOf, OutOf, Schema, StandardSchemaV1 } from "./authoring/schema.ts";
 
 export { openTaskHub, type HubLimits, type HubOptions } from "./hub/open-task-hub.ts";
+export type { PostgresOptions } from "./hub/postgres-hub.ts";
 export type { RemoteOptions, RemoteTls } from "./hub/remote-hub.ts";
 export type { Hub } from "./hub/hub.ts";
 export type { PayloadCodec } from "./hub/codec.ts";
@@ -83,7 +84,7 @@ export type { OrchestratorFilter, WorkItemFilters } from "./worker/work-item-fil
 export type { Concurrency } from "./worker/slots.ts";
 export { jsonLineOf, type LogLevel, type LogRecord, type LogSink, type Logger, type LoggerOptions } from "./platform/logger.ts";
 
-export type { BackupOptions, BackupProgress, HubSizes, IntegrityFinding } from "./contract/maintenance.ts";
+export type { BackupOptions, BackupProgress, EstimatedSize, HubSizes, IntegrityFinding, TableSizes } from "./contract/maintenance.ts";
 export type { Retention, RetentionByOutcome } from "./contract/retention.ts";
 export type { Duration, DurationParts, DurationText, Instant } from "./contract/instant.ts";
 export type { InstanceStatus, Tags, TerminalStatus } from "./contract/instance.ts";

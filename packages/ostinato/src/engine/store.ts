@@ -11,7 +11,7 @@ import type { HistoryEvent } from "../contract/events.ts";
 import type { ExecutionId, InstanceId, InstanceNumber } from "../contract/ids.ts";
 import type { StoredInstance, TerminalStatus } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
-import type { FileOperations } from "../contract/maintenance.ts";
+import type { FileOperations, HubSizes } from "../contract/maintenance.ts";
 import type { Outstanding } from "../contract/outstanding.ts";
 import type { InstanceFilter, Page, PageRequest } from "../contract/queries.ts";
 import type { ActivityClaim, ActivityLease, Claim, Commit, CommitResult, Lease, Refusal } from "./commit.ts";
@@ -151,6 +151,8 @@ export interface Store {
   readonly shared?: true;
   /** User code of this instance begins to run: where a store watches over the process, it can say who held it up. */
   entered?(id: InstanceId): void;
+  /** How large it is: for stores that outlive a process. Reads no payloads, and a bounded number of rows where there may be millions. */
+  sizes?(): Promise<HubSizes>;
   /** Where the store is a file. */
   readonly file?: FileUpkeep;
 }

@@ -296,7 +296,9 @@ for (const kind of Object.keys(STORES)) {
 }
 
 describe("housekeeping in several processes", () => {
-  async function two(t: TestContext): Promise<{ clock: TestClock; store: Store; houses: Housekeeping[]; gone: string[][]; batches: number[]; refused: number[] }> {
+  async function two(
+    t: TestContext,
+  ): Promise<{ clock: TestClock; store: Store; houses: Housekeeping[]; gone: string[][]; batches: number[]; refused: number[] }> {
     const clock = testClock(START);
     const hub = createMemoryHub({ clock });
     const found = { gone: [[], []] as string[][], batches: [0, 0], refused: [0, 0] };

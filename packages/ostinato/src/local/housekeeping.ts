@@ -207,8 +207,7 @@ export class Housekeeping {
     // One that is fenced off has changed since it was listed: it is looked up when the others that are kept back are.
     const left = commits.filter((_, index) => results[index]?.ok !== true).map((one) => one.id);
     if (left.length > 0 && this.#world.shared === true) this.#overtaken = true;
-    if (again || !this.#overtaken)
-      for (const instance of instances) if (left.includes(instance.id)) this.#remember(instance, instance.id);
+    if (again || !this.#overtaken) for (const instance of instances) if (left.includes(instance.id)) this.#remember(instance, instance.id);
     if (gone.length > 0) retired(gone);
     if (failure !== undefined && !failure.ok) throw new Error(failure.failure?.message ?? "The store could not write.");
     return gone.length;

@@ -864,7 +864,8 @@ class LocalBackend {
     if (!this.#waiters.has(held.record.id)) return;
     // The commit that ends an instance has its output. Every other one has not all that a reader is told: the store has.
     if (ended && !isTerminal(before.status)) this.#waiters.committed({ record: held.record, payloads: payloadsOf(commit) });
-    else if (ended || (before.status !== held.record.status && this.#waiters.has(held.record.id, "start"))) this.#waiters.hinted([held.record.id]);
+    else if (ended || (before.status !== held.record.status && this.#waiters.has(held.record.id, "start")))
+      this.#waiters.hinted([held.record.id]);
   }
 
   /** A commit of the engine's own: the instance is given back with it. */

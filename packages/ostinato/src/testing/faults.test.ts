@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { activity, orchestrator } from "../authoring/define.ts";
+import type { HistoryEvent } from "../contract/events.ts";
+import { nextLoopTurn } from "../platform/standstill.ts";
+import { machineClock } from "../stores/store-clock.ts";
+import { createMemoryHub } from "../stores/memory/memory-store.ts";
+import { createFaultPlan, faultyStore } from "./faults.ts";
+import { createQuiet } from "./quiet.ts";
 import { createTestHub } from "./test-hub.ts";
 
 const hello = activity("hello", async (ctx, name: string) => `Hello ${name}!`);
@@ -62,4 +68,25 @@ test("whoever waits for what can never happen is told so", async () => {
     (error: Error) => error.name === "ResultTimeoutError" && /never/.test(error.message) && /Nothing more will happen/.test(error.message),
   );
   await hub.close();
+});
+
+test("a page of a history that has to come from far is under way until it is there", async () => {
+  const quiet = createQuiet();
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+  const far = {
+    ...createMemoryHub({ clock: machineClock() }).connect(),
+    async *history(): AsyncGenerator<readonly HistoryEvent[]> {
+      await arrived;
+      yield [{ kind: "OrchestratorStarted", eventId: -1, timestamp: 0 }];
+    },
+  };
+  const { store } = faultyStore(far, createFaultPlan(), quiet, () => undefined);
+  const page = store.history("one")[Symbol.asyncIterator]().next();
+  let isQuiet = false;
+  const calm = quiet.quiet().then(() => (isQuiet = true));
+  for (let i = 0; i < 10; i++) await nextLoopTurn();
+  assert.equal(isQuiet, false);
+  arrive();
+  assert.equal((await page).value?.length, 1);
+  await calm;
 });

@@ -6,6 +6,8 @@
 
 import type { Store } from "../engine/store.ts";
 import { StoreUnavailableError } from "../contract/errors.ts";
+import type { InstanceId } from "../contract/ids.ts";
+import { given } from "../contract/recorded-as.ts";
 import type { Doing, Quiet } from "./quiet.ts";
 
 /** What happens at a commit. */
@@ -65,6 +67,9 @@ export function faultyStore(
     try {
       const answer = await ask();
       return dead ? await never : answer;
+    } catch (error) {
+      if (dead) return await never;
+      throw error;
     } finally {
       open.delete(doing);
       doing.done();
@@ -96,8 +101,15 @@ export function faultyStore(
       release: (leases, afterMs) => counted(() => store.release(leases, afterMs)),
       update: (id, decide, expects) => writing(() => store.update(id, decide, expects)),
       read: (id) => counted(() => store.read(id)),
+      readAll: (ids) => counted(() => store.readAll(ids)),
       async *history(id, from) {
-        for await (const page of store.history(id, from)) yield await counted(async () => page);
+        // What is counted is the reading: a store may have to go far for a page.
+        const pages = store.history(id, from)[Symbol.asyncIterator]();
+        for (;;) {
+          const page = await counted(() => pages.next());
+          if (page.done === true) return;
+          yield page.value;
+        }
       },
       query: (filter, page) => counted(() => store.query(filter, page)),
       finished: (request) => counted(() => store.finished(request)),
@@ -108,6 +120,7 @@ export function faultyStore(
         }),
       open: () => store.open(),
       close: () => store.close(),
+      ...given({ shared: store.shared, entered: store.entered === undefined ? undefined : (id: InstanceId) => store.entered?.(id) }),
     },
     end() {
       dead = true;

@@ -19,8 +19,8 @@ export interface Quiet {
   /** Rises with every turn and every activity that came to something; a turn that stalls or is given back has not. */
   readonly achieved: number;
   achieve(): void;
-  /** Resolves when it is quiet. What is in `except` does not count. */
-  quiet(except?: ReadonlySet<Doing>): Promise<void>;
+  /** Resolves when it is quiet. What is in `except` does not count; nor, by that word, any activity. */
+  quiet(except?: ReadonlySet<Doing> | "activities"): Promise<void>;
   /** Resolves at the next thing that happens, or that `nudge` tells. */
   changed(): Promise<void>;
   nudge(): void;
@@ -48,9 +48,9 @@ export function createQuiet(): Quiet {
     nudge();
   };
   const changed = (): Promise<void> => new Promise((resolve) => waiters.push(resolve));
-  const busy = (except: ReadonlySet<Doing> | undefined): boolean => {
+  const busy = (except: ReadonlySet<Doing> | "activities" | undefined): boolean => {
     if (except === undefined) return underWay.size > 0;
-    for (const doing of underWay.keys()) if (!except.has(doing)) return true;
+    for (const [doing, what] of underWay) if (except === "activities" ? what !== "activity" : !except.has(doing)) return true;
     return false;
   };
 

@@ -48,8 +48,8 @@ const FUTILE_TIMERS = 1_000;
 /** So long, in real time, nothing happens before those who wait are told that nothing will. */
 const STUCK_MS = 3_000;
 
-/** Makes a clock that starts at an instant. */
-export function createVirtualClock(start: number, quiet: Quiet): VirtualClock {
+/** Makes a clock that starts at an instant. Patience is had by the `real` one. */
+export function createVirtualClock(start: number, quiet: Quiet, real: Clock = systemClock): VirtualClock {
   let now = start;
   /** In the order in which they are due; of equals, in the order in which they were set. */
   const timers: Timer[] = [];
@@ -106,25 +106,28 @@ export function createVirtualClock(start: number, quiet: Quiet): VirtualClock {
   const nothingFor = async (ms: number): Promise<boolean> => {
     let timer: ClockTimer | undefined;
     const patience = new Promise<boolean>((resolve) => {
-      timer = systemClock.setTimer(ms, () => resolve(true), { hold: true });
+      timer = real.setTimer(ms, () => resolve(true), { hold: true });
     });
     const nothing = await Promise.race([patience, quiet.changed().then(() => false)]);
     timer?.cancel();
     return nothing;
   };
 
-  /** Quiet, but for activities that have not ended when the patience is over. */
+  /** Quiet, but for activities that do not end in a while in which there is nothing else to wait for. A store may be slower than any patience. */
   const quietOrPatient = async (over: Set<Doing>): Promise<void> => {
-    let timer: ClockTimer | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = systemClock.setTimer(PATIENCE_MS, resolve, { hold: true });
-    });
-    const calm = quiet.quiet(over).then(() => true);
-    const isCalm = await Promise.race([calm, patience.then(() => false)]);
-    timer?.cancel();
-    if (isCalm) return;
-    for (const activity of quiet.activities()) over.add(activity);
-    await quiet.quiet(over);
+    for (;;) {
+      await quiet.quiet("activities");
+      const running = [...quiet.activities()].filter((activity) => !over.has(activity));
+      if (running.length === 0) return;
+      let timer: ClockTimer | undefined;
+      const patience = new Promise<boolean>((resolve) => {
+        timer = real.setTimer(PATIENCE_MS, () => resolve(false), { hold: true });
+      });
+      const isCalm = await Promise.race([quiet.quiet(over).then(() => true), patience]);
+      timer?.cancel();
+      if (isCalm) return;
+      for (const activity of running) over.add(activity);
+    }
   };
 
   return {

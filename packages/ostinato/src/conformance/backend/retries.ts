@@ -67,7 +67,7 @@ export const retries: Chapter = (story) => {
 
   story("no retry begins after the retry time-out", async (world) => {
     const { run, notes } = flaky(99);
-    const unit = world.virtual ? world.unitMs : 10 * world.unitMs; // a real machine is late now and then
+    const unit = world.virtual ? world.unitMs : 20 * world.unitMs; // a real machine is late now and then
     const retry: RetryPolicy = {
       maxNumberOfAttempts: 50,
       firstRetryInterval: { milliseconds: unit },

@@ -98,6 +98,8 @@ const REAL_UNIT_MS = 30;
 const ASKED_BEFORE_TIME_PASSES = 20;
 /** How long a story may hang before it says so. */
 const PATIENCE_MS = 8_000;
+/** How long time that something holds is waited for when there is nothing else to wait for. */
+const GRACE_MS = 200;
 
 /** Tells one story in a world of its own. */
 export async function tellStory(
@@ -121,7 +123,7 @@ export async function tellStory(
     try {
       while (pending && !patience.over && advance !== undefined) {
         await turnOfTheLoop();
-        if (pending) await advance(unitMs);
+        if (pending) await unlessHeld(advance(unitMs), settled);
       }
       const first = await Promise.race([settled.then((value) => ({ value })), patience.end]);
       if (first === "over") throw new Error(await describeHang(hub));
@@ -267,14 +269,14 @@ interface Patience {
   stop(): void;
 }
 
-function startPatience(): Patience {
+function startPatience(ms = PATIENCE_MS): Patience {
   const { promise, resolve } = Promise.withResolvers<"over">();
   let over = false;
   // tidy: allow timers because a story that hangs has to end, and nothing else waits for this
   const timer = setTimeout(() => {
     over = true;
     resolve("over");
-  }, PATIENCE_MS);
+  }, ms);
   return {
     get over() {
       return over;
@@ -282,6 +284,23 @@ function startPatience(): Patience {
     end: promise,
     stop: () => clearTimeout(timer),
   };
+}
+
+/** Waits for time to pass, but not for ever once what was awaited has come: what came may be a turn that hangs, and holds the time. */
+async function unlessHeld(passing: Promise<void>, awaited: PromiseLike<unknown>): Promise<void> {
+  let grace: Patience | undefined;
+  let isOver = false;
+  const leave = async (): Promise<void> => {
+    if (isOver) return;
+    grace = startPatience(GRACE_MS);
+    await grace.end;
+  };
+  try {
+    await Promise.race([passing, awaited.then(leave, leave)]);
+  } finally {
+    isOver = true;
+    grace?.stop();
+  }
 }
 
 /** Everything that is ready runs first: microtasks, and what the platform has to say. */

@@ -98,4 +98,31 @@ export function queries(open: Opener): void {
     assert.equal(second.next, undefined);
     await assert.rejects(async () => store.query({}, { cursor: "-; drop" }), { code: "INVALID_ARGUMENT" });
   });
+
+  it("W3 many are read at once, in the order asked for: those that have ended whole, those that are not there as nothing", async (t) => {
+    const { store } = await open(t);
+    const failure = { errorType: "E", message: "m" };
+    const records = [
+      recordOf("ended", { status: "COMPLETED", completedAt: START + 1 }),
+      recordOf("runs", { status: "RUNNING" }),
+      recordOf("failed", { status: "FAILED", completedAt: START + 2 }),
+    ];
+    for (const record of records) {
+      const payloads = { input: `"${record.id}"`, output: "", ...(record.id === "failed" ? { failure } : {}) };
+      await done(store, commitOf({ fences: [{ kind: "absent", id: record.id }], record, payloads }));
+    }
+    const ids = ["failed", "nobody", "runs", "ended", "runs"];
+    const [failed, nobody, runs, ended, again] = await store.readAll(ids);
+    assert.deepEqual([failed, ended], [await store.read("failed"), await store.read("ended")]);
+    assert.equal(nobody, undefined);
+    // Whoever waits for an end asks often: what it would be told of one that goes on may be left out.
+    const { record } = some(await store.read("runs"));
+    assert.deepEqual([runs?.record, again?.record], [record, record]);
+    assert.deepEqual(await store.readAll([]), []);
+    const many = Array.from({ length: 3_000 }, (_, at) => (at === 1_234 ? "ended" : `x${at}`));
+    assert.deepEqual(
+      (await store.readAll(many)).flatMap((each, at) => (each === undefined ? [] : [at])),
+      [1_234],
+    );
+  });
 }

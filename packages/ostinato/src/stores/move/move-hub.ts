@@ -12,10 +12,20 @@ import type { Place, TableSums } from "./copy-rows.ts";
 import type { HubMark, HubRows, LiveOwner, MoveNote, PageLimits } from "./hub-rows.ts";
 import { HUB_TABLES, INSTANCES } from "./hub-tables.ts";
 
-/** What a move is doing. */
+/**
+ * What a move is doing.
+ *
+ * @example
+ * const isLong = (step: MoveStep) => step === "copying" || step === "checking";
+ */
 export type MoveStep = "closing" | "emptying" | "copying" | "checking" | "opening";
 
-/** How far a move is. */
+/**
+ * How far a move is.
+ *
+ * @example
+ * const percent = ({ rows, ofRows }: MoveProgress) => (ofRows === 0 ? 0 : Math.floor((100 * rows) / ofRows));
+ */
 export interface MoveProgress {
   readonly step: MoveStep;
   /** Rows that this step is done with, and how many it has; 0 of 0 where rows do not count. */

@@ -71,7 +71,9 @@ function decoded(text: string, url: string): string {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch (cause) {
-    throw new InvalidArgumentError(`The task hub URL ${shown(url)} has a part that is not encoded as URLs are: write %25 for a %.`, { cause });
+    throw new InvalidArgumentError(`The task hub URL ${shown(url)} has a part that is not encoded as URLs are: write %25 for a %.`, {
+      cause,
+    });
   }
 }
 

@@ -43,7 +43,8 @@ export class HeldActivities {
   /** Forgets all but these and those that were noted meanwhile: `before` is what was noted when the list was asked for. */
   keepOnly(listed: readonly ClaimedActivity[], before: readonly ClaimedActivity[]): void {
     const names = new Set(listed.map(({ key, epoch }) => `${key.number} ${nameOf(key)} ${epoch}`));
-    for (const each of before) if (!names.has(`${each.key.number} ${nameOf(each.key)} ${each.epoch}`) && this.has(each)) this.remove(each.key);
+    for (const each of before)
+      if (!names.has(`${each.key.number} ${nameOf(each.key)} ${each.epoch}`) && this.has(each)) this.remove(each.key);
   }
 
   get all(): readonly ClaimedActivity[] {

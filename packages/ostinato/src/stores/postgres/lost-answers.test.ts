@@ -20,7 +20,7 @@ import { openPostgresStore } from "./postgres-store.ts";
 type Loses = (name: string, answer: string) => boolean;
 
 const LEASE_MS = 60_000;
-const SOON = { timeout: "15s" };
+const SOON = { timeout: "15s" } as const;
 
 const double = activity("double", async (ctx, n: number) => n * 2);
 const twice = orchestrator("twice", async (ctx, n: number) => {
@@ -67,7 +67,10 @@ function first(times: number, is: Loses): Loses {
 
 describe("answers that are lost", { skip: withoutPostgres() }, () => {
   it("L3 a claim that nobody was told of is given back, and claimed again", async (t) => {
-    const { hub, lost } = await hubThatLoses(t, first(2, (name, answer) => name === "claim_1" && /"free":\[/.test(answer)));
+    const { hub, lost } = await hubThatLoses(
+      t,
+      first(2, (name, answer) => name === "claim_1" && /"free":\[/.test(answer)),
+    );
     // Nobody serves it yet: it is not leased at once, and the worker finds it.
     const instance = await hub.start("twice", 3);
     await hub.startWorker({ orchestrators: [twice], activities: [double] });

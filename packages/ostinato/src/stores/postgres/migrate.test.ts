@@ -19,7 +19,8 @@ const SECOND: PostgresMigration = {
   statements: `
     alter table {schema}.instances add column priority smallint not null default 0;
     create table {schema}.notes(number bigint primary key, text text not null);
-    create function {schema}.now_2() returns bigint language sql as $$ select {schema}.now_1() $$;`,
+    create function {schema}.now_2() returns bigint language sql as $$ select {schema}.now_1() $$;
+    ${/create function \{schema\}\.commit_1\([^]*?\nend \$\$;/.exec(FIRST.statements)?.[0].replace("commit_1", "commit_2") ?? assert.fail("there is no commit_1")}`,
 };
 const THIRD: PostgresMigration = { format: 3, readableBy: 1, statements: "alter table {schema}.instances add column third int;" };
 const INCOMPATIBLE: PostgresMigration = { ...SECOND, readableBy: 2 };
@@ -91,7 +92,11 @@ describe("schemas of task hubs", { skip: whyNoPostgres() ?? false }, () => {
 
     const migrations = [FIRST, SECOND];
     const done = await Promise.all(Array.from({ length: 8 }, () => migratePostgres({ connectionString: url, testing: { migrations } })));
-    assert.deepEqual(done.flatMap(({ applied }) => applied), [2], "one of them migrates, the others find it done");
+    assert.deepEqual(
+      done.flatMap(({ applied }) => applied),
+      [2],
+      "one of them migrates, the others find it done",
+    );
     assert.deepEqual(await ask("select key, value from ostinato.meta order by key"), [
       { key: "format", value: "2" },
       { key: "readable_by", value: "1" },
@@ -160,10 +165,10 @@ describe("schemas of task hubs", { skip: whyNoPostgres() ?? false }, () => {
     assert.deepEqual((await migrating).applied, [2]);
 
     await busy.query("begin; lock table ostinato.instances in access share mode");
-    await assert.rejects(
-      migratePostgres({ connectionString: url, testing: { migrations: [FIRST, SECOND, THIRD], lockMs: 1 } }),
-      { code: "STORE_UNAVAILABLE", message: /could not be changed: others held its tables all the time.*try again/ },
-    );
+    await assert.rejects(migratePostgres({ connectionString: url, testing: { migrations: [FIRST, SECOND, THIRD], lockMs: 1 } }), {
+      code: "STORE_UNAVAILABLE",
+      message: /could not be changed: others held its tables all the time.*try again/,
+    });
     assert.equal((await postgresFormat({ connectionString: url }))?.format, 2);
     await busy.end();
   });
@@ -176,7 +181,8 @@ describe("schemas of task hubs", { skip: whyNoPostgres() ?? false }, () => {
     const asApp = (text: string): Promise<unknown[]> => asked(app.url, text);
     await assert.rejects(prepare(app.url), {
       code: "ACCESS_DENIED",
-      message: /cannot be made or changed by this role: permission denied for database.*Ask an administrator to run `npx @ostinato\/cli migrate postgres:\/\/\.\.\. --grant-to <this role>`/,
+      message:
+        /cannot be made or changed by this role: permission denied for database.*Ask an administrator to run `npx @ostinato\/cli migrate postgres:\/\/\.\.\. --grant-to <this role>`/,
     });
     await prepare(it.url, { migrations: [FIRST] });
     const denied = await prepare(app.url).catch((error: unknown) => error as Error & { code: string });
@@ -250,7 +256,10 @@ describe("schemas of task hubs", { skip: whyNoPostgres() ?? false }, () => {
   it("a pool that is handed in is used, given back, and not ended", async (t) => {
     const { url } = await database(t);
     const pool = new pg.Pool({ connectionString: url, max: 1 });
-    assert.deepEqual((await migratePostgres({ pool })).applied, POSTGRES_MIGRATIONS.map(({ format }) => format));
+    assert.deepEqual(
+      (await migratePostgres({ pool })).applied,
+      POSTGRES_MIGRATIONS.map(({ format }) => format),
+    );
     await assert.rejects(migratePostgres({ pool, grantTo: "nobody" }), { code: "INVALID_ARGUMENT" });
     assert.equal((await postgresFormat({ pool }))?.format, POSTGRES_FORMAT);
     await pool.end();

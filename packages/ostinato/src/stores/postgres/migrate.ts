@@ -125,7 +125,9 @@ export async function migratePostgres(options: MigratePostgresOptions): Promise<
  * @example
  * const found = await postgresFormat({ connectionString: "postgres://db/orders" });
  */
-export async function postgresFormat(options: PostgresPlace & { readonly schema?: string | undefined }): Promise<PostgresFormat | undefined> {
+export async function postgresFormat(
+  options: PostgresPlace & { readonly schema?: string | undefined },
+): Promise<PostgresFormat | undefined> {
   const setting = settingOf(options);
   return withConnection(setting.place, (connection) => lookAt(connection, setting));
 }
@@ -215,7 +217,9 @@ async function lookAt(connection: Connection, setting: Setting): Promise<Postgre
   const [row] = (await connection.query({ text: LOOK, values: [setting.schema] })).rows;
   const { role, version, encoding, has_meta: hasMeta, may_read: mayRead } = row ?? {};
   if (Number(version) < OLDEST_SERVER)
-    throw new UnsupportedError(`${placeName(setting.place)} is of version ${Math.floor(Number(version) / 10_000)}; a task hub needs 13 or later.`);
+    throw new UnsupportedError(
+      `${placeName(setting.place)} is of version ${Math.floor(Number(version) / 10_000)}; a task hub needs 13 or later.`,
+    );
   if (encoding !== "UTF8")
     throw new UnsupportedError(
       `The database of ${placeName(setting.place)} keeps text as ${String(encoding)}; a task hub needs one that was created with encoding 'UTF8'.`,
@@ -260,7 +264,8 @@ function usable(found: PostgresFormat, setting: Setting): PostgresFormat {
 
 // -------------------------------------------------------------------------------------------------- changing
 
-const SET_META = "insert into {schema}.meta(key, value) values ('format', $1), ('readable_by', $2) on conflict (key) do update set value = excluded.value";
+const SET_META =
+  "insert into {schema}.meta(key, value) values ('format', $1), ('readable_by', $2) on conflict (key) do update set value = excluded.value";
 
 function statementsOf({ format, statements }: PostgresMigration, schema: string): string[] {
   const made = format === 1 ? [`create schema if not exists ${quotedName(schema)}`] : [];
@@ -270,7 +275,7 @@ function statementsOf({ format, statements }: PostgresMigration, schema: string)
 /** Makes all the steps that are missing; answers those that it made itself. */
 async function bringUpToDate(connection: Connection, setting: Setting): Promise<readonly PostgresMigration[]> {
   const done: PostgresMigration[] = [];
-  for (let tries = 1; ; ) {
+  for (let tries = 1; ;) {
     try {
       const steps = await inTransaction(connection, setting, () => step(connection, setting));
       if (steps.length === 0) return done;
@@ -305,7 +310,9 @@ async function grantAll(connection: Connection, grants: readonly string[], role:
   for (const text of grants)
     await connection.query({ text }).catch((error: unknown) => {
       if (sqlState(error) !== "42704") throw error;
-      throw new InvalidArgumentError(`There is no role ${JSON.stringify(role)} in this database server: create it first (create role ... login).`);
+      throw new InvalidArgumentError(
+        `There is no role ${JSON.stringify(role)} in this database server: create it first (create role ... login).`,
+      );
     });
 }
 
@@ -341,7 +348,9 @@ function refusal(error: unknown, setting: Setting): unknown {
         { cause: error },
       );
     case "25006":
-      return new StoreUnavailableError(`${placeName(setting.place)} only reads: it is a standby. Connect to the primary.`, { cause: error });
+      return new StoreUnavailableError(`${placeName(setting.place)} only reads: it is a standby. Connect to the primary.`, {
+        cause: error,
+      });
     default:
       return error;
   }

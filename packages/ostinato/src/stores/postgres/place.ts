@@ -105,11 +105,13 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /** @throws StoreUnavailableError saying in words why no connection could be made. */
 export function unreachable(error: unknown, place: PostgresPlace): never {
   if (error instanceof OstinatoError) throw error;
-  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+  const { code, message } = error as { readonly code?: string; readonly message?: string };
   // What cannot be read is repeated by those who try, with all that is in it.
   const isUnreadable = code === "ERR_INVALID_URL" || error instanceof URIError;
-  const told = isUnreadable ? "the connection string cannot be read" : String(message || (code ?? "there was no answer")).replace(/\.$/, "");
-  const remedy = REMEDIES[sqlState(error) ?? String(code)];
+  const told = isUnreadable
+    ? "the connection string cannot be read"
+    : (message || (code ?? "there was no answer")).replace(/\.$/, "");
+  const remedy = REMEDIES[sqlState(error) ?? code ?? ""];
   throw new StoreUnavailableError(
     `${placeName(place)} cannot be reached: ${told}.${remedy === undefined ? "" : ` ${remedy}`}`,
     isUnreadable ? undefined : { cause: error },

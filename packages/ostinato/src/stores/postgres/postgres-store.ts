@@ -156,6 +156,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   let readAt = 0;
   let opening: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
+  let isLeaving = false;
 
   // ---------------------------------------------------------------------------------------------------- asking
 
@@ -202,6 +203,8 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
         noteReading(answer.at);
         return answer;
       }
+      // Whoever leaves is gone by its own will: a claim that comes late must not make it somebody who holds something again.
+      if (isLeaving) throw new HubClosedError("The store is closed.");
       if (owner === asking) await succeed();
     }
   }
@@ -397,6 +400,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     listener?.close();
     strays?.close();
     await line.settled();
+    isLeaving = true;
     await renewer?.close();
     await notices?.close();
     // What is held is anybody's at once, and not when the lease would have ended.

@@ -69,6 +69,7 @@ export async function openSchemaHubRows(options: SchemaHubOptions): Promise<HubR
   const client = await connect(connectionString);
   try {
     await prepareSchema(client, schema, { place: { connectionString }, readOnly: !create });
+    if (create) await checkRights(client, schema, shown);
     await takeTurn(client, `${schema} ${name}`, shown);
   } catch (error) {
     await client.end().catch(() => undefined);
@@ -99,12 +100,24 @@ async function takeTurn(client: PgClient, what: string, shown: string): Promise<
     throw new InvalidStateError(`Another move is at work on ${shown}. Wait until it has ended, or end its process.`);
 }
 
+/** Whoever lets a hub in keeps numbers for it, which a role that only works with hubs may not. It is said before anything is closed. */
+async function checkRights(client: PgClient, schema: string, shown: string): Promise<void> {
+  const { rows } = await client.query({
+    text: `select bool_and(has_sequence_privilege(c.oid, 'update')) as may from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relkind = 'S'`,
+    values: [schema],
+  });
+  if (rows[0]?.["may"] !== true)
+    throw new AccessDeniedError(
+      `${shown}: this role works with hubs, and may not let another one in. Move as the role that has made the schema.`,
+    );
+}
+
 function inWords(error: unknown, shown: string): Error {
   if (error instanceof OstinatoError) return error;
   const { message } = error as Error;
   if (sqlState(error) === "42501")
     return new AccessDeniedError(
-      `${shown}: this role may not do what a move needs (${message}). Move as the role that has made the schema (ostinato migrate).`,
+      `${shown}: this role may not do what a move needs (${message}). Move as the role that has made the schema.`,
       { cause: error },
     );
   return new StoreUnavailableError(`${shown}: ${message}. Nothing is half done that the same move, run again, does not go on with.`, {

@@ -26,7 +26,8 @@ interface Count {
 
 /** The sizes of a schema, and of one hub in it. */
 export async function sizesOf(connection: Connection, schema: string, hub: number, counted: number = COUNTED): Promise<HubSizes> {
-  const ask: Ask = async (text, values) => (await connection.query({ text: inSchema(text, schema), ...(values === undefined ? {} : { values }) })).rows;
+  const ask: Ask = async (text, values) =>
+    (await connection.query({ text: inSchema(text, schema), ...(values === undefined ? {} : { values }) })).rows;
   // By the indexes, whatever the statistics say: they are small where the tables are not.
   await ask("begin isolation level repeatable read read only; set local enable_seqscan = off");
   try {
@@ -45,7 +46,8 @@ async function measured(ask: Ask, schema: string, hub: number, counted: number):
     await countOf(ask, "history", counted),
   ];
   const guessed = [...estimated];
-  for (const [name, count] of Object.entries({ messages, activities, historyRows })) if (!count.isExact) guessed.push(name as EstimatedSize);
+  for (const [name, count] of Object.entries({ messages, activities, historyRows }))
+    if (!count.isExact) guessed.push(name as EstimatedSize);
   return {
     fileBytes: tables.reduce((sum, { bytes, indexBytes }) => sum + bytes + indexBytes, 0),
     walBytes: 0,
@@ -124,7 +126,10 @@ async function byStatus(ask: Ask, hub: number, counted: number): Promise<ByStatu
   );
   const share = Math.min(1, SAMPLE / all.rows);
   const sample = groupsOf(
-    await ask(`select ${grouped} from {schema}.instances t tablesample system ($2) where t.hub = $1 group by t.kind, t.status`, [hub, share * 100]),
+    await ask(`select ${grouped} from {schema}.instances t tablesample system ($2) where t.hub = $1 group by t.kind, t.status`, [
+      hub,
+      share * 100,
+    ]),
   ).map((group) => ({ ...group, count: Math.round(group.count / share) }));
   const isOpenCounted = open.reduce((sum, { count }) => sum + count, 0) <= counted;
   const ended = sample.filter(({ status }) => status >= FIRST_TERMINAL);
