@@ -29,7 +29,7 @@ async function rest(): Promise<void> {
 }
 
 /** A backend whose next commit is written and not answered, when told; its clock stands until it is moved. */
-async function open(more: { readonly leaseMs?: number } = {}) {
+async function open({ shared, ...more }: { readonly leaseMs?: number; readonly shared?: true } = {}) {
   let now = 1_000;
   let timers: { readonly due: number; readonly run: () => void }[] = [];
   const clock: Clock = {
@@ -46,6 +46,7 @@ async function open(more: { readonly leaseMs?: number } = {}) {
   const answers = { refused: 0, lost: 0, releasesRefused: 0 };
   const store: Store = {
     ...line,
+    ...(shared === undefined ? {} : { shared }),
     async commit(batch) {
       if (answers.refused-- > 0) throw new StoreUnavailableError("The disk is full, says the test.");
       const results = await line.commit(batch);
@@ -141,6 +142,21 @@ test("L3 what the store did not take back is given back when it can: an activity
     turns.at(-1)?.newEvents.map((event) => event.kind),
     ["OrchestratorStarted", "TaskCompleted"],
   );
+  await backend.close();
+});
+
+test("L8 a worker stops while the store that others share is away: what it held is theirs when its lease ends", async () => {
+  const { backend, worker, turns, answers, move } = await open({ shared: true });
+  await backend.start({ instanceId: "a", executionId: "e", name: "flow" });
+  await rest();
+  await worker.completeOrchestration({ kind: "turn", token: turns[0]!.token, actions: [], keptBytes: 10 });
+  answers.releasesRefused = Number.POSITIVE_INFINITY;
+  let hasStopped = false;
+  void worker.close().then(() => (hasStopped = true));
+  await rest();
+  assert.equal(hasStopped, false, "it tries again a few times");
+  for (let i = 0; i < 5; i++) await move(1_000);
+  assert.equal(hasStopped, true);
   await backend.close();
 });
 

@@ -121,6 +121,8 @@ const READING_SLACK_MS = 2;
 const BROKEN = "BrokenInvariant";
 /** A claim that broke one is looked at again so much later. */
 const BROKEN_RETRY_MS = 60_000;
+/** On a store that others share: after pauses of 250, 500 and 1,000 ms a release is given up. */
+const LONGEST_RELEASE_PAUSE_MS = 1_000;
 /** What cannot be read is not offered again, as long as nothing new comes for it. */
 const UNREADABLE_MS = 10 * 365 * 86_400_000;
 
@@ -1044,6 +1046,11 @@ class LocalBackend {
         return await this.#store.release(leases, afterMs);
       } catch (error) {
         if (this.#closed) return;
+        // Where leases end by themselves nobody has to wait for a store that is away, a worker that stops least of all.
+        if (this.#store.shared === true && delay > LONGEST_RELEASE_PAUSE_MS) {
+          this.#log.error("what this process holds could not be given back: it is others' when its lease ends, or this process finds it again", { error });
+          return;
+        }
         this.#log.error("what this process holds could not be given back; it is tried again", { error });
       }
       await this.#underWay.pause(delay);
