@@ -9,7 +9,7 @@ import { countingDoor } from "./statement-count.ts";
 const WARM_IDLE_MS = 500;
 const warm = { idle: { milliseconds: WARM_IDLE_MS } };
 /** How long idling is watched: over a server, several renewals. */
-const idleMs = ({ store, seconds }: Place): number => (store === "postgres" ? seconds * 5_000 : 3_000);
+const idleMs = ({ store }: Place): number => (store === "postgres" ? 30_000 : 3_000);
 /** At most so many instances are started or told at once. */
 const AT_ONCE = 500;
 

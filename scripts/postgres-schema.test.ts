@@ -1,4 +1,4 @@
-import { equal, notEqual } from "node:assert/strict";
+import { fail, notEqual } from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
 import { migratePostgres } from "ostinato/postgres";
@@ -8,8 +8,16 @@ import { freshSchemaPage, SCHEMA_PAGE, schemaPage } from "./postgres-schema.ts";
 
 describe("the page of the schema in PostgreSQL", { skip: withoutPostgres() }, () => {
   it("is what migrations come to: whoever changes one writes the page again", async () => {
-    const remedy = "the schema has changed: node scripts/enter.mjs scripts/postgres-schema.ts writes its page, whose diff is to be read";
-    equal(await freshSchemaPage(), await readFile(SCHEMA_PAGE, "utf8"), remedy);
+    const [is, written] = [await freshSchemaPage(), await readFile(SCHEMA_PAGE, "utf8")].map((page) => page.split("\n")) as [
+      string[],
+      string[],
+    ];
+    const at = is.findIndex((line, index) => line !== written[index]);
+    if (at < 0 && is.length === written.length) return;
+    fail(
+      `The schema has changed (line ${at + 1} is ${JSON.stringify(is[at])}, and was ${JSON.stringify(written[at])}): ` +
+        "node scripts/enter.mjs scripts/postgres-schema.ts writes its page, whose diff is to be read.",
+    );
   });
 
   it("notices columns, indexes, settings and functions", async () => {

@@ -47,6 +47,24 @@ describe("tcp proxy", () => {
     assert.equal(await textOf(client), "");
   });
 
+  it("forgets what is open for ever, and takes the next", async () => {
+    const client = await connected(proxy.port);
+    client.write("x");
+    await once(client, "data");
+    proxy.become("black-hole");
+    proxy.forget();
+    proxy.become("pass");
+    let heard = "";
+    client.on("data", (bytes: Buffer) => void (heard += String(bytes)));
+    client.write("lost");
+    const next = await connected(proxy.port);
+    next.end("again");
+    assert.equal(await textOf(next), "again");
+    assert.equal(heard, "");
+    client.destroy();
+    await once(client, "close");
+  });
+
   it("swallows what comes into a black hole, and gives it back", async () => {
     const client = await connected(proxy.port);
     client.write("x");

@@ -23,6 +23,8 @@ export interface TcpProxy {
   delay(ms: number): void;
   /** Ends all connections now: `reset` as if the other side had crashed, `end` as if it had said goodbye. New ones are as the weather is. */
   cut(how?: "reset" | "end"): void;
+  /** What is open now stays silent for ever, whatever the weather becomes: a client hears nothing more, not even of the server's end. */
+  forget(): void;
   /** Says where the server is from now on, as after a failover; connections that are there stay. */
   leadTo(port: number): void;
   close(): Promise<void>;
@@ -55,6 +57,9 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
     cut(how = "reset") {
       for (const pair of [...pairs]) pair.cut(how);
     },
+    forget() {
+      for (const pair of pairs) pair.forget();
+    },
     leadTo: (next) => void (server = next),
     async close() {
       const closed = once(listener, "close");
@@ -68,6 +73,7 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
 interface Pair {
   whenOver(tell: () => void): void;
   weatherChanged(): void;
+  forget(): void;
   cut(how: "reset" | "end"): void;
 }
 
@@ -76,12 +82,25 @@ interface Conditions {
   readonly delayMs: number;
 }
 
+const FORGOTTEN: Conditions = { weather: "black-hole", delayMs: 0 };
+
 /** Two sockets, each of which gives what it hears to the other. One that breaks breaks the other. */
-function join(client: Socket, server: Socket, now: () => Conditions): Pair {
+function join(client: Socket, server: Socket, outside: () => Conditions): Pair {
+  let isForgotten = false;
+  const now = (): Conditions => (isForgotten ? FORGOTTEN : outside());
   const ways = [oneWay(client, server, now), oneWay(server, client, now)];
   const open = new Set([client, server]);
   const over: (() => void)[] = [];
   let isBroken = false;
+  let hasLeft = false;
+  /** Who has given up a connection that was forgotten waits for nobody: in time the server would notice, too. */
+  const endWhenForgotten = (): void => {
+    if (isForgotten && hasLeft) for (const left of open) left.resetAndDestroy();
+  };
+  client.on("end", () => {
+    hasLeft = true;
+    endWhenForgotten();
+  });
   const breakWhatIsLeft = (): void => {
     // A hole lets nobody know of the end of the other side either.
     if (isBroken && now().weather !== "black-hole") for (const left of open) left.resetAndDestroy();
@@ -91,6 +110,8 @@ function join(client: Socket, server: Socket, now: () => Conditions): Pair {
     socket.on("close", (broken) => {
       open.delete(socket);
       isBroken ||= broken;
+      if (socket === client) hasLeft = true;
+      endWhenForgotten();
       breakWhatIsLeft();
       if (open.size === 0) for (const tell of over) tell();
     });
@@ -100,6 +121,10 @@ function join(client: Socket, server: Socket, now: () => Conditions): Pair {
     weatherChanged() {
       for (const way of ways) way.goOn();
       breakWhatIsLeft();
+    },
+    forget() {
+      isForgotten = true;
+      endWhenForgotten();
     },
     cut(how) {
       for (const socket of open) {

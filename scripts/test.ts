@@ -72,7 +72,7 @@ if (store !== undefined && named === undefined) {
   console.error(`There is no PostgreSQL to run the tests on: ${whyNoPostgres()}.`);
   process.exit(2);
 }
-const env = { ...process.env, ...(named === undefined ? {} : { [TEST_SERVER]: named }) };
+const env: NodeJS.ProcessEnv = { ...process.env, ...(named === undefined ? {} : { [TEST_SERVER]: named }) };
 if (store !== undefined && named !== undefined) {
   const preload = new URL("./on-postgres/preload.ts", import.meta.url).href;
   env["OSTINATO_TEST_DATABASE"] = await freshDatabaseOn(named, { language: "en-US" });

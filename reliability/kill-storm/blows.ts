@@ -5,6 +5,7 @@
 //          BL2 whatever was held back or frozen goes on before the storm ends.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Chance } from "../simulation/chance.ts";
+import type { TcpProxy } from "../../scripts/tcp-proxy.ts";
 import type { Tally } from "../crash/tally.ts";
 import type { Seat } from "./seat.ts";
 import type { Server } from "./server.ts";
@@ -59,7 +60,7 @@ const SPARED_MS = 1_500;
 const STRIKE: { readonly [B in Exclude<Blow, "clocks">]: (target: Target) => Promise<boolean> } = {
   async kills({ seats, chance, tally }) {
     // Mostly one that works; now and then whoever is there, on its way to the server or back from it.
-    const isAnyone = chance.happens(0.1);
+    const isAnyone = chance.happens(0.01);
     const seat = aSeat(seats, chance, ({ member }) => !member.isGone && (isAnyone || member.isReady));
     if (seat === undefined) return false;
     if (!seat.member.isReady) tally.add(KILLED_WHILE_STARTING);
@@ -72,10 +73,18 @@ const STRIKE: { readonly [B in Exclude<Blow, "clocks">]: (target: Target) => Pro
       return () => member.thaw();
     }),
   async cuts({ seats, chance }) {
-    return chance.pick(seats).line.cut() > 0;
+    const { line } = chance.pick(seats);
+    const isOpen = line.connections() > 0;
+    line.cut();
+    return isOpen;
   },
-  holds: (target) => away(target, 0.5, 2, ({ line }) => (line.hold(), () => line.heal())),
-  "black-holes": (target) => away(target, 0.5, 2, ({ line }) => (line.swallow(), () => line.heal())),
+  holds: (target) => away(target, 0.5, 2, ({ line }) => darken(line)),
+  "black-holes": (target) =>
+    away(target, 0.5, 2, ({ line }) => {
+      const end = darken(line);
+      line.forget();
+      return end;
+    }),
   "backends-ended": async ({ server }) => (await server.endBackend()) !== undefined,
   "backends-killed": async ({ server }) => await server.killBackend(),
   async restarts({ server }) {
@@ -83,6 +92,12 @@ const STRIKE: { readonly [B in Exclude<Blow, "clocks">]: (target: Target) => Pro
     return true;
   },
 };
+
+/** Nothing passes until the end, and nothing is lost. */
+function darken(line: TcpProxy): () => void {
+  line.become("black-hole");
+  return () => line.become("pass");
+}
 
 function aReadyOne(seats: readonly Seat[], chance: Chance): Seat | undefined {
   return aSeat(seats, chance, ({ member }) => member.isReady);
@@ -147,7 +162,7 @@ export async function storm(target: Target, ms: number, kills: number, without: 
   }
   await Promise.all(under);
   for (const { line, member } of seats) {
-    line.heal();
+    line.become("pass");
     if (member.isFrozen) member.thaw();
   }
 }

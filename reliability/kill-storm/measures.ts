@@ -216,7 +216,7 @@ export function recoveryMeasure(options: MeasureOptions): Promise<Report> {
     let most = 0;
     const everyone = [...seats, client];
     for (let n = 0; n < RESTARTS; n++) {
-      const attempts = everyone.reduce((sum, { line }) => sum + line.asked, 0);
+      const attempts = everyone.reduce((sum, { line }) => sum + line.accepted(), 0);
       await server.restart();
       const wellAt = Date.now();
       let isOver = false;
@@ -253,7 +253,7 @@ export function recoveryMeasure(options: MeasureOptions): Promise<Report> {
       await sleep(CALM_MS);
       isOver = true;
       await watching;
-      asked.push(everyone.reduce((sum, { line }) => sum + line.asked, 0) - attempts);
+      asked.push(everyone.reduce((sum, { line }) => sum + line.accepted(), 0) - attempts);
       tell(`restart ${n + 1}: all went on after ${all} ms`);
     }
     spread(tally, "ms from the restart until a process has started something, and seen it end", back);

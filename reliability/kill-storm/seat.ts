@@ -3,13 +3,13 @@
 // Owns:    the lives of a seat, one after the other; its line; by how much its clock is wrong.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Note } from "./journal.ts";
-import { openLine, type Line } from "./line.ts";
+import { startTcpProxy, type TcpProxy } from "../../scripts/tcp-proxy.ts";
 import type { Counted, MemberOptions } from "./member.ts";
 import { startMember, type Member } from "./member-process.ts";
 
 export interface Seat {
   readonly name: string;
-  readonly line: Line;
+  readonly line: TcpProxy;
   /** Who sits there. */
   readonly member: Member;
   readonly lives: number;
@@ -43,7 +43,7 @@ const FOLLOW_MS = 50;
 
 /** Seats a process. */
 export async function takeSeat(name: string, isWorker: boolean, shiftMs: number, all: Seats): Promise<Seat> {
-  const line = await openLine(all.port);
+  const line = await startTcpProxy(all.port);
   const before: Counted[] = [];
   const saidBefore: string[] = [];
   let lives = 0;

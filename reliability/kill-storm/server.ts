@@ -33,7 +33,7 @@ const OF_SEATS = "backend_type = 'client backend' and application_name ~ '(^| )[
 
 /** Starts a server with the tables of a task hub. */
 export async function startServer(): Promise<Server> {
-  const running = await startPostgres({ settings: { max_connections: 300, deadlock_timeout: "500ms" } });
+  const running = await startPostgres({ settings: { max_connections: 300, deadlock_timeout: "500ms", log_line_prefix: "%m [%p] %e " } });
   const url = await running.freshDatabase();
   await migratePostgres({ connectionString: url });
   let admin: Client | undefined;
@@ -73,6 +73,7 @@ export async function startServer(): Promise<Server> {
       return row?.name;
     },
     async killBackend() {
+      if (process.env["DBG"]) console.log("kill backend", Date.now());
       // One that works, where there is one.
       const [row] = await ask<{ pid: number }>(
         `select pid from pg_stat_activity where ${OF_SEATS} order by state = 'active' desc, random() limit 1`,
@@ -85,9 +86,11 @@ export async function startServer(): Promise<Server> {
       return true;
     },
     async restart() {
+      if (process.env["DBG"]) console.log("restart", Date.now());
       drop();
       await running.restart({ mode: "immediate" });
       await untilWell();
+      if (process.env["DBG"]) console.log("well", Date.now());
     },
     untilWell,
     log: () => running.log(),

@@ -175,20 +175,17 @@ function soFar(begun: number, tally: Tally, desk: Desk, plans: number, _server: 
   return `${seconds} s: ${kills} kills, ${desk.counts.steps} steps confirmed, ${desk.pending.size} of ${plans} plans with steps under way, ${desk.wrongs.length} wrong`;
 }
 
-/** What the server has written that it should not have. */
+/** Sent back to be asked again, ended by an administrator, or going down: by design, or a blow. */
+const EXPECTED = /^(40001|57014|57P0[123]|08|25P02)/;
+
+/** What the server has written that it should not have. Two who wait for each other are sent back by design, and should not be there (D6). */
 function wordsOfServer(log: string, tally: Tally): string[] {
-  const times = (words: RegExp): number => [...log.matchAll(words)].length;
-  tally.add(
-    "times the server recovered",
-    times(/database system was not properly shut down|all server processes terminated; reinitializing/g),
-  );
-  const deadlocks = times(/deadlock detected/g);
-  return [
-    ...(deadlocks === 0 ? [] : [`D6 the server met ${deadlocks} deadlocks.`]),
-    ...[...new Set([...log.matchAll(/(?:ERROR|PANIC): .*/g)].map(([line]) => line))]
-      .filter((line) => !/canceling|terminating|due to administrator command|somebody else has just made/.test(line))
-      .map((line) => `the server said ${line}`),
-  ];
+  const recovered = /database system was not properly shut down|all server processes terminated; reinitializing/g;
+  tally.add("times the server recovered", [...log.matchAll(recovered)].length);
+  const wrong = new Map<string, string>();
+  for (const { 0: words, 1: state = "", index } of log.matchAll(/ (\w{5}) (?:ERROR|PANIC): .*/g))
+    if (!EXPECTED.test(state)) wrong.set(words, log.slice(index, index + 3_000));
+  return [...wrong.values()].map((words) => `D6 the server said${words}`);
 }
 
 /** Counters of the product that are told, and those that must be nothing. */

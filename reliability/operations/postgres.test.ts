@@ -59,7 +59,7 @@ describe("operating PostgreSQL: a dump", { skip: without }, () => {
     const url = await databaseForTests();
     const works = await work(url, t);
     const customers = customersOf(works.hub);
-    await customers.reach(100);
+    await customers.reach(50);
     const acknowledged = customers.acknowledged();
     await dumpSchema(url, join(folder, "orders.dump"));
     await customers.leave();

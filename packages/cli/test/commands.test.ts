@@ -341,7 +341,7 @@ describe("what cannot be", () => {
     const noHub = join(folder, "text.db");
     await writeFile(noHub, "not a database");
     const cases: [readonly string[], number, RegExp][] = [
-      [["list"], EXIT.usage, /--url sqlite:<file>, or set OSTINATO_URL/],
+      [["list"], EXIT.usage, /--url sqlite:<file> or --url postgres:.*, or set OSTINATO_URL/],
       [["list", "--url", "memory:"], EXIT.usage, /inside of its process/],
       [["list", "--url", "orders.db"], EXIT.usage, /sqlite:<file>/],
       [["list", "--url", "postgres://h/db"], EXIT.unreachable, /PostgreSQL/],

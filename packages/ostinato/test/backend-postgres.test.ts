@@ -34,7 +34,7 @@ describe("PostgreSQL", { skip: withoutPostgres() }, () => {
       // Whoever waits at a shared store looks now and then.
       return { ...(await mortalHub({ connect, virtual: { clock, quiet } }, request)), heartbeats: true };
     },
-    isWhole ? undefined : ["orchestrations", "events", "crashes"],
+    isWhole ? undefined : ["events", "crashes"],
   );
 
   backendConformance(
@@ -45,6 +45,6 @@ describe("PostgreSQL", { skip: withoutPostgres() }, () => {
       const connect = () => openPostgresStore({ connectionString, hub, connections: 2 });
       return mortalHub({ connect, leaseMs: POSTGRES_LEASE_MS }, request);
     },
-    isWhole ? undefined : ["activities", "timers"],
+    isWhole ? undefined : ["activities"],
   );
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { activity, orchestrator } from "../src/index.ts";
+import { activity, orchestrator, type OrchestrationHandle } from "../src/index.ts";
 import { assertSound } from "../src/conformance/backend/history-rules.ts";
 import { atEveryCrash, createTestHub } from "../src/testing.ts";
 
@@ -89,18 +89,22 @@ test("C7 a restart, and a start that replaces, happen once, wherever the process
 test("an activity that was set aside has one more try when its instance is suspended and resumed", async () => {
   let dies = true;
   let tries = 0;
+  const entries = countEntries();
   const deadly = activity("deadly", async () => {
     tries++;
+    entries.enter();
     if (dies) await new Promise(() => undefined);
     return "survived";
   });
   const calls = orchestrator("calls", async (ctx) => await ctx.callActivity(deadly));
   const hub = await createTestHub({ orchestrators: [calls], activities: [deadly], limits: { maxClaims: 2 }, log: { level: "silent" } });
   const instance = await hub.start(calls);
-  for (let crash = 0; crash < 4; crash++) {
-    await new Promise((resolve) => void setImmediate(resolve)); // the activity has to be entered before its process dies
+  for (let delivery = 1; delivery <= 2; delivery++) {
+    await entries.of(delivery); // the activity has to be entered before its process dies
     await hub.crash();
   }
+  await setAside(instance);
+  await hub.crash();
   const status = await instance.status();
   assert.equal(status?.stall?.kind, "set-aside");
   assert.match(status.stall.reason, /suspending and resuming/);
@@ -116,7 +120,9 @@ test("an activity that was set aside has one more try when its instance is suspe
 
 test("the one more try of an activity that was set aside waits for a worker that has it", async () => {
   let dies = true;
+  const entries = countEntries();
   const deadly = activity("deadly", async () => {
+    entries.enter();
     if (dies) await new Promise(() => undefined);
     return "survived";
   });
@@ -124,10 +130,12 @@ test("the one more try of an activity that was set aside waits for a worker that
   const hub = await createTestHub({ orchestrators: [calls], unregistered: "wait", limits: { maxClaims: 2 }, log: { level: "silent" } });
   const worker = await hub.startWorker({ activities: [deadly] });
   const instance = await hub.start(calls);
-  for (let crash = 0; crash < 4; crash++) {
-    await new Promise((resolve) => void setImmediate(resolve)); // the activity has to be entered before its process dies
+  for (let delivery = 1; delivery <= 2; delivery++) {
+    await entries.of(delivery); // the activity has to be entered before its process dies
     await hub.crash();
   }
+  await setAside(instance);
+  await hub.crash();
   assert.equal((await instance.status())?.stall?.kind, "set-aside");
   await worker.stop();
   dies = false;
@@ -138,3 +146,22 @@ test("the one more try of an activity that was set aside waits for a worker that
   assert.equal(await instance.result(), "survived");
   await hub.close();
 });
+
+/** Counts, and tells when there have been so many. */
+function countEntries(): { enter(): void; of(count: number): Promise<void> } {
+  let entered = 0;
+  const waiting: (() => void)[] = [];
+  return {
+    enter() {
+      entered++;
+      for (const look of waiting.splice(0)) look();
+    },
+    async of(count) {
+      while (entered < count) await new Promise<void>((resolve) => void waiting.push(resolve));
+    },
+  };
+}
+
+async function setAside(instance: OrchestrationHandle): Promise<void> {
+  while ((await instance.status())?.stall?.kind !== "set-aside") await new Promise((resolve) => void setImmediate(resolve));
+}

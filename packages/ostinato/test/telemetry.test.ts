@@ -58,7 +58,7 @@ function tracing(nested: boolean) {
   library = tracerProvider.getTracer("a library");
   /** Spans are written after the fact: all of them, once the one that is named is there. */
   const until = async (name: string, count = 1): Promise<ReadableSpan[]> => {
-    for (let look = 0; look < 5_000; look++) {
+    for (let look = 0; look < 500_000; look++) {
       const spans = exporter.getFinishedSpans();
       if (spans.filter((span) => span.name === name).length >= count) return spans;
       await new Promise((resolve) => setImmediate(resolve));

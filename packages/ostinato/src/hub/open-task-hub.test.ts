@@ -225,7 +225,7 @@ test("a wait for a result holds the process until it ends", () => {
 test("the environment names the hub where nothing else does", () => {
   assert.match(run(`await openTaskHub();`).err, /OSTINATO_URL/);
   assert.match(run(`console.log((await openTaskHub()).counters());`, { OSTINATO_URL: "memory:" }).out, /\{/);
-  assert.match(run(`await openTaskHub();`, { OSTINATO_URL: "postgres://x" }).err, /UNSUPPORTED/);
+  assert.match(run(`await openTaskHub();`, { OSTINATO_URL: "dapr://x" }).err, /UNSUPPORTED/);
 });
 
 test("no error of user code ends the process", () => {

@@ -20,7 +20,8 @@ import type { HubAddress } from "./hub-url.ts";
 export interface PostgresOptions {
   /**
    * A `Pool` of `pg` of your own, in place of one for the hub; it is never ended here. With a URL that leads to no database (`"postgres:?hub=orders"`)
-   * leases are renewed in the main loop, since a thread cannot use your pool.
+   * leases are renewed in the main loop, since a thread cannot use your pool. Whatever parsers of types you have set: JSON, booleans and arrays of text
+   * have to be read as `pg` does.
    */
   readonly pool?: PostgresPool;
   /** Connections of the hub's own pool at most; 4 by default. One that listens and one that renews leases come besides. */

@@ -287,7 +287,7 @@ function startPatience(ms = PATIENCE_MS): Patience {
 }
 
 /** Waits for time to pass, but not for ever once what was awaited has come: what came may be a turn that hangs, and holds the time. */
-async function unlessHeld(passing: Promise<void>, awaited: PromiseLike<unknown>): Promise<void> {
+async function unlessHeld(passing: Promise<void> | undefined, awaited: PromiseLike<unknown>): Promise<void> {
   let grace: Patience | undefined;
   let isOver = false;
   const leave = async (): Promise<void> => {

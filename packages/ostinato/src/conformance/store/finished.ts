@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import type { FinishedRequest, Store } from "../../engine/store.ts";
 import type { Opener } from "./conformance.ts";
-import { commitOf, done, recordOf, START, startAndClaim, startOf, turnOf } from "./stories.ts";
+import { claimAll, commitOf, done, recordOf, START, startAndClaim, startOf, turnOf } from "./stories.ts";
 
 async function end(store: Store, id: string, completedAt: number, more: Parameters<typeof recordOf>[1] = {}): Promise<void> {
   const record = recordOf(id, { status: "COMPLETED", completedAt, ...more });
@@ -40,6 +40,16 @@ export function finished(open: Opener): void {
       completedAt: START + 10,
       parent: { instanceId: "p", executionId: "e" },
     });
+  });
+
+  it("whoever asks what has ended is told the time by the store's clock, also when nothing has", async (t) => {
+    const { store, clock } = await open(t);
+    const { at } = await claimAll(store);
+    assert.ok((await store.finished({ size: 1 })).at >= at);
+    await end(store, "a", START);
+    if (clock === undefined) return;
+    clock.advance(5);
+    assert.equal((await store.finished({ size: 1 })).at, clock.now());
   });
 
   it("C9 page after page meets each one once, while others end and go", async (t) => {

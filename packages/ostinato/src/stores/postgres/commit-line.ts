@@ -71,6 +71,11 @@ export class CommitLine {
     });
   }
 
+  /** Everything that was sent has been answered. */
+  get isIdle(): boolean {
+    return this.#onTheirWay.size === 0 && this.#queue.length === 0;
+  }
+
   /** When nothing is on its way any longer. */
   async settled(): Promise<void> {
     while (this.#onTheirWay.size > 0 || this.#isAboutToStart) await new Promise<void>((resolve) => this.#whenSettled.push(resolve));

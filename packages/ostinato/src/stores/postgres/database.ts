@@ -23,6 +23,7 @@ export interface PostgresPoolClient {
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "end", listener: () => void): unknown;
   on(event: "notification", listener: (message: { readonly channel: string; readonly payload?: string | undefined }) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
 
 /** A pool of connections, as the package `pg` has it: one of your own may be handed in. */
@@ -119,6 +120,26 @@ async function makePool(connectionString: string, connections: number, label: st
     keepAlive: true,
     query_timeout: 30_000,
   });
+}
+
+/** Uses one connection of a pool, so that statements follow one another. One on which something has failed does not go back: it may have a transaction open. */
+export async function withPooledConnection<T>(
+  connect: () => Promise<PostgresPoolClient>,
+  use: (connection: PostgresPoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await connect();
+  // While it is lent out nobody else listens: a connection that dies is told by the question that it leaves without an answer.
+  const onError = (): void => undefined;
+  client.on("error", onError);
+  let failed = true;
+  try {
+    const answer = await use(client);
+    failed = false;
+    return answer;
+  } finally {
+    client.removeListener("error", onError);
+    client.release(failed);
+  }
 }
 
 /** What is needed of the package: named here, since a program that has no such package has no types of it either. */

@@ -181,8 +181,15 @@ begin${ENTRY}
 
   -- ---- what goes
   if d_c is not null then
-    delete from {schema}.activities a using unnest(d_c, d_number, d_generation, d_task, d_finish) u(c, number, generation, task, finish)
-      where a.number = u.number and a.generation = u.generation and a.task_id = u.task and u.finish = 1 and (v_clean or u.c <> all(v_more));
+    -- Claims take activities without the lock of their instance: the fence is looked at again under the lock of the row itself.
+    with done as (
+      delete from {schema}.activities a using unnest(d_c, d_number, d_generation, d_task, d_epoch, d_finish) u(c, number, generation, task, epoch, finish)
+      where a.number = u.number and a.generation = u.generation and a.task_id = u.task and u.finish = 1 and (u.epoch < 0 or a.epoch = u.epoch)
+        and (v_clean or u.c <> all(v_more)) returning u.epoch)
+    select count(*) filter (where d.epoch >= 0) into v_i from done d;
+    if v_i < (select count(*) from unnest(d_c, d_epoch, d_finish) u(c, epoch, finish) where u.epoch >= 0 and u.finish = 1 and (v_clean or u.c <> all(v_more))) then
+      raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
+    end if;
   end if;
   if k_c is not null then
     delete from {schema}.messages m using unnest(k_c, k_number, k_id) u(c, number, id)
@@ -327,7 +334,6 @@ begin${ENTRY}
   end if;
   if v_taken is not null then
     delete from {schema}.ready t where t.number = any(v_taken) and t.number = any(v_kept);
-    delete from {schema}.news t where t.number = any(v_taken);
   end if;
   if v_free is not null then
     select p.o_names, p.o_next into v_names, v_next from {schema}.place_1(v_at, v_free) p;
@@ -358,14 +364,14 @@ create function {schema}.step_1(p_owner bigint, p_hub int, p_at bigint,
   a_attempt int[], a_key text[], a_timeout bigint[], a_expires bigint[], a_trace text[], a_epoch bigint[], a_born int[],
   o_number bigint[], o_handed_number bigint[], o_handed bigint[]) returns json language plpgsql ${SETTINGS} as $$
 declare
-  v_clean boolean; v_at bigint; v_heard bigint[]; v_void text;
+  v_clean boolean; v_at bigint; v_heard bigint[]; v_done int; v_void text;
 begin
   v_void := pg_advisory_xact_lock_shared({lock}, p_owner::int)::text;
   select (select o.hub = p_hub and not o.gone and o.timeline = {schema}.timeline_1() from {schema}.owners o where o.owner = p_owner) and (select h.closed is null from {schema}.hubs h where h.hub = p_hub)
     and not exists (
       select 1 from unnest(d_number, d_generation, d_task, d_epoch) u(number, generation, task, epoch)
       where u.epoch >= 0 and (select a.epoch from {schema}.activities a where a.number = u.number and a.generation = u.generation and a.task_id = u.task) is distinct from u.epoch)
-    and (select bool_and(i.epoch = u.epoch and (u.turn is null or i.turn = u.turn) and i.owner = p_owner) and count(i.epoch) = count(*) from unnest(f_number, f_epoch, f_turn) u(number, epoch, turn)
+    and (select bool_and(i.epoch = u.epoch and (u.turn is null or i.turn = u.turn) and i.owner is not distinct from p_owner) and count(i.epoch) = count(*) from unnest(f_number, f_epoch, f_turn) u(number, epoch, turn)
       left join lateral (select i.epoch, i.turn, i.owner from {schema}.instances i where i.number = u.number for no key update) i on true)
     into v_clean;
   if v_clean is not true then return null; end if;
@@ -374,8 +380,8 @@ begin
     update {schema}.instances i set epoch = u.epoch, turn = u.turn, history_length = u.length, updated_at = u.updated, last_turn_at = u.last, attempts = u.attempts
     from unnest(f_number, h_epoch, h_turn, h_length, h_updated, h_last, h_attempts) u(number, epoch, turn, length, updated, last, attempts) where i.number = u.number),
   done as (
-    delete from {schema}.activities a using unnest(d_number, d_generation, d_task) u(number, generation, task)
-    where a.number = u.number and a.generation = u.generation and a.task_id = u.task),
+    delete from {schema}.activities a using unnest(d_number, d_generation, d_task, d_epoch) u(number, generation, task, epoch)
+    where a.number = u.number and a.generation = u.generation and a.task_id = u.task and (u.epoch < 0 or a.epoch = u.epoch) returning u.epoch),
   told as (
     insert into {schema}.history(number, turn, first, count, format, body)
     select u.number, u.turn, u.first, u.count, y_format, u.body from unnest(f_number, h_turn, y_first, y_count, y_body) u(number, turn, first, count, body)),
@@ -388,7 +394,10 @@ begin
       u(number, generation, task, name, execution, version, input, tags, attempt, key, timeout, expires, trace, epoch, born)
     ${TAKES_THE_PLACE}),
   heard as (delete from {schema}.news w where w.number = any(f_number) returning w.number)
-  select array_agg(h.number) into v_heard from heard h;
+  select array_agg(h.number), (select count(*) from done d where d.epoch >= 0) into v_heard, v_done from heard h;
+  if v_done < coalesce((select count(*) from unnest(d_epoch) u(epoch) where u.epoch >= 0), 0) then
+    raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
+  end if;
   if v_heard is null and o_number is null then return json_build_object('at', v_at); end if;
   return json_build_object('at', v_at, 'arrived', {schema}.hand_out_1(v_at, (select array_agg(distinct t) from unnest(v_heard || o_number) t), null, o_handed_number, o_handed));
 end $$;`;
@@ -401,14 +410,17 @@ const namesReady = (table: string, column: string, where: string): string => `
       select (select t.name from {schema}.${table} t where t.hub = p_hub and ${where} and t.name > n.name order by t.name limit 1) from names n where n.name is not null)
     select array_agg(n.name) into ${column} from names n where n.name is not null`;
 
+/** When a claim looks again for rows that others had locked. */
+const PASSED_OVER_MS = 10;
+
 const claimFree = (room: string, names: string): string => `
     if ${room} > 0 and ${names} is not null then
-      select array_agg(t.number order by t.at, t.number) into v_found from (
+      select array_agg(t.number order by t.at, t.number) into v_ready from (
         select r.number, min(r.at) as at from unnest(${names}) n(name) cross join lateral (
           select r.number, r.at from {schema}.ready r where r.hub = p_hub and r.name = n.name and r.at <= v_at order by r.at limit ${room} * 4 + 16) r
         group by r.number order by min(r.at) limit ${room} * 4 + 16) t;
       select array_agg(t.number) into v_found from (
-        select i.number from unnest(v_found) with ordinality c(number, n) join {schema}.instances i on i.number = c.number
+        select i.number from unnest(v_ready) with ordinality c(number, n) join {schema}.instances i on i.number = c.number
         where i.owner is null order by c.n limit ${room} for no key update of i skip locked) t;
       -- Under its lock: it is still ready, and nobody was faster.
       with mine as (
@@ -416,6 +428,11 @@ const claimFree = (room: string, names: string): string => `
         where i.number = any(v_found) and i.owner is null
           and exists (select 1 from {schema}.ready r where r.number = i.number and r.name = any(${names}) and r.at <= v_at) returning i.number)
       select v_claimed || array_agg(m.number) into v_claimed from mine m;
+      -- Whoever holds the lock of a row for a moment may have nothing to tell afterwards: what was passed over is looked at again soon.
+      if coalesce(array_length(v_found, 1), 0) < ${room} and exists (
+          select 1 from unnest(v_ready) c(number) join {schema}.instances i on i.number = c.number where i.owner is null and i.number <> all(coalesce(v_found, '{}'))) then
+        v_next := least(v_next, v_at + ${PASSED_OVER_MS});
+      end if;
       select least(v_next, min(r.at)) into v_next from unnest(${names}) n(name) cross join lateral (
         select r.at from {schema}.ready r where r.hub = p_hub and r.name = n.name and r.at > v_at order by r.at limit 1) r;
     end if;`;
@@ -428,7 +445,7 @@ create function {schema}.claim_1(p_owner bigint, p_hub int, p_at bigint, p_due b
   p_room int, p_names text[], p_any boolean, p_entity_room int, p_entity_names text[], p_entity_any boolean, p_errands int, p_activity_names text[], p_activity_any boolean)
   returns json language plpgsql ${SETTINGS} as $$
 declare
-  v_closed text; v_alive boolean; v_at bigint; v_news bigint[]; v_since bigint[]; v_next bigint; v_held json; v_rows json; v_names text[]; v_found bigint[]; v_claimed bigint[];
+  v_closed text; v_alive boolean; v_at bigint; v_news bigint[]; v_since bigint[]; v_next bigint; v_held json; v_rows json; v_names text[]; v_ready bigint[]; v_found bigint[]; v_claimed bigint[];
   v_free json; v_free_rows json; v_taken json[]; v_activities json[]; v_left int; v_name text;
 begin${ENTRY}
   v_at := ${READ_CLOCK};
@@ -542,36 +559,39 @@ end $$;`;
 
 /**
  * One bounded step of taking over from owners whose time is over: the epochs of what they held rise, and it is ready for anybody.
- * An owner in the middle of a call is left for the next time; its calls are short.
+ * An owner in the middle of a call is left for the next time, and one that renews at this moment lives; its calls are short.
+ * What all of them held is locked at once, in the order of numbers, as by everybody else.
  */
 const TAKE_OVER = `
 create function {schema}.take_over_1(p_hub int, p_at bigint, p_limit int, out o_count int, out o_names text[]) language plpgsql ${SETTINGS} as $$
 declare
-  v_owner bigint; v_gone boolean; v_numbers bigint[]; v_names text[]; v_next bigint; v_activities int; v_at bigint := ${READ_CLOCK}; v_timeline int := {schema}.timeline_1();
+  v_owner bigint; v_owners bigint[]; v_numbers bigint[]; v_activities int; v_names text[]; v_at bigint := ${READ_CLOCK}; v_timeline int := {schema}.timeline_1();
 begin
   o_count := 0;
   for v_owner in select o.owner from {schema}.owners o where o.hub = p_hub and (o.gone or o.alive_until < v_at or o.timeline <> v_timeline) order by o.owner loop
-    exit when o_count >= p_limit;
     continue when not pg_try_advisory_xact_lock({lock}, v_owner::int);
-    update {schema}.owners o set gone = true where o.owner = v_owner and (o.gone or o.alive_until < v_at or o.timeline <> v_timeline) returning o.gone into v_gone;
-    continue when v_gone is not true;
-    select array_agg(t.number) into v_numbers from (
-      select i.number from {schema}.instances i where i.owner = v_owner order by i.number limit p_limit - o_count for no key update) t;
-    if v_numbers is not null then
-      update {schema}.instances i set owner = null, epoch = i.epoch + 1 where i.number = any(v_numbers);
-      select p.o_names into v_names from {schema}.place_1(v_at, v_numbers) p;
-      o_names := o_names || v_names;
-      o_count := o_count + array_length(v_numbers, 1);
-    end if;
-    if o_count < p_limit then
-      with freed as (update {schema}.activities t set owner = null, visible_at = v_at where t.owner = v_owner returning t.name)
-      select count(*), array_agg(distinct '#' || f.name) into v_activities, v_names from freed f;
-      o_names := o_names || v_names;
-      o_count := o_count + v_activities;
-      delete from {schema}.news w where w.owner = v_owner;
-      delete from {schema}.owners o where o.owner = v_owner;
-    end if;
+    update {schema}.owners o set gone = true where o.owner = (
+      select x.owner from {schema}.owners x where x.owner = v_owner and (x.gone or x.alive_until < v_at or x.timeline <> v_timeline) for update skip locked);
+    if found then v_owners := v_owners || v_owner; end if;
   end loop;
+  if v_owners is null then return; end if;
+  select array_agg(t.number) into v_numbers from (
+    select i.number from unnest(v_owners) o(owner) join {schema}.instances i on i.owner = o.owner order by i.number limit p_limit) t;
+  o_count := coalesce(array_length(v_numbers, 1), 0);
+  if v_numbers is not null then
+    select array_agg(t.number) into v_numbers from (
+      select i.number from {schema}.instances i where i.number = any(v_numbers) and i.owner = any(v_owners) order by i.number for no key update) t;
+    update {schema}.instances i set owner = null, epoch = i.epoch + 1 where i.number = any(v_numbers);
+    select p.o_names into o_names from {schema}.place_1(v_at, v_numbers) p;
+  end if;
+  if o_count < p_limit then
+    with freed as (update {schema}.activities t set owner = null, visible_at = v_at where t.owner = any(v_owners) returning t.name)
+    select count(*), array_agg(distinct '#' || f.name) into v_activities, v_names from freed f;
+    o_names := o_names || v_names;
+    o_count := o_count + v_activities;
+    delete from {schema}.news w where w.owner = any(v_owners);
+    delete from {schema}.owners o where o.owner = any(v_owners);
+  end if;
 end $$;`;
 
 /** A process says that it is there, and takes over from those that are not. An owner that was gone has lost everything it held. */
@@ -589,7 +609,8 @@ begin
   if exists (select 1 from {schema}.owners o where o.hub = v_hub and (o.gone or o.alive_until < renew_1.at or o.timeline <> v_timeline)) then
     select t.o_count, t.o_names into taken_over, names from {schema}.take_over_1(v_hub, p_at, 1000) t;
   end if;
-  select min(o.alive_until) into next_expiry from {schema}.owners o where o.hub = v_hub and o.owner <> p_owner and not o.gone;
+  -- What one step has left of an owner is taken over by the next one, soon.
+  select min(case when o.gone or o.timeline <> v_timeline then renew_1.at else o.alive_until end) into next_expiry from {schema}.owners o where o.hub = v_hub and o.owner <> p_owner;
 end $$;`;
 
 /** An owner leaves: what it held is anybody's at once. */

@@ -35,6 +35,8 @@ export class CommitGroup {
   readonly commits: Commit[] = [];
   /** The place of the instance that a commit makes as its own, by the commit's place. */
   readonly ownPlaces = new Map<number, number>();
+  /** The places of the instances that a commit makes and leases, by the commit's place. */
+  readonly leasedPlaces = new Map<number, number[]>();
   readonly #fences = new Columns(4);
   readonly #absent = new Columns(2);
   readonly #activities = new Columns(6);
@@ -235,6 +237,7 @@ export class CommitGroup {
 
   #pushNew(c: number, how: number, keep: number, record: InstanceRecord): number {
     const place = this.#new.length + 1;
+    if (how === LEASED) this.leasedPlaces.set(c, [...(this.leasedPlaces.get(c) ?? []), place]);
     this.#made.push(c, how, keep);
     this.#new.push({ c, place, how, keep, ...rowOf(record, 0) });
     return place;

@@ -3,6 +3,8 @@
 // Owns:    of each instance it holds: which messages it was handed and has not consumed, and when the next one is due.
 // Is told: what claims and commits answered.
 // Always:  it decides nothing: the epoch in the row does. Forgetting a lease costs a look at the database, no more.
+//          Answers come in any order. One that was asked for before another one came may say that something is due sooner, never that nothing is:
+//          a look too many finds nothing, a look too few lets a message lie.
 
 import type { InstanceNumber } from "../../contract/ids.ts";
 import type { InboxMessage } from "../../contract/messages.ts";
@@ -17,6 +19,8 @@ export interface HeldLease {
   /** Those that were consumed while a claim was on its way, whose answer may have them still. */
   readonly late: Set<string>;
   dueAt: number;
+  /** The place of the answer that spoke of it last among all answers. */
+  heardAt: number;
   readonly tie: number;
   place: number;
 }
@@ -26,7 +30,12 @@ export class HeldLeases {
   readonly #byNumber = new Map<InstanceNumber, HeldLease>();
   readonly #due = new DueHeap<HeldLease>();
   readonly #late = new Set<HeldLease>();
+  /** Those of which a claim had news before the commit that took the lease was answered. */
+  readonly #early = new Set<InstanceNumber>();
+  /** An answer that may have had news of any of them was lost. */
+  #anyEarly = false;
   #claims = 0;
+  #answers = 0;
 
   of(number: InstanceNumber): HeldLease | undefined {
     return this.#byNumber.get(number);
@@ -35,8 +44,18 @@ export class HeldLeases {
   /** A lease that is new, or has another epoch. */
   grant(number: InstanceNumber, epoch: number): HeldLease {
     this.end(number);
-    const lease: HeldLease = { number, epoch, handed: new Map(), late: new Set(), dueAt: Number.POSITIVE_INFINITY, tie: number, place: -1 };
+    const lease: HeldLease = {
+      number,
+      epoch,
+      handed: new Map(),
+      late: new Set(),
+      dueAt: Number.POSITIVE_INFINITY,
+      heardAt: 0,
+      tie: number,
+      place: -1,
+    };
     this.#byNumber.set(number, lease);
+    if (this.#early.delete(number) || this.#anyEarly) this.lookAgain(lease);
     return lease;
   }
 
@@ -74,7 +93,40 @@ export class HeldLeases {
     };
   }
 
-  setDue(lease: HeldLease, dueAt: number): void {
+  /** How many answers have been heard: what is asked for now knows of all that was done before them. */
+  mark(): number {
+    return this.#answers;
+  }
+
+  /** When the next message is due, as an answer tells that was asked for at a mark. */
+  setDue(lease: HeldLease, dueAt: number, askedAt: number): void {
+    this.#noteDue(lease, lease.heardAt > askedAt ? Math.min(dueAt, lease.dueAt) : dueAt);
+  }
+
+  /** There may be something for it: whoever claims next looks at all of its inbox. */
+  lookAgain(lease: HeldLease): void {
+    this.#noteDue(lease, 0);
+  }
+
+  /** An answer was lost that may have had messages of any of them. */
+  lookAgainAtAll(): void {
+    this.#anyEarly = true;
+    for (const lease of this.#byNumber.values()) this.lookAgain(lease);
+  }
+
+  /** News of an instance that is not held as far as is known: the commit that takes it may be on its way. */
+  heardEarly(number: InstanceNumber): void {
+    this.#early.add(number);
+  }
+
+  /** No commit is on its way: whatever was taken is known. */
+  nothingIsEarly(): void {
+    this.#early.clear();
+    this.#anyEarly = false;
+  }
+
+  #noteDue(lease: HeldLease, dueAt: number): void {
+    lease.heardAt = ++this.#answers;
     if (lease.dueAt === dueAt || this.#byNumber.get(lease.number) !== lease) return;
     if (lease.place >= 0) this.#due.remove(lease);
     lease.dueAt = dueAt;

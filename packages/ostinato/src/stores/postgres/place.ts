@@ -4,7 +4,7 @@
 // Always:  a pool that was handed in is never ended here. No message has a password in it.
 
 import { InvalidArgumentError, OstinatoError, StoreUnavailableError } from "../../contract/errors.ts";
-import { importPg, sqlState } from "./database.ts";
+import { importPg, sqlState, withPooledConnection } from "./database.ts";
 import type { PostgresPool, PostgresPoolClient } from "./database.ts";
 
 /**
@@ -29,20 +29,9 @@ export type Connection = Pick<PostgresPoolClient, "query">;
  * @throws StoreUnavailableError when there is none to be had.
  */
 export async function withConnection<T>(place: PostgresPlace, use: (connection: Connection) => Promise<T>): Promise<T> {
-  return place.pool === undefined ? withOwnConnection(place, use) : withPooled(place.pool, place, use);
-}
-
-async function withPooled<T>(pool: PostgresPool, place: PostgresPlace, use: (connection: Connection) => Promise<T>): Promise<T> {
-  const client = await pool.connect().catch((error: unknown) => unreachable(error, place));
-  let failed = true;
-  try {
-    const answer = await use(client);
-    failed = false;
-    return answer;
-  } finally {
-    // What failed may have left a transaction open: such a connection does not go back.
-    client.release(failed);
-  }
+  const { pool } = place;
+  if (pool === undefined) return withOwnConnection(place, use);
+  return withPooledConnection(() => pool.connect().catch((error: unknown) => unreachable(error, place)), use);
 }
 
 async function withOwnConnection<T>(place: PostgresPlace, use: (connection: Connection) => Promise<T>): Promise<T> {
@@ -108,9 +97,7 @@ export function unreachable(error: unknown, place: PostgresPlace): never {
   const { code, message } = error as { readonly code?: string; readonly message?: string };
   // What cannot be read is repeated by those who try, with all that is in it.
   const isUnreadable = code === "ERR_INVALID_URL" || error instanceof URIError;
-  const told = isUnreadable
-    ? "the connection string cannot be read"
-    : (message || (code ?? "there was no answer")).replace(/\.$/, "");
+  const told = isUnreadable ? "the connection string cannot be read" : (message || (code ?? "there was no answer")).replace(/\.$/, "");
   const remedy = REMEDIES[sqlState(error) ?? code ?? ""];
   throw new StoreUnavailableError(
     `${placeName(place)} cannot be reached: ${told}.${remedy === undefined ? "" : ` ${remedy}`}`,

@@ -38,7 +38,7 @@ import type { Sending, Settled } from "./commit-line.ts";
 import { isLostRace, openDatabase, sqlState } from "./database.ts";
 import type { Database, PostgresPool, PostgresRow } from "./database.ts";
 import { inSchema, lockClass } from "./functions.ts";
-import type { Beside } from "./gather-commits.ts";
+import type { Beside, CommitGroup } from "./gather-commits.ts";
 import { HeldActivities } from "./held-activities.ts";
 import { HeldLeases } from "./held-leases.ts";
 import { lookNowAndThen, startListener } from "./listener.ts";
@@ -157,6 +157,8 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   let opening: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
   let isLeaving = false;
+  /** When a group of commits set out, among the answers. */
+  const sentAt = new WeakMap<CommitGroup, number>();
 
   // ---------------------------------------------------------------------------------------------------- asking
 
@@ -424,6 +426,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       if (record !== undefined && number !== 0) known.sent(number);
     },
     write: async (group) => {
+      sentAt.set(group, leases.mark());
       const steps = group.steps();
       const answer = steps === undefined ? null : await call<StepAnswer | null>("step_1", steps);
       return answer === null ? call<CommitAnswer>("commit_1", group.values()) : { ...NOTHING_ELSE, ...answer };
@@ -480,33 +483,36 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     const { answer, place, group } = settled;
     const own = group.ownPlaces.get(place);
     const number = own === undefined ? commit.number : (answer.made?.[own - 1] ?? 0);
-    const arrived = standing(commit, number, answer);
+    const arrived = standing(commit, number, answer, sentAt.get(group) ?? 0);
     const undelivered = (answer.undelivered ?? []).flatMap(([of, id]) => (of === place ? [id] : []));
-    const claims = answer.born === null ? [] : bornOf(commit, answer);
+    const leased = group.leasedPlaces.get(place);
+    const claims = leased === undefined ? [] : bornOf(leased, answer);
     return { ok: true, at: answer.at, number, arrived, undelivered, claims };
   }
 
   /** What became of the lease, and what it was handed. */
-  function standing(commit: Commit, number: number, answer: CommitAnswer): readonly InboxMessage[] {
+  function standing(commit: Commit, number: number, answer: CommitAnswer, askedAt: number): readonly InboxMessage[] {
     const { record, keep, fences, drop } = commit;
     const dropsAll = drop === "everything" || drop === "if-idle";
     noteErrands(commit, number);
     if (dropsAll) leases.end(commit.number);
     const first = fences[0];
     if (first === undefined || first.kind === "activity" || number === 0 || (dropsAll && record === undefined)) return [];
+    const epoch = record?.epoch ?? (first.kind === "instance" ? first.epoch : 0);
+    let lease = leases.of(number);
+    // An answer that was long on its way: the instance was given back and claimed again since.
+    if (lease !== undefined && lease.epoch > epoch) return [];
     if (!keep) {
       leases.end(number);
       return [];
     }
-    const epoch = record?.epoch ?? (first.kind === "instance" ? first.epoch : 0);
-    let lease = leases.of(number);
     if (lease === undefined) lease = leases.grant(number, epoch);
     lease.epoch = epoch;
     leases.gone(lease, commit.consumed);
     leases.gone(lease, commit.cancelled);
     const row = answer.arrived?.find(([of]) => of === number);
     if (row === undefined) return [];
-    leases.setDue(lease, row[1] ?? Number.POSITIVE_INFINITY);
+    leases.setDue(lease, row[1] ?? Number.POSITIVE_INFINITY, askedAt);
     return leases.handOut(lease, readInbox(row[2], number, record?.id ?? "").messages);
   }
 
@@ -518,16 +524,16 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     for (const row of activities) if (row.claimed) errands.add({ ...row, number: row.number === 0 ? number : row.number }, row.epoch);
   }
 
-  function bornOf(commit: Commit, answer: CommitAnswer): readonly Claim[] {
-    const ids = new Set(commit.messages.flatMap(({ creates, to }) => (creates?.claimed === true ? [to] : [])));
-    if (ids.size === 0) return [];
-    return readClaimRows(answer.born, []).flatMap((claim) => (ids.has(claim.id) ? [begin(claim)] : []));
+  /** Two commits of a group may have asked for the same child: one of them has made it. */
+  function bornOf(places: readonly number[], answer: CommitAnswer): readonly Claim[] {
+    const made = new Set(places.map((place) => answer.made?.[place - 1]));
+    return readClaimRows(answer.born, []).flatMap((claim) => (made.has(claim.number) ? [begin(claim)] : []));
   }
 
   /** A claim whose lease is new. */
   function begin({ nextAt, ...claim }: ReadClaim): Claim {
     const lease = leases.grant(claim.number, claim.epoch);
-    leases.setDue(lease, nextAt ?? Number.POSITIVE_INFINITY);
+    leases.setDue(lease, nextAt ?? Number.POSITIVE_INFINITY, leases.mark());
     return { ...claim, messages: leases.handOut(lease, claim.messages), held: false };
   }
 
@@ -567,8 +573,13 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
 
   async function claim(want: ClaimRequest): Promise<Claims> {
     const claimEnds = leases.claimBegins();
+    if (line.isIdle) leases.nothingIsEarly();
     try {
       return await claimNow(want);
+    } catch (error) {
+      // It may have taken news along.
+      leases.lookAgainAtAll();
+      throw error;
     } finally {
       claimEnds();
     }
@@ -576,7 +587,8 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
 
   async function claimNow(want: ClaimRequest): Promise<Claims> {
     wish = want;
-    const due = leases.dueBy(readingAtLeast());
+    const askedAt = leases.mark();
+    const due = leases.dueBy(readingAtLeast()).map((lease) => ({ lease, number: lease.number, epoch: lease.epoch, handed: lease.handed }));
     const handed = new Columns(2);
     for (const { number, handed: messages } of due) for (const sequence of messages.values()) handed.push(number, sequence);
     const answer = await call<ClaimAnswer>("claim_1", [
@@ -593,9 +605,13 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     const instances: Claim[] = [];
     const looked = new Set(due.map(({ number }) => number));
     for (const claim of readClaimRows(answer.held, damaged)) {
-      const news = continued(claim, looked.has(claim.number));
+      const news = continued(claim, looked.has(claim.number), askedAt);
       if (news !== undefined) instances.push(news);
     }
+    const ours = new Set((answer.held?.[0] ?? []).map(([number]) => Number(number)));
+    // What somebody else has taken is not looked for again; a commit of this process that takes it back says so.
+    for (const { lease, number, epoch } of due)
+      if (!ours.has(number) && leases.of(number) === lease && lease.epoch === epoch && lease.heardAt <= askedAt) leases.end(number);
     for (const claim of readClaimRows(answer.free, damaged)) {
       instances.push(begin(claim));
       known.learn(claim.number, claim.record);
@@ -614,15 +630,18 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   }
 
   /** New messages of an instance that was held already; nothing when it is not held any longer, or there is nothing new. */
-  function continued({ nextAt, ...claim }: ReadClaim, lookedAtAll: boolean): Claim | undefined {
+  function continued({ nextAt, ...claim }: ReadClaim, lookedAtAll: boolean, askedAt: number): Claim | undefined {
     const lease = leases.of(claim.number);
-    if (lease === undefined) return undefined;
+    if (lease === undefined) {
+      leases.heardEarly(claim.number);
+      return undefined;
+    }
     if (lease.epoch !== claim.epoch) {
-      leases.setDue(lease, 0);
+      leases.lookAgain(lease);
       return undefined;
     }
     const next = nextAt ?? Number.POSITIVE_INFINITY;
-    leases.setDue(lease, lookedAtAll ? next : Math.min(lease.dueAt, next));
+    leases.setDue(lease, lookedAtAll ? next : Math.min(lease.dueAt, next), askedAt);
     const messages = leases.handOut(lease, claim.messages);
     return messages.length === 0 && claim.damage === undefined ? undefined : { ...claim, messages, held: true };
   }
@@ -691,7 +710,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     readAll,
     history: (id, from) => readHistory(ask, hub, id, from),
     query,
-    finished: (request) => readFinished(ask, hub, request),
+    finished: (request) => readFinished(ask, hub, request, now()),
     outstanding: (id) => readOutstanding(ask, hub, id, now()),
     watch(onChange) {
       watchers.add(onChange);

@@ -37,7 +37,7 @@ export class ReadLine {
   async #run(): Promise<void> {
     this.#isRunning = true;
     // Whoever asks in this very moment is of the first question.
-    await undefined;
+    await Promise.resolve();
     while (this.#queue.length > 0) {
       const askings = this.#queue.splice(0, QUESTION);
       const ids = [...new Set(askings.map(({ id }) => id))];

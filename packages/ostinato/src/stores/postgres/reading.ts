@@ -113,14 +113,14 @@ function conditionsOf(
 }
 
 /** Finished instances in order of completion. */
-export async function readFinished(ask: Ask, hub: number, request: FinishedRequest): Promise<FinishedPage> {
+export async function readFinished(ask: Ask, hub: number, request: FinishedRequest, now: number | null): Promise<FinishedPage> {
   const { statuses, from = 0, to = LATEST_INSTANT, after, size } = request;
   const wanted = statuses?.map((one) => STATUSES.indexOf(one)) ?? [FIRST_TERMINAL, FIRST_TERMINAL + 1, FIRST_TERMINAL + 2];
   const rows = await ask(
-    `select json_build_array({schema}.now_1(), f.number, f.id, f.name, f.status, f.epoch, f.completed_at, f.parent_id, f.parent_execution) as r from (select 1) one
+    `select json_build_array(coalesce($8::bigint, {schema}.now_1()), f.number, f.id, f.name, f.status, f.epoch, f.completed_at, f.parent_id, f.parent_execution) as r from (select 1) one
       left join (select i.* from {schema}.instances i where i.hub = $1 and i.completed_at is not null and i.completed_at >= $2 and (i.completed_at, i.id) > ($3, $4)
         and i.completed_at < $5 and i.status = any($6::int[]) order by i.completed_at, i.id limit $7) f on true order by f.completed_at, f.id`,
-    [hub, Math.max(from, after?.completedAt ?? 0), after?.completedAt ?? -1, after?.id ?? "", to, wanted, size],
+    [hub, Math.max(from, after?.completedAt ?? 0), after?.completedAt ?? -1, after?.id ?? "", to, wanted, size, now],
   );
   const instances: FinishedInstance[] = [];
   for (const [, number, id, name, status, epoch, completedAt, parentId, parentExecution] of rows) {

@@ -9,6 +9,7 @@
 
 import type { Lease } from "../../engine/commit.ts";
 import type { Clock, ClockTimer } from "../../platform/clock.ts";
+import { withPooledConnection } from "./database.ts";
 import type { PostgresPool, PostgresPoolClient } from "./database.ts";
 import { inSchema } from "./functions.ts";
 import type { ClaimedActivity } from "./held-activities.ts";
@@ -101,16 +102,11 @@ export function lookForStrays(world: StraysWorld): Strays {
 const PATIENCE = "2s";
 
 /** What the database says that an owner holds, at a moment at which no call of this owner is under way. */
-export async function listOwned(pool: PostgresPool, schema: string, owner: number): Promise<Listed> {
-  const client = await pool.connect();
-  try {
-    const listed = await listOver(client, schema, owner);
-    client.release();
-    return listed;
-  } catch (error) {
-    client.release(error as Error);
-    throw error;
-  }
+export function listOwned(pool: PostgresPool, schema: string, owner: number): Promise<Listed> {
+  return withPooledConnection(
+    () => pool.connect(),
+    (client) => listOver(client, schema, owner),
+  );
 }
 
 async function listOver(client: PostgresPoolClient, schema: string, owner: number): Promise<Listed> {
