@@ -48,6 +48,8 @@ const withHubs = [
   "packages/grpc/test/**/*.test.ts",
   "packages/cli/test/**/*.test.ts",
   "examples/**/*.test.ts",
+  "reliability/{kill-storm,operations}/*.test.ts",
+  "reliability/checker/from-postgres.test.ts",
 ];
 
 const options: string[] = [];

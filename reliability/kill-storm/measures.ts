@@ -36,8 +36,8 @@ interface Place {
   readonly leaseMs: number;
   readonly tell: (line: string) => void;
   /** Bodies that have begun. */
-  began(): (Seen & BodySight)[];
-  ask(id: string, step: Step): Promise<void>;
+  readonly began: () => (Seen & BodySight)[];
+  readonly ask: (id: string, step: Step) => Promise<void>;
 }
 
 async function at(name: string, workers: number, options: MeasureOptions, measure: (place: Place) => Promise<void>): Promise<Report> {
@@ -96,7 +96,7 @@ function bodiesIn(folder: string): (Seen & BodySight)[] {
       .split("\n")
       .flatMap((line): (Seen & BodySight)[] => {
         const entry: Entry | undefined = entryOf(line);
-        return entry?.kind === "body-began" ? [entry as Seen & BodySight] : [];
+        return entry?.kind === "body-began" ? [entry] : [];
       }),
   );
 }

@@ -145,7 +145,7 @@ export function startMember(options: MemberOptions, shiftMs: number, compileCach
       return counted;
     },
     said,
-    ask: ask as Member["ask"],
+    ask,
     async kill() {
       if (!isGone) signal(pid, "SIGKILL");
       await ended.promise;

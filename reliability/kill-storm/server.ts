@@ -73,7 +73,6 @@ export async function startServer(): Promise<Server> {
       return row?.name;
     },
     async killBackend() {
-      if (process.env["DBG"]) console.log("kill backend", Date.now());
       // One that works, where there is one.
       const [row] = await ask<{ pid: number }>(
         `select pid from pg_stat_activity where ${OF_SEATS} order by state = 'active' desc, random() limit 1`,
@@ -86,11 +85,9 @@ export async function startServer(): Promise<Server> {
       return true;
     },
     async restart() {
-      if (process.env["DBG"]) console.log("restart", Date.now());
       drop();
       await running.restart({ mode: "immediate" });
       await untilWell();
-      if (process.env["DBG"]) console.log("well", Date.now());
     },
     untilWell,
     log: () => running.log(),

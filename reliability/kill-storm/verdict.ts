@@ -92,10 +92,9 @@ async function takeoversOf(url: string): Promise<{ count: number; median: number
   const client = await connectTo(url);
   try {
     const { rows } = await client.query<{ ms: number }>(
-      `select us / 1000 - (image ->> 'alive_until')::bigint as ms, image ->> 'label' as label, us / 1000 as at, by from trail.rows
+      `select us / 1000 - (image ->> 'alive_until')::bigint as ms from trail.rows
        where tab = 'owners' and op = 'delete' and us / 1000 > (image ->> 'alive_until')::bigint order by 1`,
     );
-    if (process.env["DBG"]) console.log(rows.slice(-6));
     const delays = rows.map(({ ms }) => ms);
     return { count: delays.length, median: delays[Math.floor(delays.length / 2)] ?? 0, last: delays.at(-1) ?? 0 };
   } finally {

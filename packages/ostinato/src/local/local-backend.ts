@@ -1048,7 +1048,10 @@ class LocalBackend {
         if (this.#closed) return;
         // Where leases end by themselves nobody has to wait for a store that is away, a worker that stops least of all.
         if (this.#store.shared === true && delay > LONGEST_RELEASE_PAUSE_MS) {
-          this.#log.error("what this process holds could not be given back: it is others' when its lease ends, or this process finds it again", { error });
+          this.#log.error(
+            "what this process holds could not be given back: it is others' when its lease ends, or this process finds it again",
+            { error },
+          );
           return;
         }
         this.#log.error("what this process holds could not be given back; it is tried again", { error });

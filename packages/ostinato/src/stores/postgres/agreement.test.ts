@@ -20,6 +20,7 @@ import type { PostgresPool } from "./database.ts";
 import { openPostgresStore } from "./postgres-store.ts";
 
 const RUN_MS = process.env["STORE"] === "postgres" ? 20_000 : 3_000;
+const ROUND_MS = 150;
 const PROCESSES = 3;
 const LEASE_MS = 1_000;
 /** These are never dropped: each message to them is consumed. */
@@ -91,7 +92,8 @@ class World {
       query: async (query) => {
         const isOfOwner = /[.](claim|commit|step|release)_1\(/.test(query.text);
         const answer = await pool.query(query as pg.QueryConfig);
-        if (isOfOwner && this.losesAnswers && this.oneIn(60)) throw Object.assign(new Error("Connection terminated unexpectedly"), { code: "ECONNRESET" });
+        if (isOfOwner && this.losesAnswers && this.oneIn(query.text.includes("claim_1") ? 5 : 60))
+          throw Object.assign(new Error("Connection terminated unexpectedly"), { code: "ECONNRESET" });
         // An answer may be overtaken by what was asked for later.
         if (isOfOwner && this.oneIn(6)) await new Promise((resolve) => setTimeout(resolve, this.upTo(12)));
         return answer as never;
@@ -130,7 +132,10 @@ class Process {
     await this.take(await claimAll(this.store, { instances: room, activityCount: world.upTo(3) }), begins);
   }
 
-  async take({ instances, activities }: { readonly instances: readonly Claim[]; readonly activities: readonly ActivityClaim[] }, begins: number): Promise<void> {
+  async take(
+    { instances, activities }: { readonly instances: readonly Claim[]; readonly activities: readonly ActivityClaim[] },
+    begins: number,
+  ): Promise<void> {
     this.activities.push(...activities);
     for (const claim of instances) {
       const known = this.mine.get(claim.number);
@@ -161,7 +166,10 @@ class Process {
     return messageTo(to, id, {
       wakes: world.oneIn(3) ? "always" : "unless-held",
       needs: world.oneIn(4) ? "engine" : "program",
-      ...given({ visibleAt: world.oneIn(3) ? world.clock.now() + world.upTo(300) : undefined, creates: world.oneIn(2) ? creates : undefined }),
+      ...given({
+        visibleAt: world.oneIn(3) ? world.clock.now() + world.upTo(300) : undefined,
+        creates: world.oneIn(2) ? creates : undefined,
+      }),
     });
   }
 
@@ -192,7 +200,9 @@ class Process {
   }
 
   async send(): Promise<void> {
-    await this.commit(commitOf({ messages: Array.from({ length: 1 + this.world.upTo(3) }, () => this.anyMessage(some(this.world.pick(IDS)))) }));
+    await this.commit(
+      commitOf({ messages: Array.from({ length: 1 + this.world.upTo(3) }, () => this.anyMessage(some(this.world.pick(IDS)))) }),
+    );
   }
 
   async start(): Promise<void> {
@@ -228,10 +238,12 @@ class Process {
       activityOf(record, ++world.minted, { epoch: (record.turn + 1) * 4_096 + i, claimed: world.oneIn(2) }),
     );
     const messages = isStep ? [] : Array.from({ length: world.upTo(3) }, () => this.anyMessage(some(world.pick([record.id, ...IDS]))));
-    const keep = isStep || !world.oneIn(4);
+    const keep = isStep || !world.oneIn(8);
     const base = turnOf(record, consumed, { activities: scheduled, messages, keep });
     const commit: Commit =
-      fold === undefined ? base : { ...base, fences: [...base.fences, { kind: "activity", key: fold.row, epoch: fold.epoch }], finished: [fold.row] };
+      fold === undefined
+        ? base
+        : { ...base, fences: [...base.fences, { kind: "activity", key: fold.row, epoch: fold.epoch }], finished: [fold.row] };
     const begins = world.told;
     const result = await this.commit(commit);
     mine.isBusy = false;
@@ -267,8 +279,13 @@ class Process {
     const claim = this.activities.shift();
     if (claim === undefined) return;
     const { row, epoch } = claim;
-    if (this.world.oneIn(3)) return void (await this.store.release([{ key: row, epoch, undone: this.world.oneIn(2) }], 0).catch(() => undefined));
-    const done = commitOf({ fences: [{ kind: "activity", key: row, epoch }], finished: [row], messages: [this.anyMessage(row.instanceId)] });
+    if (this.world.oneIn(3))
+      return void (await this.store.release([{ key: row, epoch, undone: this.world.oneIn(2) }], 0).catch(() => undefined));
+    const done = commitOf({
+      fences: [{ kind: "activity", key: row, epoch }],
+      finished: [row],
+      messages: [this.anyMessage(row.instanceId)],
+    });
     if ((await this.commit(done)) !== undefined) this.noteDone(claim);
   }
 
@@ -316,11 +333,16 @@ class Process {
 }
 
 const CLAIMING = ["claim", "claim", "claim", "renew"] as const;
-const WORKING = ["turn", "turn", "turn", "turn", "turn", "activity", "release"] as const;
+const WORKING = ["turn", "turn", "turn", "turn", "turn", "turn", "turn", "turn", "turn", "activity", "activity", "release"] as const;
 const CALLING = ["send", "send", "send", "start", "change", "drop", "activity"] as const;
 
 /** The process in one of the places acts; now and then it ends without a word, and another one has its place. */
-async function act(all: Process[], place: number, steps: readonly (typeof CLAIMING | typeof WORKING | typeof CALLING)[number][], until: number): Promise<void> {
+async function act(
+  all: Process[],
+  place: number,
+  steps: readonly (typeof CLAIMING | typeof WORKING | typeof CALLING)[number][],
+  until: number,
+): Promise<void> {
   while (performance.now() < until) {
     const one = some(all[place]);
     const { world } = one;
@@ -332,7 +354,7 @@ async function act(all: Process[], place: number, steps: readonly (typeof CLAIMI
     if (world.oneIn(150)) all[place] = await Process.begin(world);
     if (world.oneIn(4)) world.clock.advance(world.upTo(20));
     // Whoever has nothing to do lets the others go on.
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setTimeout(resolve, steps === CLAIMING ? world.upTo(25) : 1));
   }
 }
 
@@ -409,8 +431,13 @@ async function drain(world: World): Promise<void> {
     if (left === 0) break;
     world.clock.advance(100);
   }
-  assert.deepEqual(await world.ask("select i.id, m.id as message from ostinato.messages m left join ostinato.instances i on i.number = m.number"), []);
-  const lost = [...world.messages].filter(([, told]) => KEPT.includes(told.to) && told.sent !== undefined && told.consumed === undefined && !told.isUnknown);
+  assert.deepEqual(
+    await world.ask("select i.id, m.id as message from ostinato.messages m left join ostinato.instances i on i.number = m.number"),
+    [],
+  );
+  const lost = [...world.messages].filter(
+    ([, told]) => KEPT.includes(told.to) && told.sent !== undefined && told.consumed === undefined && !told.isUnknown,
+  );
   assert.deepEqual(lost, [], "messages that were sent and never consumed");
   await last.store.close();
 }
@@ -424,7 +451,7 @@ async function tell(t: TestContext, seed: number): Promise<void> {
   const until = performance.now() + RUN_MS;
   for (let round = 0; performance.now() < until; round++) {
     world.losesAnswers = round % 2 === 1;
-    const ends = Math.min(performance.now() + 700, until);
+    const ends = Math.min(performance.now() + ROUND_MS, until);
     await Promise.all(all.flatMap((_, place) => [CLAIMING, WORKING, WORKING, CALLING].map((steps) => act(all, place, steps, ends))));
     world.losesAnswers = false;
     await rest(world, all);

@@ -25,7 +25,8 @@ describe("PostgreSQL", { skip: withoutPostgres() }, () => {
       await database.close();
       await store.close();
     });
-    const ask = async (text: string): Promise<unknown> => Object.values((await database.ask({ text: inSchema(text, "ostinato") }))[0] ?? {})[0];
+    const ask = async (text: string): Promise<unknown> =>
+      Object.values((await database.ask({ text: inSchema(text, "ostinato") }))[0] ?? {})[0];
 
     // Nobody tidies up meanwhile.
     for (const table of ["ready", "activities", "news"]) await ask(`alter table {schema}.${table} set (autovacuum_enabled = false)`);

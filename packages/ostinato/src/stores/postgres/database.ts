@@ -51,7 +51,9 @@ export function isLostRace(error: unknown): boolean {
 export function isConnectionLost(error: unknown): boolean {
   const state = sqlState(error);
   // 08 connection, 57P01-57P05 shutdown and timeouts of the session, 53300 too many connections, 25006 a server that only reads.
-  return state === undefined || state.startsWith("08") || state.startsWith("57P") || state === "53300" || state === "25006" || state === "57014";
+  return (
+    state === undefined || state.startsWith("08") || state.startsWith("57P") || state === "53300" || state === "25006" || state === "57014"
+  );
 }
 
 /** How our own functions refuse to work on a hub that is closed: their message says why. */

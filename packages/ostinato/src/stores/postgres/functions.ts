@@ -12,14 +12,18 @@
 
 import { RECORD_COLUMNS } from "../sql/rows.ts";
 
-const SETTINGS = "set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_material = off set jit = off set plan_cache_mode = force_generic_plan";
+const SETTINGS =
+  "set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_material = off set jit = off set plan_cache_mode = force_generic_plan";
 
 const record = RECORD_COLUMNS.map((column) => `i.${column}`).join(", ");
 const slot = (number: number): string => `(select p.value from {schema}.payloads p where p.number = i.number and p.slot = ${number})`;
 const stored = `${record}, ${[0, 1, 2, 3].map(slot).join(", ")}, case when i.kind = 1 then ${slot(4)} end`;
 
 const typeOf = (column: string): string => {
-  if (["id", "name", "parent_id", "version", "execution_id", "lineage", "tags", "trace_context", "stall", "awaited_events"].includes(column)) return "text";
+  if (
+    ["id", "name", "parent_id", "version", "execution_id", "lineage", "tags", "trace_context", "stall", "awaited_events"].includes(column)
+  )
+    return "text";
   if (["sections", "locked_by", "parent_execution", "parent_name", "parent_version"].includes(column)) return "text";
   return "bigint";
 };
@@ -636,7 +640,9 @@ begin
 end $$;`;
 
 /** The functions of format 1. */
-export const FUNCTIONS_1 = [NOW, TIMELINE, PLACE, HAND_OUT, COMMIT, STEP, CLAIM, RELEASE, REGISTER, TAKE_OVER, RENEW, LEAVE, READ].join("\n");
+export const FUNCTIONS_1 = [NOW, TIMELINE, PLACE, HAND_OUT, COMMIT, STEP, CLAIM, RELEASE, REGISTER, TAKE_OVER, RENEW, LEAVE, READ].join(
+  "\n",
+);
 
 /** Selects from `{schema}.instances i` what readStored reads. */
 export const STORED_COLUMNS = stored;

@@ -79,9 +79,17 @@ export class CommitGroup {
   values(): unknown[] {
     const json = (rows: readonly object[]): string | null => (rows.length === 0 ? null : JSON.stringify(rows));
     return [
-      ...[this.#fences, this.#absent, this.#activities, this.#consumed, this.#cancelled, this.#executions, this.#gone, this.#hot, this.#leases].flatMap(
-        (rows) => rows.arrays(),
-      ),
+      ...[
+        this.#fences,
+        this.#absent,
+        this.#activities,
+        this.#consumed,
+        this.#cancelled,
+        this.#executions,
+        this.#gone,
+        this.#hot,
+        this.#leases,
+      ].flatMap((rows) => rows.arrays()),
       json(this.#records),
       ...this.#made.arrays(),
       json(this.#new),
@@ -101,10 +109,20 @@ export class CommitGroup {
   steps(): unknown[] | undefined {
     const size = this.commits.length;
     if (this.#hot.size !== size || this.#fences.size !== size || this.#history.size !== size) return undefined;
-    const others = [this.#absent, this.#consumed, this.#cancelled, this.#executions, this.#gone, this.#leases, this.#payloads, this.#messages];
+    const others = [
+      this.#absent,
+      this.#consumed,
+      this.#cancelled,
+      this.#executions,
+      this.#gone,
+      this.#leases,
+      this.#payloads,
+      this.#messages,
+    ];
     if (this.#records.length + this.#new.length > 0 || others.some((rows) => rows.size > 0)) return undefined;
     const [keeps, replaces, finishes] = [this.#hot.list(2), this.#history.list(7), this.#activities.list(5)];
-    if (keeps.some((keep) => keep !== 1) || replaces.some((replace) => replace !== 0) || finishes.some((finish) => finish !== 1)) return undefined;
+    if (keeps.some((keep) => keep !== 1) || replaces.some((replace) => replace !== 0) || finishes.some((finish) => finish !== 1))
+      return undefined;
     // One statement cannot take away a row and write it anew.
     const done = new Set<string>();
     for (let i = 0; i < this.#activities.size; i++) done.add(keyAt(this.#activities, i));
@@ -194,7 +212,16 @@ export class CommitGroup {
     if (history !== undefined && record !== undefined) {
       const { events, mode } = history;
       const replace = mode === "replace" && !isNew ? 1 : 0;
-      this.#history.push(c, own, record.turn, record.historyLength - events.length, events.length, EVENT_FORMAT, encodeEvents(events), replace);
+      this.#history.push(
+        c,
+        own,
+        record.turn,
+        record.historyLength - events.length,
+        events.length,
+        EVENT_FORMAT,
+        encodeEvents(events),
+        replace,
+      );
     }
     for (const activity of commit.activities) {
       const row: Column[] = [c];

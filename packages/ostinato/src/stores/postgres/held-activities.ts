@@ -19,7 +19,7 @@ export class HeldActivities {
   add(key: ActivityKey, epoch: number): void {
     const { number, generation, taskId } = key;
     let own = this.#byNumber.get(number);
-    if (own === undefined) this.#byNumber.set(number, (own = new Map()));
+    if (own === undefined) this.#byNumber.set(number, (own = new Map<string, ClaimedActivity>()));
     own.set(nameOf(key), { key: { number, generation, taskId }, epoch });
   }
 

@@ -13,6 +13,7 @@ import { createLocalBackend } from "../../local/local-backend.ts";
 import { holdProcess, systemClock } from "../../platform/clock.ts";
 import { silentLogger } from "../../platform/logger.ts";
 import { systemRandom } from "../../platform/random.ts";
+import { withPooledConnection } from "./database.ts";
 import type { PostgresPool } from "./database.ts";
 import { openPostgresStore } from "./postgres-store.ts";
 
@@ -38,9 +39,9 @@ async function hubThatLoses(t: TestContext, loses: Loses): Promise<{ hub: Hub; l
   const pool = new pg.Pool({ connectionString: await databaseForTests(), max: 4 });
   let lost = 0;
   const lossy: PostgresPool = {
-    connect: () => pool.connect() as never,
-    on: (event, listener) => pool.on(event as "error", listener) as never,
-    removeListener: (event, listener) => pool.removeListener(event as "error", listener),
+    connect: () => pool.connect(),
+    on: (event, listener) => pool.on(event, listener),
+    removeListener: (event, listener) => pool.removeListener(event, listener),
     end: () => pool.end(),
     async query(query) {
       const answer = await pool.query(query as pg.QueryConfig);
@@ -95,5 +96,25 @@ describe("answers that are lost", { skip: withoutPostgres() }, () => {
     const instance = await hub.start(parent, 3);
     assert.equal(await instance.result(SOON), 48);
     assert.ok(lost() > 0, "an answer was lost");
+  });
+
+  it("R8 a connection that dies while it is lent out is told by its question, and ends no process", async () => {
+    const pool = new pg.Pool({ connectionString: await databaseForTests(), max: 1 });
+    pool.on("error", () => undefined);
+    try {
+      const dies = withPooledConnection(
+        () => pool.connect(),
+        async (connection) => {
+          const ended = new Promise<void>((resolve) => connection.on("end", resolve));
+          await assert.rejects(connection.query({ text: "select pg_terminate_backend(pg_backend_pid())" }));
+          await ended;
+          throw new Error("as it was told");
+        },
+      );
+      await assert.rejects(dies, /as it was told/);
+      assert.equal((await pool.query("select 1 as one")).rows[0]?.one, 1, "the next one is another connection");
+    } finally {
+      await pool.end();
+    }
   });
 });

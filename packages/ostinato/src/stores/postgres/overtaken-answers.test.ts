@@ -6,7 +6,22 @@ import pg from "pg";
 import { databaseForTests, withoutPostgres } from "../../../../../scripts/postgres-for-tests.ts";
 import { movableClock } from "../../conformance/store/movable-clock.ts";
 import type { MovableClock } from "../../conformance/store/movable-clock.ts";
-import { activityOf, claimAll, claimOne, commitOf, done, idsOf, messageTo, recordOf, refused, some, START, startAndClaim, startOf, turnOf } from "../../conformance/store/stories.ts";
+import {
+  activityOf,
+  claimAll,
+  claimOne,
+  commitOf,
+  done,
+  idsOf,
+  messageTo,
+  recordOf,
+  refused,
+  some,
+  START,
+  startAndClaim,
+  startOf,
+  turnOf,
+} from "../../conformance/store/stories.ts";
 import type { Store } from "../../engine/store.ts";
 import type { PostgresPool } from "./database.ts";
 import { openPostgresStore } from "./postgres-store.ts";
@@ -201,10 +216,15 @@ describe("answers that overtake each other", { skip: withoutPostgres(), timeout:
     const { connect } = await worldFor(t);
     const { store } = await connect();
     const make = (id: string) =>
-      commitOf({ messages: [messageTo("child", id, { creates: { record: recordOf("child", { attempts: 1 }), payloads: {}, claimed: true } })] });
+      commitOf({
+        messages: [messageTo("child", id, { creates: { record: recordOf("child", { attempts: 1 }), payloads: {}, claimed: true } })],
+      });
     const results = await store.commit([make("m1"), make("m2")]);
     const claims = results.flatMap((result) => (result.ok ? result.claims : []));
-    assert.deepEqual(claims.map(({ messages }) => idsOf(messages)), [["m1", "m2"]]);
+    assert.deepEqual(
+      claims.map(({ messages }) => idsOf(messages)),
+      [["m1", "m2"]],
+    );
   });
 
   it("S1 steps of instances that were given back meanwhile take them again, or are refused", async (t) => {
@@ -260,4 +280,3 @@ describe("answers that overtake each other", { skip: withoutPostgres(), timeout:
     assert.deepEqual(await ask("select count(*)::int as owners from ostinato.owners"), [{ owners: 0 }]);
   });
 });
-

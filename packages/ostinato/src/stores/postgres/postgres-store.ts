@@ -181,7 +181,10 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   }
 
   /** Calls a function for this owner. When its answer is lost, what it has done is found out (L3). */
-  async function call<Answer extends { readonly gone?: true; readonly at: number } | null>(name: string, values: unknown[]): Promise<Answer> {
+  async function call<Answer extends { readonly gone?: true; readonly at: number } | null>(
+    name: string,
+    values: unknown[],
+  ): Promise<Answer> {
     const calling = callForOwner<Answer>(name, values);
     underWay.add(calling);
     try {
@@ -195,7 +198,10 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   }
 
   /** For its successor when it was gone. `null`: the function left it to another. */
-  async function callForOwner<Answer extends { readonly gone?: true; readonly at: number } | null>(name: string, values: unknown[]): Promise<Answer> {
+  async function callForOwner<Answer extends { readonly gone?: true; readonly at: number } | null>(
+    name: string,
+    values: unknown[],
+  ): Promise<Answer> {
     for (;;) {
       const asking = owner;
       const [row] = await retried(() => prepared(name, [asking, hub, now(), ...values]));
@@ -278,7 +284,10 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
 
   /** Who looks is no owner. */
   async function find(): Promise<void> {
-    const rows = await rowsOf("select h.hub, h.name, {schema}.now_1() as at from {schema}.hubs h order by h.name = $1 desc, h.name limit 20", [hubName]);
+    const rows = await rowsOf(
+      "select h.hub, h.name, {schema}.now_1() as at from {schema}.hubs h order by h.name = $1 desc, h.name limit 20",
+      [hubName],
+    );
     const [first] = rows;
     if (first?.["name"] !== hubName) {
       const others = rows.map(({ name }) => JSON.stringify(name)).join(", ");
@@ -306,7 +315,15 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       clock: systemClock,
       log,
       ...(onThread
-        ? { thread: { connectionString, label: `ostinato leases ${label}`, statement, hub, maxBlockedMs: options.maxBlockedMs ?? MAX_BLOCKED_MS } }
+        ? {
+            thread: {
+              connectionString,
+              label: `ostinato leases ${label}`,
+              statement,
+              hub,
+              maxBlockedMs: options.maxBlockedMs ?? MAX_BLOCKED_MS,
+            },
+          }
         : { whyHere: connectionString === undefined ? "a thread cannot use the pool that was handed in" : undefined }),
       renewHere: async (asking, forMs) =>
         readRenewed((await rowsOf("select * from {schema}.renew_1($1, $2, $3, $4)", [asking, forMs, now(), hub]))[0]),
@@ -373,7 +390,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
 
   async function open(): Promise<void> {
     if (closing !== undefined) throw new HubClosedError("The store is closed; open a new one.");
-    await withConnection({ connectionString, pool }, (connection) => prepareSchema(connection, schema, { place: { connectionString, pool }, readOnly }));
+    await withConnection({ connectionString, pool }, (connection) =>
+      prepareSchema(connection, schema, { place: { connectionString, pool }, readOnly }),
+    );
     database = await openDatabase({ connectionString, pool, connections: options.connections ?? 4, label: `ostinato ${label}` });
     try {
       await (readOnly ? find() : register());
@@ -543,8 +562,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     const ended = record !== undefined && isTerminal(record.status) ? [record.id] : [];
     const dueAt = keep ? leases.of(number)?.dueAt : undefined;
     const isDue = dueAt !== undefined && dueAt !== Number.POSITIVE_INFINITY;
-    if (free || ended.length > 0)
-      notices?.tell({ ready: activities.flatMap(({ claimed, name }) => (claimed ? [] : [`#${name}`])), ended });
+    if (free || ended.length > 0) notices?.tell({ ready: activities.flatMap(({ claimed, name }) => (claimed ? [] : [`#${name}`])), ended });
     if (free || isDue) tell({ ready: free || (isDue && dueAt <= at), ended: [], ...(isDue && dueAt > at ? { dueAt } : {}) });
     // Whoever sent the commit tells those who wait, and has the output at hand: a hint in the same breath would make them read it.
     if (ended.length > 0) setImmediate(() => tell({ ready: false, ended }));

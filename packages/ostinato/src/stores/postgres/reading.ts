@@ -108,7 +108,8 @@ function conditionsOf(
   if (hasState !== undefined)
     conditions.push(`${hasState ? "" : "not "}exists (select 1 from {schema}.payloads p where p.number = i.number and p.slot = ${STATE})`);
   if (locked !== undefined) conditions.push(locked ? "i.locked_by is not null" : "i.locked_by is null");
-  for (const [key, value] of Object.entries(tags ?? {})) where((mark) => `i.tags::jsonb @> ${mark}::jsonb`, JSON.stringify({ [key]: value }));
+  for (const [key, value] of Object.entries(tags ?? {}))
+    where((mark) => `i.tags::jsonb @> ${mark}::jsonb`, JSON.stringify({ [key]: value }));
   return { conditions, values };
 }
 
@@ -125,7 +126,8 @@ export async function readFinished(ask: Ask, hub: number, request: FinishedReque
   const instances: FinishedInstance[] = [];
   for (const [, number, id, name, status, epoch, completedAt, parentId, parentExecution] of rows) {
     if (typeof number !== "number") continue;
-    const parent = parentId === null || parentExecution === null ? undefined : { instanceId: String(parentId), executionId: String(parentExecution) };
+    const parent =
+      parentId === null || parentExecution === null ? undefined : { instanceId: String(parentId), executionId: String(parentExecution) };
     instances.push({
       number,
       id: String(id),
@@ -171,5 +173,13 @@ export async function readOutstanding(ask: Ask, hub: number, id: InstanceId, now
     since,
     ...given({ expiresAt: expiresAt ?? undefined }),
   }));
-  return { at, activities, activityCount: activityCount ?? 0, dueMessages, laterMessages, isClaimed, ...given({ oldestDueAt: oldestDueAt ?? undefined }) };
+  return {
+    at,
+    activities,
+    activityCount: activityCount ?? 0,
+    dueMessages,
+    laterMessages,
+    isClaimed,
+    ...given({ oldestDueAt: oldestDueAt ?? undefined }),
+  };
 }

@@ -6,13 +6,7 @@
 // Always:  I3 an operation resolves after its transaction is durable.
 //          One file is held by one process; several stores of it share the connection, each of them an owner.
 
-import {
-  HubClosedError,
-  InvalidArgumentError,
-  InvalidStateError,
-  StoreUnavailableError,
-  UnsupportedError,
-} from "../../contract/errors.ts";
+import { HubClosedError, InvalidArgumentError, InvalidStateError, StoreUnavailableError, UnsupportedError } from "../../contract/errors.ts";
 import type { HistoryEvent } from "../../contract/events.ts";
 import type { InstanceId } from "../../contract/ids.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
