@@ -112,7 +112,7 @@ describe("answers that are lost", { skip: withoutPostgres() }, () => {
         },
       );
       await assert.rejects(dies, /as it was told/);
-      assert.equal((await pool.query("select 1 as one")).rows[0]?.one, 1, "the next one is another connection");
+      assert.equal((await pool.query<{ one: number }>("select 1 as one")).rows[0]?.one, 1, "the next one is another connection");
     } finally {
       await pool.end();
     }

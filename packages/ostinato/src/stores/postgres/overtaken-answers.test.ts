@@ -38,8 +38,8 @@ interface World {
   readonly clock: MovableClock;
   readonly ask: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
   readonly connect: () => Promise<Line>;
-  /** Somebody holds the rows of all instances for a while. */
-  readonly hold: () => Promise<{ readonly isWaitedFor: () => Promise<void>; readonly letGo: () => Promise<void> }>;
+  /** Somebody holds rows for a while: those of all instances, unless a statement says which. */
+  readonly hold: (statement?: string) => Promise<{ readonly isWaitedFor: () => Promise<void>; readonly letGo: () => Promise<void> }>;
 }
 
 async function worldFor(t: TestContext): Promise<World> {
@@ -52,10 +52,10 @@ async function worldFor(t: TestContext): Promise<World> {
   return {
     clock,
     ask,
-    async hold() {
+    async hold(statement = "select 1 from ostinato.instances for no key update") {
       const client = await pool.connect();
       await client.query("begin");
-      await client.query("select 1 from ostinato.instances for no key update");
+      await client.query(statement);
       const waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
       return {
         async isWaitedFor() {
@@ -71,9 +71,9 @@ async function worldFor(t: TestContext): Promise<World> {
       const kept = new Map<string, { given: () => void; gone: Promise<void> }>();
       const lost = new Set<string>();
       const lossy: PostgresPool = {
-        connect: () => pool.connect() as never,
-        on: (event, listener) => pool.on(event as "error", listener) as never,
-        removeListener: (event, listener) => pool.removeListener(event as "error", listener),
+        connect: () => pool.connect(),
+        on: (event, listener) => pool.on(event, listener),
+        removeListener: (event, listener) => pool.removeListener(event, listener),
         end: async () => undefined,
         async query(query) {
           const name = /[.](\w+_1)\(/.exec(query.text)?.[1] ?? "";
@@ -270,6 +270,37 @@ describe("answers that overtake each other", { skip: withoutPostgres(), timeout:
     await blocker.letGo();
     const [result] = await stepping;
     assert.deepEqual(result, { ok: false, why: "fenced" });
+  });
+
+  it("L2 whoever takes over passes over an owner that renews at this moment", async (t) => {
+    const { clock, hold, connect } = await worldFor(t);
+    const [one, other] = [await connect(), await connect()];
+    await one.store.renew(1_000);
+    await other.store.renew(1_000);
+    const claim = await startAndClaim(other.store, "a");
+    clock.advance(2_000);
+    const renewing = await hold("select 1 from ostinato.owners where owner = 2 for no key update");
+    await one.store.renew(1_000);
+    await renewing.letGo();
+    assert.equal((await other.store.renew(1_000)).alive, true);
+    await done(other.store, turnOf(claim.record, claim.messages));
+  });
+
+  it("L2 what one step of a takeover leaves is taken over by the next one, soon", async (t) => {
+    const { ask, clock, connect } = await worldFor(t);
+    const [one, other] = [await connect(), await connect()];
+    await one.store.renew(1_000);
+    await other.store.renew(1_000);
+    await ask(`insert into ostinato.instances(hub, id, kind, name, created_at, epoch, turn, history_length, updated_at, last_turn_at, attempts, status,
+      execution_id, lineage, generation, held, dropped, format, owner) select 1, 'i' || n, 0, 'chain', 0, 1, 1, 0, 0, 0, 0, 1, 'e', 'e', 1, 0, 0, 1, 2
+      from generate_series(1, 1500) n`);
+    clock.advance(900);
+    await one.store.renew(60_000);
+    clock.advance(200);
+    const { againInMs } = await one.store.renew(60_000);
+    assert.ok(some(againInMs) < 1_000, `only ${againInMs} ms later`);
+    await one.store.renew(60_000);
+    assert.deepEqual(await ask("select count(*)::int as held from ostinato.instances where owner is not null"), [{ held: 0 }]);
   });
 
   it("L2 a claim that meets a store that has left makes no new owner", async (t) => {

@@ -52,6 +52,7 @@ import { withConnection } from "./place.ts";
 import { readRenewed, startRenewer } from "./renewer.ts";
 import type { Renewer } from "./renewer.ts";
 import { ReadLine } from "./read-line.ts";
+import { ReleaseLine } from "./release-line.ts";
 import { askForPage, readFinished, readHistory, readOutstanding } from "./reading.ts";
 import { sizesOf } from "./sizes.ts";
 import { listOwned, lookForStrays } from "./strays.ts";
@@ -664,8 +665,13 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     return messages.length === 0 && claim.damage === undefined ? undefined : { ...claim, messages, held: true };
   }
 
+  const releases = new ReleaseLine(giveBack);
+
   async function release(back: readonly (Lease | ActivityLease)[], afterMs: number): Promise<void> {
-    if (back.length === 0) return;
+    if (back.length > 0) await releases.release(back, Math.round(afterMs));
+  }
+
+  async function giveBack(back: readonly (Lease | ActivityLease)[], afterMs: number): Promise<void> {
     const instances = new Columns(2);
     const activities = new Columns(5);
     for (const lease of back) {
@@ -679,7 +685,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
         instances.push(lease.number, lease.epoch);
       }
     }
-    const answer = await call<ReleaseAnswer>("release_1", [Math.round(afterMs), ...instances.arrays(), ...activities.arrays()]);
+    const answer = await call<ReleaseAnswer>("release_1", [afterMs, ...instances.arrays(), ...activities.arrays()]);
     const ready = answer.ready !== null || (answer.activities !== null && afterMs <= 0);
     notices?.tell({ ready: [...(answer.ready ?? []), ...(answer.activities ?? []).map((name) => `#${name}`)] });
     if (ready || answer.next !== null) tell({ ready, ended: [], ...given({ dueAt: answer.next ?? undefined }) });

@@ -1,6 +1,7 @@
 // Reads for decisions: in order, together, and each with its own answer.
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { StoreFormatError } from "../../contract/errors.ts";
 import type { InstanceId } from "../../contract/ids.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
 import { recordOf } from "../../conformance/store/stories.ts";
@@ -62,4 +63,13 @@ it("splits what is too much for one question", async () => {
   );
   questions[1]!.answer();
   assert.equal((await all)[1_499]?.record.id, "i1499");
+});
+
+it("D5 a record that cannot be read spoils nobody else's reading", async () => {
+  const line = new ReadLine(async (ids) => {
+    if (ids.includes("damaged")) throw new StoreFormatError("The record of instance 'damaged' cannot be read.");
+    return ids.map((id) => ({ record: recordOf(id), payloads: {} }));
+  });
+  const [one, damaged, other] = await Promise.allSettled(["a", "damaged", "b"].map((id) => line.read(id)));
+  assert.deepEqual([one?.status, damaged?.status, other?.status], ["fulfilled", "rejected", "fulfilled"]);
 });

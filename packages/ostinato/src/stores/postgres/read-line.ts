@@ -4,6 +4,7 @@
 // Always:  answers come in the order of the questions: events that a process raises one after the other, awaited or not, are written in that order (I5).
 //          A thousand decisions at once cost a few round trips.
 
+import { StoreFormatError } from "../../contract/errors.ts";
 import type { InstanceId } from "../../contract/ids.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
 
@@ -39,16 +40,23 @@ export class ReadLine {
     // Whoever asks in this very moment is of the first question.
     await Promise.resolve();
     while (this.#queue.length > 0) {
-      const askings = this.#queue.splice(0, QUESTION);
-      const ids = [...new Set(askings.map(({ id }) => id))];
-      try {
-        const found = await this.#readAll(ids);
-        const byId = new Map(ids.map((id, i) => [id, found[i]]));
-        for (const { id, answer } of askings) answer(byId.get(id));
-      } catch (error) {
-        for (const { fail } of askings) fail(error);
-      }
+      await this.#ask(this.#queue.splice(0, QUESTION));
     }
     this.#isRunning = false;
+  }
+
+  async #ask(askings: readonly Asking[]): Promise<void> {
+    const ids = [...new Set(askings.map(({ id }) => id))];
+    let found: readonly (StoredInstance | undefined)[];
+    try {
+      found = await this.#readAll(ids);
+    } catch (error) {
+      // One that cannot be read spoils nobody else's reading (D5).
+      if (askings.length > 1 && error instanceof StoreFormatError) for (const asking of askings) await this.#ask([asking]);
+      else for (const { fail } of askings) fail(error);
+      return;
+    }
+    const byId = new Map(ids.map((id, i) => [id, found[i]]));
+    for (const { id, answer } of askings) answer(byId.get(id));
   }
 }
