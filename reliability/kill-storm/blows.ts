@@ -61,7 +61,7 @@ const STRIKE: { readonly [B in Exclude<Blow, "clocks">]: (target: Target) => Pro
   async kills({ seats, chance, tally }) {
     // Mostly one that works; now and then whoever is there, on its way to the server or back from it.
     const isAnyone = chance.happens(0.01);
-    const seat = aSeat(seats, chance, ({ member }) => !member.isGone && (isAnyone || member.isReady));
+    const seat = aSeat(seats, chance, ({ member }) => !member.isGone && !member.isDoomed && (isAnyone || member.isReady));
     if (seat === undefined) return false;
     if (!seat.member.isReady) tally.add(KILLED_WHILE_STARTING);
     await seat.member.kill();

@@ -10,12 +10,14 @@ test(
   { skip: whyNoPostgres() ?? false },
   async () => {
     const report = await stormCampaign({
-      minutes: 0.1,
-      kills: 12,
-      instances: 60,
+      minutes: 0.05,
+      kills: 6,
+      instances: 40,
       processes: 2,
       seed: Number(process.env["SEED"] ?? Math.floor(Math.random() * 1e9)),
       without: new Set(["black-holes", "holds"]),
+      // One of each that a minute has few of.
+      often: { restarts: 20, "backends-killed": 20, freezes: 20 },
       leaseMs: 1_000,
     });
     assert.ok(isWell(report), written(report));

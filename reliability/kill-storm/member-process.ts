@@ -12,6 +12,8 @@ export interface Member {
   readonly label: string;
   readonly isReady: boolean;
   readonly isGone: boolean;
+  /** It has been killed, and may not have noticed yet. */
+  readonly isDoomed: boolean;
   readonly isFrozen: boolean;
   /** Resolves when it runs, or has ended. */
   readonly ready: Promise<void>;
@@ -75,6 +77,7 @@ export function startMember(options: MemberOptions, shiftMs: number, compileCach
   if (pid !== 0) alive.add(pid);
   let isReady = false;
   let isGone = false;
+  let isDoomed = false;
   let isFrozen = false;
   let counted: Counted = { counters: {}, answers: noAnswers() };
   let asked = 0;
@@ -131,10 +134,13 @@ export function startMember(options: MemberOptions, shiftMs: number, compileCach
     pid,
     label: options.label,
     get isReady() {
-      return isReady && !isGone;
+      return isReady && !isGone && !isDoomed;
     },
     get isGone() {
       return isGone;
+    },
+    get isDoomed() {
+      return isDoomed;
     },
     get isFrozen() {
       return isFrozen;
@@ -147,6 +153,7 @@ export function startMember(options: MemberOptions, shiftMs: number, compileCach
     said,
     ask,
     async kill() {
+      isDoomed = true;
       if (!isGone) signal(pid, "SIGKILL");
       await ended.promise;
     },

@@ -246,7 +246,7 @@ export interface Backend extends ClientOperations, WorkerOperations {
   counters(): BackendCounters;
   close(): Promise<void>;
   /** Where somebody can say how large it is. */
-  sizes?(): Promise<HubSizes>;
+  readonly sizes?: () => Promise<HubSizes>;
   /** Where the task hub is a file. */
   readonly file?: FileOperations;
 }

@@ -152,7 +152,7 @@ export interface Store {
   /** User code of this instance begins to run: where a store watches over the process, it can say who held it up. */
   entered?(id: InstanceId): void;
   /** How large it is: for stores that outlive a process. Reads no payloads, and a bounded number of rows where there may be millions. */
-  sizes?(): Promise<HubSizes>;
+  readonly sizes?: () => Promise<HubSizes>;
   /** Where the store is a file. */
   readonly file?: FileUpkeep;
 }

@@ -15,6 +15,7 @@ import type { InboxMessage, Message } from "../../contract/messages.ts";
 import { given } from "../../contract/recorded-as.ts";
 import type { ActivityClaim, Claim, Commit, CommitResult } from "../../engine/commit.ts";
 import type { Store } from "../../engine/store.ts";
+import { systemClock } from "../../platform/clock.ts";
 import { seededRandom } from "../../platform/random.ts";
 import type { PostgresPool } from "./database.ts";
 import { openPostgresStore } from "./postgres-store.ts";
@@ -29,6 +30,9 @@ const KEPT = ["k0", "k1", "k2", "k3", "k4"];
 const DROPPED = ["d0", "d1"];
 const IDS = [...KEPT, ...DROPPED];
 const REST_MS = 5_000;
+
+/** The database's own time passes, in which answers overtake each other; the time of the story is moved. */
+const pause = (ms: number): Promise<void> => new Promise((resolve) => void systemClock.setTimer(ms, resolve));
 
 /** An instance as a process believes that it holds it. */
 interface Mine {
@@ -54,6 +58,7 @@ class World {
   readonly activitiesDone = new Set<string>();
   readonly pool: pg.Pool;
   readonly #random: { fraction(): number };
+  readonly #stores: Store[] = [];
   losesAnswers = false;
   minted = 0;
   told = 0;
@@ -78,7 +83,7 @@ class World {
   }
 
   async ask(text: string): Promise<Record<string, unknown>[]> {
-    return (await this.pool.query(text)).rows as Record<string, unknown>[];
+    return (await this.pool.query<Record<string, unknown>>(text)).rows;
   }
 
   /** A line to the database on which answers are late, or lost, as long as the world is so. */
@@ -95,13 +100,19 @@ class World {
         if (isOfOwner && this.losesAnswers && this.oneIn(query.text.includes("claim_1") ? 5 : 60))
           throw Object.assign(new Error("Connection terminated unexpectedly"), { code: "ECONNRESET" });
         // An answer may be overtaken by what was asked for later.
-        if (isOfOwner && this.oneIn(6)) await new Promise((resolve) => setTimeout(resolve, this.upTo(12)));
+        if (isOfOwner && this.oneIn(6)) await pause(this.upTo(12));
         return answer as never;
       },
     };
     const store = openPostgresStore({ pool: lossy, label, testing: { clock: this.clock } });
     await store.open();
+    this.#stores.push(store);
     return store;
+  }
+
+  async close(): Promise<void> {
+    for (const store of this.#stores) await store.close();
+    await this.pool.end();
   }
 }
 
@@ -343,7 +354,7 @@ async function act(
   steps: readonly (typeof CLAIMING | typeof WORKING | typeof CALLING)[number][],
   until: number,
 ): Promise<void> {
-  while (performance.now() < until) {
+  while (systemClock.monotonic() < until) {
     const one = some(all[place]);
     const { world } = one;
     try {
@@ -354,7 +365,7 @@ async function act(
     if (world.oneIn(150)) all[place] = await Process.begin(world);
     if (world.oneIn(4)) world.clock.advance(world.upTo(20));
     // Whoever has nothing to do lets the others go on.
-    await new Promise((resolve) => setTimeout(resolve, steps === CLAIMING ? world.upTo(25) : 1));
+    await pause(steps === CLAIMING ? world.upTo(25) : 1);
   }
 }
 
@@ -377,7 +388,7 @@ const FAULTS = `
 /** Everybody looks until nobody is told anything new; then each due message of a held instance is known to whoever holds it. */
 async function rest(world: World, all: readonly Process[]): Promise<void> {
   let faults: unknown[] = [];
-  const until = performance.now() + REST_MS;
+  const until = systemClock.monotonic() + REST_MS;
   do {
     for (const one of all) {
       const begins = world.told;
@@ -385,18 +396,20 @@ async function rest(world: World, all: readonly Process[]): Promise<void> {
     }
     faults = await world.ask(FAULTS);
     const labels = all.map(({ label }) => `'${label}'`).join();
-    const lying = await world.ask(`select i.number, i.epoch, m.id from ostinato.instances i join ostinato.messages m on m.number = i.number
-      join ostinato.owners o on o.owner = i.owner and not o.gone and o.label in (${labels}) where true and m.due_at <= ${world.clock.now()} and (i.held = 0 or m.lane < 2)`);
-    for (const { number, epoch, id } of lying) {
+    const lying =
+      await world.ask(`select i.number::text, i.epoch::text, m.id from ostinato.instances i join ostinato.messages m on m.number = i.number
+      join ostinato.owners o on o.owner = i.owner and not o.gone and o.label in (${labels}) 
+      where m.due_at <= ${world.clock.now()} and (i.held = 0 or m.lane < 2)`);
+    for (const { number, epoch, id } of lying as Record<"number" | "epoch" | "id", string>[]) {
       const isKnown = all.some((one) => {
         const mine = one.mine.get(Number(number));
-        return mine?.epoch === Number(epoch) && mine.handed.has(String(id));
+        return mine?.epoch === Number(epoch) && mine.handed.has(id);
       });
       if (!isKnown) faults.push(`${id} lies in the inbox of ${number} at ${epoch}, and nobody was told`);
     }
     // What was lost on its way is found by the store itself, a little later.
-    if (faults.length > 0) await new Promise((resolve) => setTimeout(resolve, 50));
-  } while (faults.length > 0 && performance.now() < until);
+    if (faults.length > 0) await pause(50);
+  } while (faults.length > 0 && systemClock.monotonic() < until);
   assert.deepEqual(faults, []);
 }
 
@@ -445,21 +458,20 @@ async function drain(world: World): Promise<void> {
 async function tell(t: TestContext, seed: number): Promise<void> {
   const connectionString = await databaseForTests();
   const world = new World(connectionString, seed);
+  t.after(() => world.close());
   const first = await Process.begin(world);
   const all = [first];
   while (all.length < PROCESSES) all.push(await Process.begin(world));
-  const until = performance.now() + RUN_MS;
-  for (let round = 0; performance.now() < until; round++) {
+  const until = systemClock.monotonic() + RUN_MS;
+  for (let round = 0; systemClock.monotonic() < until; round++) {
     world.losesAnswers = round % 2 === 1;
-    const ends = Math.min(performance.now() + ROUND_MS, until);
+    const ends = Math.min(systemClock.monotonic() + ROUND_MS, until);
     await Promise.all(all.flatMap((_, place) => [CLAIMING, WORKING, WORKING, CALLING].map((steps) => act(all, place, steps, ends))));
     world.losesAnswers = false;
     await rest(world, all);
   }
   await drain(world);
   t.diagnostic(`seed ${seed}: ${world.messages.size} messages, ${world.activitiesDone.size} activities`);
-  await Promise.all(all.map(({ store }) => store.close()));
-  await world.pool.end();
 }
 
 describe("several processes on PostgreSQL", { skip: withoutPostgres(), timeout: 120_000 }, () => {

@@ -61,6 +61,9 @@ begin
 exception when others then return 0;
 end $$;`;
 
+/** What becomes due within this time is told to others at once; they find out about what is later when they look by themselves. */
+const SOON_MS = 30_000;
+
 /** Rows of `ready` for instances whose rows are locked: those that nobody holds and that have something waiting. */
 const PLACE = `
 create function {schema}.place_1(p_at bigint, p_numbers bigint[], out o_names text[], out o_next bigint) language plpgsql ${SETTINGS} as $$
@@ -78,7 +81,7 @@ begin
     from waiting w where w.status < 3 and least(w.l0, w.l1, w.l2, w.l3) is not null),
   made as (
     insert into {schema}.ready(number, name, hub, at) select w.number, w.name, w.hub, w.at from wanted w where w.at is not null returning ready.name, ready.at)
-  select array_agg(distinct m.name) filter (where m.at <= p_at), min(m.at) filter (where m.at > p_at) into o_names, o_next from made m;
+  select array_agg(distinct m.name) filter (where m.at <= p_at + ${SOON_MS}), min(m.at) filter (where m.at > p_at) into o_names, o_next from made m;
 end $$;`;
 
 /**

@@ -286,6 +286,24 @@ describe("answers that overtake each other", { skip: withoutPostgres(), timeout:
     await done(other.store, turnOf(claim.record, claim.messages));
   });
 
+  it("L2 a process whose owner is gone gets one other, whichever of its calls is told first", async (t) => {
+    const { ask, clock, connect } = await worldFor(t);
+    const [one, other] = [await connect(), await connect()];
+    await one.store.renew(1_000);
+    await done(one.store, startOf("a"));
+    clock.advance(2_000);
+    await other.store.renew(1_000);
+    const late = one.keepBack("renew_1");
+    const renewing = one.store.renew(1_000);
+    await late.given;
+    const claim = await claimOne(one.store);
+    late.letGo();
+    assert.equal((await renewing).alive, false);
+    assert.deepEqual(await ask("select count(*)::int as owners from ostinato.owners"), [{ owners: 2 }]);
+    await one.store.release([claim], 0);
+    assert.equal((await claimAll(other.store)).instances.length, 1);
+  });
+
   it("L2 what one step of a takeover leaves is taken over by the next one, soon", async (t) => {
     const { ask, clock, connect } = await worldFor(t);
     const [one, other] = [await connect(), await connect()];

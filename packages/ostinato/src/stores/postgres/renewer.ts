@@ -117,8 +117,10 @@ export function startRenewer(options: RenewerOptions): Renewer {
   // ---- on the engine's own loop
 
   const renewOnMain = async (leaseMs: number): Promise<Renewal> => {
-    const renewed = await renewHere(owner, leaseMs);
-    if (!renewed.alive) await replace();
+    const asking = owner;
+    const renewed = await renewHere(asking, leaseMs);
+    // Another call may have been told first, and there is another owner already.
+    if (!renewed.alive && owner === asking) await replace();
     onRenewed(renewed);
     return answer(renewed.at, renewed.alive ? { againInMs: untilNext(renewed, leaseMs) } : {});
   };

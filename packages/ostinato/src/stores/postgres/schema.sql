@@ -607,7 +607,7 @@ begin
     from waiting w where w.status < 3 and least(w.l0, w.l1, w.l2, w.l3) is not null),
   made as (
     insert into "ostinato".ready(number, name, hub, at) select w.number, w.name, w.hub, w.at from wanted w where w.at is not null returning ready.name, ready.at)
-  select array_agg(distinct m.name) filter (where m.at <= p_at), min(m.at) filter (where m.at > p_at) into o_names, o_next from made m;
+  select array_agg(distinct m.name) filter (where m.at <= p_at + 30000), min(m.at) filter (where m.at > p_at) into o_names, o_next from made m;
 end $function$;
 
 CREATE OR REPLACE FUNCTION ostinato.read_1(p_hub integer, p_at bigint, p_ids text[])
