@@ -9,7 +9,7 @@
 //
 // Where there is a PostgreSQL, one server is started for the run; OSTINATO_TEST_POSTGRES names another one.
 // A terminal sees every test; a log sees failures and the summary.
-import { existsSync, statSync } from "node:fs";
+import { existsSync, globSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TEST_SERVER } from "./postgres-for-tests.ts";
@@ -48,8 +48,16 @@ const withHubs = [
   "packages/grpc/test/**/*.test.ts",
   "packages/cli/test/**/*.test.ts",
   "examples/**/*.test.ts",
-  "reliability/{kill-storm,operations}/*.test.ts",
   "reliability/checker/from-postgres.test.ts",
+];
+
+/** What takes real processes and real time on PostgreSQL: told by STORE=postgres alone, so that `npm test` stays below five minutes. */
+const onPostgresAlone = [
+  "packages/ostinato/src/stores/postgres/{agreement,claim-plan,in-touch,lost-answers,overtaken-answers,later-start}.test.ts",
+  "packages/ostinato/src/hub/postgres-hub.test.ts",
+  "packages/ostinato/test/{move,move-crashes}.test.ts",
+  "packages/cli/test/{move,postgres}.test.ts",
+  "reliability/{kill-storm,operations}/*.test.ts",
 ];
 
 const options: string[] = [];
@@ -80,7 +88,8 @@ if (store !== undefined && named !== undefined) {
   env["OSTINATO_TEST_DATABASE"] = await freshDatabaseOn(named, { language: "en-US" });
   env["NODE_OPTIONS"] = `${env["NODE_OPTIONS"] ?? ""} --import=${preload}`.trim();
 }
-const wanted = weather !== undefined ? through[weather]! : store !== undefined ? withHubs : everything;
+const weatherless = store !== undefined ? [...withHubs, ...onPostgresAlone] : withoutThose(everything, onPostgresAlone);
+const wanted = weather !== undefined ? through[weather]! : weatherless;
 
 process.exitCode = await run(
   process.execPath,
@@ -88,3 +97,15 @@ process.exitCode = await run(
   { cwd: root, env },
 );
 await server?.stop();
+
+/** The files of patterns but those of others. What is left out is said. */
+function withoutThose(all: readonly string[], others: readonly string[]): readonly string[] {
+  if (patterns.length > 0) return [];
+  const left = new Set(globSync(others, { cwd: root }));
+  console.log(
+    `${left.size} files of tests are told by STORE=postgres alone: ${[...left].map((path) => path.replace(/^.*[\\/]/, "")).join(", ")}`,
+  );
+  return globSync(all, { cwd: root, exclude: ["**/node_modules/**"] })
+    .filter((path) => !left.has(path))
+    .sort();
+}

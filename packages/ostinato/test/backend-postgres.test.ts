@@ -34,7 +34,7 @@ describe("PostgreSQL", { skip: withoutPostgres() }, () => {
       // Whoever waits at a shared store looks now and then.
       return { ...(await mortalHub({ connect, virtual: { clock, quiet } }, request)), heartbeats: true };
     },
-    isWhole ? undefined : ["events", "crashes"],
+    isWhole ? undefined : ["events"],
   );
 
   backendConformance(

@@ -133,8 +133,8 @@ describe("schemas of task hubs", { skip: whyNoPostgres() ?? false }, () => {
 
     await ask("update ostinato.meta set value = 2 where key = 'readable_by'");
     for (const attempt of [
-      prepare(url, { migrations: [FIRST] }),
-      migratePostgres({ connectionString: url, testing: { migrations: [FIRST] } }),
+      () => prepare(url, { migrations: [FIRST] }),
+      () => migratePostgres({ connectionString: url, testing: { migrations: [FIRST] } }),
     ])
       await assert.rejects(attempt, { code: "STORE_FORMAT", message: /has format 2, made by a later version.*this one knows format 1/ });
     assert.equal((await prepare(url, { migrations: [FIRST, INCOMPATIBLE] })).format, 2);

@@ -63,7 +63,7 @@ const GATHER_MS = 20;
 /** That there is room is told so often at most: whoever hears it lets go of what it holds. */
 const ROOM_MS = 1_000;
 /** In place of names that do not fit: whoever looks for any work looks. */
-const ANYTHING = "*";
+export const ANYTHING = "*";
 
 /** The channel on which the processes of a schema hear each other. */
 export function channelOf(schema: string): string {

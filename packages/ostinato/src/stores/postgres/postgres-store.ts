@@ -45,7 +45,7 @@ import { lookNowAndThen, startListener } from "./listener.ts";
 import type { Listener } from "./listener.ts";
 import { prepareSchema } from "./migrate.ts";
 import { checkHubName, checkSchemaName, DEFAULT_HUB, DEFAULT_SCHEMA } from "./names.ts";
-import { channelOf, createNotices, isWanted, readNotice } from "./notices.ts";
+import { ANYTHING, channelOf, createNotices, isWanted, readNotice } from "./notices.ts";
 import type { Notices } from "./notices.ts";
 import { keepPooledConnection, openOwnConnection } from "./own-connection.ts";
 import { withConnection } from "./place.ts";
@@ -384,6 +384,10 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       },
       isKnown: { instance: ({ number, epoch }) => leases.of(number)?.epoch === epoch, activity: (activity) => errands.has(activity) },
       giveBack: ({ instances, activities }) => release([...instances, ...activities.map((each) => ({ ...each, undone: true }))], 0),
+      lookAgain() {
+        notices?.tell({ ready: [ANYTHING] });
+        tell({ ready: true, ended: [], endedMore: true });
+      },
     });
   }
 

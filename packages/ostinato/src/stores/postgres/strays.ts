@@ -2,7 +2,7 @@
 //
 // Owns:    when the two are compared: soon after an answer was lost, and now and then.
 // Is told: that an answer was lost.
-// Tells:   what is to be given back, so that somebody runs it.
+// Tells:   what is to be given back, so that somebody runs it; that everybody shall look for what the lost answer may have announced.
 // Always:  L3 what was claimed and not told is given back as soon as the database can be asked again; a comparison that fails is made again.
 //          The list is read when no call of this owner is under way in the database, and compared when all that were have had their answers: what
 //          is known by then and what is listed can differ by nothing but what was lost. Whatever has changed since has another epoch, and stays.
@@ -29,6 +29,8 @@ export interface StraysWorld {
   readonly answered: () => Promise<void>;
   readonly isKnown: { readonly instance: (lease: Lease) => boolean; readonly activity: (activity: ClaimedActivity) => boolean };
   readonly giveBack: (strays: Listed) => Promise<void>;
+  /** Answers that were lost may have said what became ready, and who ended: everybody looks. */
+  readonly lookAgain: () => void;
   readonly log: { warn(message: string, fields?: Readonly<Record<string, unknown>>): void };
 }
 
@@ -45,7 +47,7 @@ const NOW_AND_THEN_MS = 600_000;
 
 /** Compares from now on. */
 export function lookForStrays(world: StraysWorld): Strays {
-  const { clock, list, answered, isKnown, giveBack, log } = world;
+  const { clock, list, answered, isKnown, giveBack, lookAgain, log } = world;
   let timer: ClockTimer | undefined;
   let isComparing = false;
   let isSuspected = false;
@@ -60,12 +62,15 @@ export function lookForStrays(world: StraysWorld): Strays {
   const compare = async (): Promise<void> => {
     if (isComparing) return;
     isComparing = true;
+    const wasLost = isSuspected;
     isSuspected = false;
     try {
       const listed = await list();
       await answered();
       failures = 0;
-      if (listed === undefined || isClosed) return;
+      if (isClosed) return;
+      if (wasLost) lookAgain();
+      if (listed === undefined) return;
       const instances = listed.instances.filter((lease) => !isKnown.instance(lease));
       const activities = listed.activities.filter((activity) => !isKnown.activity(activity));
       if (instances.length + activities.length === 0) return;
@@ -76,11 +81,11 @@ export function lookForStrays(world: StraysWorld): Strays {
       await giveBack({ instances, activities });
     } catch {
       // Asked again, until it can be.
-      isSuspected = true;
+      isSuspected ||= wasLost;
       failures++;
     } finally {
       isComparing = false;
-      again(isSuspected ? Math.min(SOON_MS * 2 ** failures, LONGEST_RETRY_MS) : NOW_AND_THEN_MS);
+      again(isSuspected || failures > 0 ? Math.min(SOON_MS * 2 ** failures, LONGEST_RETRY_MS) : NOW_AND_THEN_MS);
     }
   };
 
