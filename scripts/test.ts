@@ -53,11 +53,12 @@ const withHubs = [
 
 /** What takes real processes and real time on PostgreSQL: told by STORE=postgres alone, so that `npm test` stays below five minutes. */
 const onPostgresAlone = [
-  "packages/ostinato/src/stores/postgres/{agreement,claim-plan,in-touch,lost-answers,overtaken-answers,later-start}.test.ts",
+  "packages/ostinato/src/stores/postgres/{agreement,claim-plan,in-touch,later-start,lost-answers,migrate,overtaken-answers,sizes}.test.ts",
   "packages/ostinato/src/hub/postgres-hub.test.ts",
   "packages/ostinato/test/{move,move-crashes}.test.ts",
   "packages/cli/test/{move,postgres}.test.ts",
   "reliability/{kill-storm,operations}/*.test.ts",
+  "scripts/{tcp-proxy,throw-away-postgres}.test.ts",
 ];
 
 const options: string[] = [];
