@@ -338,14 +338,21 @@ export const entityStories: Chapter = (story) => {
   });
 
   story("C1, C2 the answer to one that is suspended waits until it is resumed", async (world) => {
-    await world.work({ orchestrators: [adds] });
-    const instance = await world.hub.start(adds, { key: "a", texts: ["x"] });
+    // It does not end before it is told to: a resume whose answer was lost is asked for again.
+    const addsAndStays = orchestrator("addsAndStays", async (ctx) => {
+      const all = await ctx.entity(list, "a").add("x");
+      await ctx.waitForExternalEvent("go");
+      return all;
+    });
+    await world.work({ orchestrators: [addsAndStays] });
+    const instance = await world.hub.start(addsAndStays);
     await world.recorded(instance, (history) => ofKind(history, "EntityOperationCalled").length === 1);
     await instance.suspend();
     await world.work({ entities });
     await holding(world, "a", 1);
     assert.equal(ofKind(await instance.history(), "EntityOperationCompleted").length, 0);
     await instance.resume();
+    await instance.raiseEvent("go");
     assert.deepEqual(await world.output(instance), ["x"]);
   });
 
