@@ -92,19 +92,21 @@ if (store !== undefined && named !== undefined) {
   env["OSTINATO_TEST_DATABASE"] = await freshDatabaseOn(named, { language: "en-US" });
   env["NODE_OPTIONS"] = `${env["NODE_OPTIONS"] ?? ""} --import=${preload}`.trim();
 }
-const weatherless = store !== undefined ? [...withHubs, ...onPostgresAlone] : withoutThose(everything, [...onPostgresAlone, ...byHand]);
-const wanted = weather !== undefined ? through[weather]! : weatherless;
+/** What is told when no file is named. */
+function wanted(): readonly string[] {
+  if (weather !== undefined) return through[weather]!;
+  return store !== undefined ? [...withHubs, ...onPostgresAlone] : withoutThose(everything, [...onPostgresAlone, ...byHand]);
+}
 
 process.exitCode = await run(
   process.execPath,
-  ["--test", ...reporting, "--test-timeout=240000", "--test-concurrency=2", ...options, ...(patterns.length > 0 ? patterns : wanted)],
+  ["--test", ...reporting, "--test-timeout=240000", "--test-concurrency=2", ...options, ...(patterns.length > 0 ? patterns : wanted())],
   { cwd: root, env },
 );
 await server?.stop();
 
 /** The files of patterns but those of others. What is left out is said. */
 function withoutThose(all: readonly string[], others: readonly string[]): readonly string[] {
-  if (patterns.length > 0) return [];
   const left = new Set(globSync(others, { cwd: root }));
   console.log(
     `${left.size} files of tests are told by STORE=postgres alone, reliability/operations by hand: ${[...left].map((path) => path.replace(/^.*[\\/]/, "")).join(", ")}`,

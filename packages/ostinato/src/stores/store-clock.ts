@@ -37,3 +37,29 @@ export function machineClock(from = 0): StoreClock {
     },
   };
 }
+
+/** What a process was told of a clock that it cannot read itself. Readings never go back. */
+export interface LastReading {
+  note(at: Instant): void;
+  /** The latest that was told; 0 before the first. */
+  readonly latest: Instant;
+  /** What the clock shows at least: the latest reading, and the time since by the monotonic clock. Unknown before the first. */
+  atLeast(): Instant | undefined;
+}
+
+/** Remembers the latest reading of a store's clock. */
+export function lastReading(): LastReading {
+  let latest: Instant = 0;
+  let notedAt = 0;
+  return {
+    note(at) {
+      if (at < latest) return;
+      latest = at;
+      notedAt = performance.now();
+    },
+    get latest() {
+      return latest;
+    },
+    atLeast: () => (latest === 0 ? undefined : latest + Math.floor(performance.now() - notedAt)),
+  };
+}

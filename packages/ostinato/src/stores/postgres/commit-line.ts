@@ -17,7 +17,8 @@ import type { Beside } from "./gather-commits.ts";
 export type Settled =
   | { readonly kind: "written"; readonly answer: CommitAnswer; readonly place: number; readonly group: CommitGroup }
   | { readonly kind: "fenced" | "exists" }
-  | { readonly kind: "failed"; readonly failure: Failure };
+  /** `unsent`: it can stand in no group. */
+  | { readonly kind: "failed" | "unsent"; readonly failure: Failure };
 
 /** A commit on its way: one object, since there is one for every step of every instance. */
 export interface Sending {
@@ -60,7 +61,7 @@ export class CommitLine {
 
   send(sending: Sending): void {
     const wrong = contradiction(sending.commit);
-    if (wrong !== undefined) return sending.settle(failed(new Error(wrong)));
+    if (wrong !== undefined) return sending.settle(failed(new Error(wrong), "unsent"));
     this.#queue.push(sending);
     if (this.#isAboutToStart || this.#onTheirWay.size === MOST_GROUPS) return;
     // Whoever sends in this very moment is of the same group.
@@ -114,7 +115,7 @@ export class CommitLine {
         }
       } catch (error) {
         const [unwritable] = this.#queue.splice(count, 1);
-        unwritable?.settle(failed(error));
+        unwritable?.settle(failed(error, "unsent"));
         continue;
       }
       const sendings = this.#queue.splice(0, count);
@@ -156,7 +157,7 @@ export class CommitLine {
   }
 }
 
-function failed(error: unknown): Settled {
+function failed(error: unknown, kind: "failed" | "unsent" = "failed"): Settled {
   const { name, message } = error as Error;
-  return { kind: "failed", failure: { errorType: name === "error" ? "StoreUnavailableError" : name, message: `PostgreSQL: ${message}` } };
+  return { kind, failure: { errorType: name === "error" ? "StoreUnavailableError" : name, message: `PostgreSQL: ${message}` } };
 }

@@ -20,6 +20,16 @@ export interface PostgresPlace {
   readonly pool?: PostgresPool | undefined;
 }
 
+/**
+ * Refuses a place that leads nowhere.
+ *
+ * @throws InvalidArgumentError saying what is missing.
+ */
+export function checkPlace({ connectionString, pool }: PostgresPlace): void {
+  if (connectionString === undefined && pool === undefined)
+    throw new InvalidArgumentError('PostgreSQL needs { connectionString: "postgres://host/database" }, or a { pool } of yours.');
+}
+
 /** A connection, as long as somebody uses it. */
 export type Connection = Pick<PostgresPoolClient, "query">;
 
@@ -35,9 +45,8 @@ export async function withConnection<T>(place: PostgresPlace, use: (connection: 
 }
 
 async function withOwnConnection<T>(place: PostgresPlace, use: (connection: Connection) => Promise<T>): Promise<T> {
+  checkPlace(place);
   const { connectionString } = place;
-  if (connectionString === undefined)
-    throw new InvalidArgumentError('PostgreSQL needs { connectionString: "postgres://host/database" }, or a { pool } of yours.');
   const { Client } = await importPg();
   const client = attempted(() => new Client({ connectionString, application_name: "ostinato", connectionTimeoutMillis: 10_000 }), place);
   // A connection that ends is told by the question that it leaves without an answer.

@@ -8,7 +8,7 @@
 //          L2 an owner that was taken over from is never used again: this process gets another one.
 
 import { hostname } from "node:os";
-import { HubClosedError, InvalidArgumentError, StoreFormatError, StoreUnavailableError } from "../../contract/errors.ts";
+import { HubClosedError, StoreFormatError, StoreUnavailableError } from "../../contract/errors.ts";
 import type { InstanceId, InstanceNumber } from "../../contract/ids.ts";
 import { isTerminal } from "../../contract/instance.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
@@ -18,16 +18,17 @@ import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.t
 import type { HubSizes } from "../../contract/maintenance.ts";
 import { given } from "../../contract/recorded-as.ts";
 import type { ActivityLease, Claim, Commit, CommitResult, Lease } from "../../engine/commit.ts";
-import type { ChangeHint, ClaimRequest, Claims, DamagedClaim, Decision, Renewal, Store, WantedNames } from "../../engine/store.ts";
+import type { ChangeHint, ClaimRequest, Claims, DamagedClaim, Renewal, Store, WantedNames } from "../../engine/store.ts";
 import { onlyReading } from "../only-reading.ts";
 import { cursorOf, numberOfCursor, pageSize } from "../paging.ts";
 import { roomLeft } from "../room-left.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { silentLogger } from "../../platform/logger.ts";
 import { systemRandom } from "../../platform/random.ts";
-import { fencedByWhatWasRead } from "../sql/fenced-by-reading.ts";
 import { KnownRows } from "../sql/known-rows.ts";
-import { risingClock } from "../store-clock.ts";
+import { updateByDecision } from "../sql/update-by-decision.ts";
+import type { UpdateParts } from "../sql/update-by-decision.ts";
+import { lastReading, risingClock } from "../store-clock.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { withPartsOfUrl } from "./address.ts";
 import { readActivities, readClaimRows, readInbox, readStoredRow } from "./answers.ts";
@@ -48,7 +49,7 @@ import { checkHubName, checkSchemaName, DEFAULT_HUB, DEFAULT_SCHEMA } from "./na
 import { ANYTHING, channelOf, createNotices, isWanted, readNotice } from "./notices.ts";
 import type { Notices } from "./notices.ts";
 import { keepPooledConnection, openOwnConnection } from "./own-connection.ts";
-import { withConnection } from "./place.ts";
+import { checkPlace, withConnection } from "./place.ts";
 import { readRenewed, startRenewer } from "./renewer.ts";
 import type { Renewer } from "./renewer.ts";
 import { ReadLine } from "./read-line.ts";
@@ -107,8 +108,6 @@ const NOTHING_ELSE = {
   ended: null,
 } as const;
 
-/** How often a decision is asked again when others are faster. */
-const TRIES = 100;
 /** How often a call is made again that the database sent back. */
 const RACES = 20;
 /** How long an owner lives that has not renewed yet. */
@@ -125,8 +124,7 @@ const LISTEN_ANSWER_MS = 5_000;
  */
 export function openPostgresStore(options: PostgresStoreOptions): Store {
   const { schema = DEFAULT_SCHEMA, hub: hubName = DEFAULT_HUB, connectionString, pool, log = silentLogger } = withPartsOfUrl(options);
-  if (connectionString === undefined && pool === undefined)
-    throw new InvalidArgumentError('PostgreSQL needs { connectionString: "postgres://host/database" }, or a { pool } of yours.');
+  checkPlace({ connectionString, pool });
   checkSchemaName(schema);
   checkHubName(hubName);
   const label = options.label ?? `${hostname()}:${process.pid}`;
@@ -152,9 +150,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   let owner = 0;
   let registering: Promise<void> | undefined;
   let leaseMs = FIRST_LEASE_MS;
-  /** The database's last reading that was told, and when by the monotonic clock. Readings never go back. */
-  let reading: Instant = 0;
-  let readAt = 0;
+  const told = lastReading();
   let opening: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
   let isLeaving = false;
@@ -209,7 +205,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       const answer = row?.["r"] as Answer;
       if (answer === null) return answer;
       if (answer.gone !== true) {
-        noteReading(answer.at);
+        told.note(answer.at);
         return answer;
       }
       // Whoever leaves is gone by its own will: a claim that comes late must not make it somebody who holds something again.
@@ -248,15 +244,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     return opened().ask({ text, values });
   }
 
-  function noteReading(at: number): void {
-    if (at < reading) return;
-    reading = at;
-    readAt = performance.now();
-  }
-
   /** What the database's clock shows at least. */
   function readingAtLeast(): Instant {
-    return clock?.now() ?? reading + Math.floor(performance.now() - readAt);
+    return clock?.now() ?? told.atLeast() ?? 0;
   }
 
   // ---------------------------------------------------------------------------------------------------- being an owner
@@ -280,7 +270,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     if (typeof closed === "string") throw new StoreUnavailableError(closed);
     hub = Number(found);
     owner = Number(mine);
-    noteReading(Number(at));
+    told.note(Number(at));
   }
 
   /** Who looks is no owner. */
@@ -297,15 +287,15 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       );
     }
     hub = Number(first["hub"]);
-    noteReading(Number(first["at"]));
+    told.note(Number(first["at"]));
   }
 
   async function renew(forMs: number): Promise<Renewal> {
     if (renewer === undefined) throw new HubClosedError("The store is not open.");
     leaseMs = forMs;
     const renewal = await renewer.renew(forMs);
-    noteReading(renewal.at);
-    return { ...renewal, at: reading };
+    told.note(renewal.at);
+    return { ...renewal, at: told.latest };
   }
 
   function renewerOf(): Renewer {
@@ -477,7 +467,6 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
 
   function commitOne(commit: Commit, readTurn?: number): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
-      if (database === undefined) return reject(new HubClosedError("The store is closed."));
       line.send({
         commit,
         readTurn,
@@ -493,16 +482,15 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
 
   function resultOf(commit: Commit, settled: Settled): CommitResult {
     const { record, number } = commit;
-    if (record !== undefined && number !== 0 && settled.kind !== "failed") known.arrived(number);
+    if (record !== undefined && number !== 0 && settled.kind !== "unsent") known.arrived(number);
     const result = readSettled(commit, settled);
-    if (record !== undefined && number !== 0 && settled.kind === "failed") known.arrived(number);
     known.answered(commit, result);
     if (result.ok) hint(commit, result.at);
     return result;
   }
 
   function readSettled(commit: Commit, settled: Settled): CommitResult {
-    if (settled.kind === "failed") return { ok: false, why: "failed", failure: settled.failure };
+    if (settled.kind === "failed" || settled.kind === "unsent") return { ok: false, why: "failed", failure: settled.failure };
     if (settled.kind !== "written") return { ok: false, why: settled.kind };
     const { answer, place, group } = settled;
     const own = group.ownPlaces.get(place);
@@ -573,24 +561,11 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     if (ended.length > 0) setImmediate(() => tell({ ready: false, ended }));
   }
 
-  async function update(id: InstanceId, decide: Decision, expects?: "absent"): ReturnType<Store["update"]> {
-    if (expects === "absent" && reading > 0) {
-      const decision = decide(undefined, readingAtLeast());
-      if ("refused" in decision) return decision;
-      const result = await commitOne(fencedByWhatWasRead(decision, undefined));
-      if (result.ok || result.why === "failed") return result;
-    }
-    for (let tries = 1; ; tries++) {
-      const current = await reads.read(id);
-      const decision = decide(current, readingAtLeast());
-      if ("refused" in decision) return decision;
-      const result = await commitOne(fencedByWhatWasRead(decision, current), current?.record.turn);
-      const isLost = result.ok
-        ? current !== undefined && decision.messages.some((message) => message.to === id && result.undelivered.includes(message.id))
-        : result.why !== "failed";
-      if (!isLost || tries === TRIES) return result;
-    }
-  }
+  const updating: UpdateParts = {
+    read: async (id) => [await reads.read(id), readingAtLeast()],
+    commit: commitOne,
+    readingAtLeast: () => told.atLeast() && readingAtLeast(),
+  };
 
   // ---------------------------------------------------------------------------------------------------- claims
 
@@ -645,7 +620,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     notices?.room(roomLeft(want, { instances }));
     const next = Math.min(answer.next ?? Number.POSITIVE_INFINITY, leases.nextDueAt());
     return {
-      at: reading,
+      at: told.latest,
       instances,
       activities,
       ...given({ nextDueAt: next === Number.POSITIVE_INFINITY ? undefined : next, damaged: damaged.length === 0 ? undefined : damaged }),
@@ -700,9 +675,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   const reads = new ReadLine(readAll);
 
   async function readAll(ids: readonly InstanceId[]): Promise<readonly (StoredInstance | undefined)[]> {
-    const [row] = await rowsOf("select {schema}.read_1($1, $2, $3) as r", [hub, now(), arrayOf(ids)]);
+    const [row] = await prepared("read_1", [hub, now(), arrayOf(ids)]);
     const answer = row?.["r"] as { readonly at: number; readonly rows: readonly (Row | null)[] | null };
-    noteReading(answer.at);
+    told.note(answer.at);
     return (answer.rows ?? []).map((one) => (one === null ? undefined : readStoredRow(one)));
   }
 
@@ -724,8 +699,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   }
 
   async function sizes(): Promise<HubSizes> {
-    if (database === undefined) throw new HubClosedError("The store is closed.");
-    return withConnection({ pool: database.pool, connectionString }, (connection) => sizesOf(connection, schema, hub));
+    return withConnection({ pool: opened().pool, connectionString }, (connection) => sizesOf(connection, schema, hub));
   }
 
   const store: Store = {
@@ -733,7 +707,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     commit: (batch) => Promise.all(batch.map((commit) => commitOne(commit))),
     renew,
     release,
-    update,
+    update: (id, decide, expects) => updateByDecision(updating, id, decide, expects),
     read: (id) => reads.read(id),
     readAll,
     history: (id, from) => readHistory(ask, hub, id, from),

@@ -11,18 +11,19 @@ import type { HistoryEvent } from "../../contract/events.ts";
 import type { InstanceId } from "../../contract/ids.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
 import { LATEST_INSTANT } from "../../contract/instant.ts";
-import type { Instant } from "../../contract/instant.ts";
 import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
 import type { ActivityLease, Commit, CommitResult, Lease } from "../../engine/commit.ts";
-import type { ChangeHint, ClaimRequest, Claims, Decision, FileUpkeep, FinishedPage, FinishedRequest, Store } from "../../engine/store.ts";
+import type { ChangeHint, ClaimRequest, Claims, FileUpkeep, FinishedPage, FinishedRequest, Store } from "../../engine/store.ts";
 import { cursorOf, numberOfCursor, pageSize } from "../paging.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
 import type { Migration } from "../sql/schema.ts";
 import { FIRST_TERMINAL, STATUSES } from "../sql/rows.ts";
-import { fencedByWhatWasRead } from "../sql/fenced-by-reading.ts";
 import { decodeRow } from "../sql/history-row.ts";
 import { KnownRows } from "../sql/known-rows.ts";
 import { pushCommit } from "../sql/write-commit.ts";
+import { updateByDecision } from "../sql/update-by-decision.ts";
+import type { UpdateParts } from "../sql/update-by-decision.ts";
+import { lastReading } from "../store-clock.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { readClaims, readFinished, readFound, readOne, readOutstanding, readPage, readResult } from "./answers.ts";
 import { backUpFile } from "./backup.ts";
@@ -76,9 +77,6 @@ export interface SqliteStoreOptions {
   };
 }
 
-/** How often a decision is asked again when others are faster. */
-const TRIES = 100;
-
 /**
  * A task hub in an SQLite file. Nothing is touched before `open()`.
  *
@@ -93,9 +91,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     throw new InvalidArgumentError('The options for tests need body "inline": they cannot be sent to a thread.');
   const watchers = new Set<(hint: ChangeHint) => void>();
   const known = new KnownRows();
-  /** The store's last reading that was told, and when by the monotonic clock. */
-  let reading: Instant | undefined;
-  let readAt = 0;
+  const told = lastReading();
   const beside = createBeside();
   let connection: SharedConnection | undefined;
   let owner = 0;
@@ -120,7 +116,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     return new Promise<T>((resolve, reject) => {
       ask(code, write, {
         onAnswer(_, from, at) {
-          noteReading(at);
+          told.note(at);
           try {
             resolve(read(from, at));
           } catch (error) {
@@ -207,7 +203,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     }
 
     onAnswer(code: number, from: ColumnReader, at: number): void {
-      noteReading(at);
+      told.note(at);
       this.#settle(readResult(code, from, at, this.commit));
     }
 
@@ -263,39 +259,17 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     });
   }
 
-  /** What the store's clock shows at least: its last reading, and the time since. Unknown before the first answer, and where a test moves the clock. */
-  function readingAtLeast(): Instant | undefined {
-    return reading === undefined || options.testing?.clock !== undefined ? undefined : reading + Math.floor(performance.now() - readAt);
-  }
-
-  function noteReading(at: Instant): void {
-    reading = at;
-    readAt = performance.now();
-  }
-
-  async function update(id: InstanceId, decide: Decision, expects?: "absent"): ReturnType<Store["update"]> {
-    const expectedAt = expects === "absent" ? readingAtLeast() : undefined;
-    if (expectedAt !== undefined) {
-      const decision = decide(undefined, expectedAt);
-      if ("refused" in decision) return decision;
-      const result = await commitOne(fencedByWhatWasRead(decision, undefined));
-      if (result.ok || result.why === "failed") return result;
-    }
-    for (let tries = 1; ; tries++) {
-      const [current, at] = await asked(
+  const updating: UpdateParts = {
+    read: (id) =>
+      asked(
         READ,
         (to) => to.push(id),
         (from, at) => [readOne(from), at] as const,
-      );
-      const decision = decide(current, at);
-      if ("refused" in decision) return decision;
-      const result = await commitOne(fencedByWhatWasRead(decision, current), current?.record.turn);
-      const lost = result.ok
-        ? current !== undefined && decision.messages.some((message) => message.to === id && result.undelivered.includes(message.id))
-        : result.why !== "failed";
-      if (!lost || tries === TRIES) return result;
-    }
-  }
+      ),
+    commit: commitOne,
+    // Unknown where a test moves the clock.
+    readingAtLeast: () => (options.testing?.clock === undefined ? told.atLeast() : undefined),
+  };
 
   // ---------------------------------------------------------------------------------------------------- claims
 
@@ -428,7 +402,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
         (_, at) => ({ at, alive: true }),
       ),
     release,
-    update,
+    update: (id, decide, expects) => updateByDecision(updating, id, decide, expects),
     read,
     // They share one transaction.
     readAll: (ids) => Promise.all(ids.map(read)),
