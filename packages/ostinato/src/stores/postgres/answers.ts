@@ -145,3 +145,29 @@ export function readStoredRow(row: Row): StoredInstance {
     );
   }
 }
+
+/** The answer to a group, by what its commits look for. */
+export interface GroupAnswer {
+  readonly whole: CommitAnswer;
+  /** What was handed out of the inbox of an instance. */
+  readonly arrivedOf: (number: number) => HandedOutRow | undefined;
+  /** Messages of a commit that nobody got. */
+  readonly undeliveredOf: (place: number) => readonly string[];
+  /** The instance of this number, if it was made and leased to this process. */
+  readonly bornOf: (number: number) => ReadClaim | undefined;
+}
+
+const NOBODY: readonly string[] = [];
+
+/** Reads an answer once, however many commits it is for. */
+export function groupAnswerOf(whole: CommitAnswer): GroupAnswer {
+  const arrived = whole.arrived && new Map(whole.arrived.map((row) => [row[0], row]));
+  const born = whole.born && new Map(readClaimRows(whole.born, []).map((claim) => [claim.number, claim]));
+  const undelivered = whole.undelivered && Map.groupBy(whole.undelivered, ([place]) => place);
+  return {
+    whole,
+    arrivedOf: (number) => arrived?.get(number),
+    undeliveredOf: (place) => undelivered?.get(place)?.map(([, id]) => id) ?? NOBODY,
+    bornOf: (number) => born?.get(number),
+  };
+}

@@ -9,13 +9,14 @@
 
 import type { Failure } from "../../contract/failure.ts";
 import type { Commit } from "../../engine/commit.ts";
-import type { CommitAnswer } from "./answers.ts";
+import { groupAnswerOf } from "./answers.ts";
+import type { CommitAnswer, GroupAnswer } from "./answers.ts";
 import { CommitGroup, contradiction } from "./gather-commits.ts";
 import type { Beside } from "./gather-commits.ts";
 
 /** What became of one commit. */
 export type Settled =
-  | { readonly kind: "written"; readonly answer: CommitAnswer; readonly place: number; readonly group: CommitGroup }
+  | { readonly kind: "written"; readonly answer: GroupAnswer; readonly place: number; readonly group: CommitGroup }
   | { readonly kind: "fenced" | "exists" }
   /** `unsent`: it can stand in no group. */
   | { readonly kind: "failed" | "unsent"; readonly failure: Failure };
@@ -146,10 +147,11 @@ export class CommitLine {
     }
   }
 
-  #tell(answer: CommitAnswer, group: CommitGroup, sendings: readonly Sending[]): void {
+  #tell(whole: CommitAnswer, group: CommitGroup, sendings: readonly Sending[]): void {
+    const answer = groupAnswerOf(whole);
     const refused = new Map<number, "fenced" | "exists">();
-    for (const place of answer.exists ?? []) refused.set(place, "exists");
-    for (const place of answer.fenced ?? []) refused.set(place, "fenced");
+    for (const place of whole.exists ?? []) refused.set(place, "exists");
+    for (const place of whole.fenced ?? []) refused.set(place, "fenced");
     for (const [i, sending] of sendings.entries()) {
       const why = refused.get(i + 1);
       sending.settle(why === undefined ? { kind: "written", answer, place: i + 1, group } : { kind: why });

@@ -32,7 +32,7 @@ import { lastReading, risingClock } from "../store-clock.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { withPartsOfUrl } from "./address.ts";
 import { readActivities, readClaimRows, readInbox, readStoredRow } from "./answers.ts";
-import type { ClaimAnswer, CommitAnswer, ReadClaim, ReleaseAnswer, Row, StepAnswer } from "./answers.ts";
+import type { ClaimAnswer, CommitAnswer, GroupAnswer, ReadClaim, ReleaseAnswer, Row, StepAnswer } from "./answers.ts";
 import { arrayOf, Columns } from "./columns.ts";
 import { CommitLine } from "./commit-line.ts";
 import type { Sending, Settled } from "./commit-line.ts";
@@ -494,16 +494,16 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     if (settled.kind !== "written") return { ok: false, why: settled.kind };
     const { answer, place, group } = settled;
     const own = group.ownPlaces.get(place);
-    const number = own === undefined ? commit.number : (answer.made?.[own - 1] ?? 0);
+    const number = own === undefined ? commit.number : (answer.whole.made?.[own - 1] ?? 0);
     const arrived = standing(commit, number, answer, sentAt.get(group) ?? 0);
-    const undelivered = (answer.undelivered ?? []).flatMap(([of, id]) => (of === place ? [id] : []));
+    const undelivered = answer.undeliveredOf(place);
     const leased = group.leasedPlaces.get(place);
     const claims = leased === undefined ? [] : bornOf(leased, answer);
-    return { ok: true, at: answer.at, number, arrived, undelivered, claims };
+    return { ok: true, at: answer.whole.at, number, arrived, undelivered, claims };
   }
 
   /** What became of the lease, and what it was handed. */
-  function standing(commit: Commit, number: number, answer: CommitAnswer, askedAt: number): readonly InboxMessage[] {
+  function standing(commit: Commit, number: number, answer: GroupAnswer, askedAt: number): readonly InboxMessage[] {
     const { record, keep, fences, drop } = commit;
     const dropsAll = drop === "everything" || drop === "if-idle";
     noteErrands(commit, number);
@@ -522,7 +522,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     lease.epoch = epoch;
     leases.gone(lease, commit.consumed);
     leases.gone(lease, commit.cancelled);
-    const row = answer.arrived?.find(([of]) => of === number);
+    const row = answer.arrivedOf(number);
     if (row === undefined) return [];
     leases.setDue(lease, row[1] ?? Number.POSITIVE_INFINITY, askedAt);
     return leases.handOut(lease, readInbox(row[2], number, record?.id ?? "").messages);
@@ -537,9 +537,11 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   }
 
   /** Two commits of a group may have asked for the same child: one of them has made it. */
-  function bornOf(places: readonly number[], answer: CommitAnswer): readonly Claim[] {
-    const made = new Set(places.map((place) => answer.made?.[place - 1]));
-    return readClaimRows(answer.born, []).flatMap((claim) => (made.has(claim.number) ? [begin(claim)] : []));
+  function bornOf(places: readonly number[], { whole, bornOf: claimOf }: GroupAnswer): readonly Claim[] {
+    return places.flatMap((place) => {
+      const claim = claimOf(whole.made?.[place - 1] ?? 0);
+      return claim === undefined ? [] : [begin(claim)];
+    });
   }
 
   /** A claim whose lease is new. */
