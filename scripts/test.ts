@@ -100,7 +100,16 @@ function wanted(): readonly string[] {
 
 process.exitCode = await run(
   process.execPath,
-  ["--test", ...reporting, "--test-timeout=240000", "--test-concurrency=2", ...options, ...(patterns.length > 0 ? patterns : wanted())],
+  [
+    "--import",
+    import.meta.resolve("./ends-with-its-tests.ts"),
+    "--test",
+    ...reporting,
+    "--test-timeout=240000",
+    "--test-concurrency=2",
+    ...options,
+    ...(patterns.length > 0 ? patterns : wanted()),
+  ],
   { cwd: root, env },
 );
 await server?.stop();

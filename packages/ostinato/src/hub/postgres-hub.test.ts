@@ -195,7 +195,7 @@ describe("what cannot be opened in PostgreSQL", () => {
     await refused("postgres://db/x", { postgres: { connections: 0 } }, /postgres.connections must be a whole number/);
     await refused("postgres://db/x", { postgres: { renewal: "process" as "main" } }, /postgres.renewal/);
     await refused("postgres:?hub=x", { postgres: { renewal: "thread", pool: new pg.Pool() } }, /needs a connection of its own/);
-    await refused("memory:", { postgres: {} }, /not in PostgreSQL/);
+    await refused("sqlite:never-made.db", { postgres: {} }, /not in PostgreSQL/);
     await refused("grpc://localhost:1", { postgres: {} }, /postgres means nothing for a remote task hub/);
   });
 
