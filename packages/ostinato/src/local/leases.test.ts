@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Renewal } from "../engine/store.ts";
+import { EMPTY_COMMIT } from "../engine/commit.ts";
+import type { Renewal, Store } from "../engine/store.ts";
 import type { Clock } from "../platform/clock.ts";
-import { handClock } from "../../test/hand-clock.ts";
+import { handClock, rest } from "../../test/hand-clock.ts";
 import { silentLogger } from "../platform/logger.ts";
 import { seededRandom } from "../platform/random.ts";
 import { createMemoryHub } from "../stores/memory/memory-store.ts";
@@ -125,4 +126,52 @@ test("L2 L3 a process that stood still loses what it held to another one, is ref
   assert.equal(first.backend.counters()["leasesLost"], 1);
   await first.backend.close();
   await second.backend.close();
+});
+
+test("L2 a start whose answer was long on its way does not take the place of what was claimed anew since", async () => {
+  const clock = handClock(1_000);
+  const hub = createMemoryHub({ clock });
+  const store = hub.connect("first");
+  let arrive = (): void => undefined;
+  const arrival = new Promise<void>((resolve) => (arrive = resolve));
+  const late: Store = {
+    ...store,
+    async update(...asked) {
+      const answer = await store.update(...asked);
+      await arrival;
+      return answer;
+    },
+  };
+  const backend = await createLocalBackend({ store: late, clock, random: seededRandom(1), log: silentLogger, leaseMs: 60_000 });
+  const turns: OrchestrationWorkItem[] = [];
+  const interest = {
+    orchestrators: ["flow"],
+    activities: [],
+    maxConcurrentOrchestrations: 9,
+    maxConcurrentActivities: 9,
+    entities: [],
+    maxConcurrentEntities: 9,
+    warmBytes: 1_000,
+    warmIdleMs: 60_000,
+  };
+  const worker = await backend.connectWorker(interest, (items: readonly WorkItem[]) => {
+    for (const item of items) if (item.kind === "orchestration") turns.push(item);
+  });
+  const starting = backend.start({ instanceId: "a", executionId: "e", name: "flow" });
+  await rest();
+  await hub.connect("other").update("a", (current) => {
+    assert.ok(current !== undefined);
+    const { record } = current;
+    return { ...EMPTY_COMMIT, number: record.number, record: { ...record, epoch: record.epoch + 1 } };
+  });
+  await clock.advance(60_000);
+  assert.equal(turns.length, 1, "it was given back, and claimed anew");
+  arrive();
+  await starting;
+  await clock.advance(100);
+  assert.equal(turns.length, 1, "whoever has it now has it still");
+  const end = [{ kind: "completeOrchestration", id: 1, status: "COMPLETED", result: '"done"' } as const];
+  await worker.completeOrchestration({ kind: "turn", token: turns[0]!.token, actions: end });
+  assert.equal((await backend.get("a"))?.payloads.output, '"done"');
+  await backend.close();
 });

@@ -492,7 +492,6 @@ class LocalBackend {
       } else void this.#underWay.run(this.#release([{ number: claim.number, epoch: claim.epoch }], 0));
       return;
     }
-    if (known !== undefined) this.#lose(known);
     this.#takeUp(claim.record, claim.epoch, claim.messages, at);
   }
 
@@ -516,6 +515,10 @@ class LocalBackend {
   }
 
   #takeUp(record: InstanceRecord, epoch: number, messages: readonly InboxMessage[], at: Instant): void {
+    const known = this.#held.get(record.number);
+    // An answer that was long on its way: it was taken away and claimed anew since (H1).
+    if (known !== undefined && known.epoch > epoch) return;
+    if (known !== undefined) this.#lose(known);
     const held = this.#held.add(record, epoch, messages, at, this.#clock.monotonic());
     this.#sweepLater();
     this.#open(held);
@@ -533,6 +536,11 @@ class LocalBackend {
       const worker = chosen?.taking ? chosen : this.#workers.forActivity(row.name, row);
       if (worker === undefined) {
         void this.#underWay.run(this.#release([{ key: row, epoch: claim.epoch }], 0));
+        continue;
+      }
+      // While the claim was on its way, turns may have filled the slots with activities of their own.
+      if (chosen === undefined && !onceMore && worker.activityRoom <= 0) {
+        void this.#underWay.run(this.#release([{ key: row, epoch: claim.epoch, undone: true }], 0));
         continue;
       }
       const token = this.#activities.put({ claim, worker });

@@ -120,6 +120,35 @@ test("a fan-out of 10,000 activities spreads over two backends", async () => {
   for (const { backend } of processes) await backend.close();
 });
 
+test("a claim on whose way turns have filled the slots gives back what it has no room for", async () => {
+  const clock = handClock();
+  const memory = createMemoryHub({ clock });
+  const onTheWay = (): Promise<void> => new Promise((resolve) => void clock.setTimer(10, resolve));
+  const slow: MemoryHub = {
+    ...memory,
+    connect() {
+      const store = memory.connect();
+      return { ...store, claim: async (want) => onTheWay().then(() => store.claim(want)) };
+    },
+  };
+  const program: Program = {
+    turnMs: 5,
+    activityMs: 1_000,
+    turn: (item) =>
+      item.newEvents.some((event) => event.kind === "ExecutionStarted") ? Array.from({ length: 20 }, (_, at) => call(at + 1)) : [],
+  };
+  const only = await startProcess(slow, clock, 5, program);
+  await only.join();
+  // The worker joined while a claim was on its way; the next one sets out when that is back, and the turn begins and ends on its way.
+  await clock.advance(11);
+  await only.backend.start({ instanceId: "i", executionId: "x", name: "o" });
+  await clock.advance(900);
+  assert.equal(only.ran.activities, 5, "no more are under way than there are slots");
+  await clock.advance(10_000);
+  assert.equal(only.ran.activities, 20);
+  await only.backend.close();
+});
+
 test("a backend that joins gets work at once: activities that nobody has claimed yet", async () => {
   const clock = handClock();
   const hub = createMemoryHub({ clock });

@@ -36,7 +36,16 @@ export interface CommitAnswer {
 }
 
 /** What `step_1` answers; `null`: it is not for it, and nothing was written. */
-export type StepAnswer = Pick<CommitAnswer, "gone" | "at"> & Partial<Pick<CommitAnswer, "arrived">>;
+export interface StepAnswer {
+  readonly gone?: true;
+  readonly at: number;
+  readonly made: readonly number[] | null;
+  /** The place of each message that begins a new instance among all messages of the hub. */
+  readonly sequences: readonly number[] | null;
+  readonly arrived: readonly HandedOutRow[] | null;
+  readonly ready: readonly string[] | null;
+  readonly next: number | null;
+}
 
 /** What `claim_1` answers. */
 export interface ClaimAnswer {

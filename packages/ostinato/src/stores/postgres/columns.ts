@@ -7,10 +7,12 @@ import type { Column } from "../sql/rows.ts";
 
 /** Rows of one kind: a list for each column. */
 export class Columns {
-  readonly #lists: Column[][];
+  readonly #width: number;
+  /** Made for the first row: most groups have rows of few kinds. */
+  #lists: Column[][] = NO_LISTS;
 
   constructor(width: number) {
-    this.#lists = Array.from({ length: width }, () => []);
+    this.#width = width;
   }
 
   get size(): number {
@@ -18,7 +20,8 @@ export class Columns {
   }
 
   push(...row: readonly Column[]): void {
-    for (let i = 0; i < this.#lists.length; i++) this.#lists[i]!.push(row[i] ?? null);
+    if (this.#lists.length === 0) this.#lists = Array.from({ length: this.#width }, () => []);
+    for (let i = 0; i < this.#width; i++) this.#lists[i]!.push(row[i] ?? null);
   }
 
   /** What stands in one column. */
@@ -26,16 +29,19 @@ export class Columns {
     return this.#lists[column] ?? [];
   }
 
-  /** Its arrays from a column on, with the rows in another order. */
-  arraysInOrder(order: readonly number[], from = 0): (string | null)[] {
-    return this.#lists.slice(from).map((list) => (list.length === 0 ? null : arrayOf(order.map((row) => list[row] ?? null))));
-  }
-
-  /** Its arrays, in order; null for each when there is no row. */
-  arrays(): (string | null)[] {
-    return this.#lists.map((list) => (list.length === 0 ? null : arrayOf(list)));
+  /** Its arrays from a column on, in order or with the rows in another one. A column without any value is null. */
+  arrays(from = 0, order?: readonly number[]): (string | null)[] {
+    const texts: (string | null)[] = [];
+    for (let i = from; i < this.#width; i++) {
+      const list = this.#lists[i];
+      const isEmpty = list === undefined || list.every((value) => value === null);
+      texts.push(isEmpty ? null : arrayOf(order === undefined ? list : order.map((row) => list[row] ?? null)));
+    }
+    return texts;
   }
 }
+
+const NO_LISTS: Column[][] = [];
 
 /**
  * An array as PostgreSQL reads it.

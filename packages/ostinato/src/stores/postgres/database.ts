@@ -58,6 +58,14 @@ export function isConnectionLost(error: unknown): boolean {
 
 /** How our own functions refuse to work on a hub that is closed: their message says why. */
 const HUB_IS_CLOSED = "OST02";
+const STEP_IS_REFUSED = "OST03";
+const UNIQUE_VIOLATION = "23505";
+
+/** What a group of steps was sent back with: nothing of it is written, and the longer call says why. */
+export function isRefusedStep(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === STEP_IS_REFUSED || state === UNIQUE_VIOLATION;
+}
 
 /** An open way to a database. */
 export interface Database {

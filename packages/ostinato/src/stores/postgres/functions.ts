@@ -10,7 +10,7 @@
 //          Joins go by index, whatever the statistics say: a plan that was made while the tables were empty is good when they are not.
 //          A function that was released never changes; its successor has the next number (V2).
 
-import { RECORD_COLUMNS } from "../sql/rows.ts";
+import { HOT_COLUMNS, RECORD_COLUMNS, TURNING_COLUMNS } from "../sql/rows.ts";
 
 const SETTINGS =
   "set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_material = off set jit = off set plan_cache_mode = force_generic_plan";
@@ -29,6 +29,9 @@ const typeOf = (column: string): string => {
 };
 const typed = (columns: readonly string[]): string => columns.map((column) => `${column} ${typeOf(column)}`).join(", ");
 const settable = RECORD_COLUMNS.filter((column) => !["number", "id", "kind", "name", "created_at", "parent_id"].includes(column));
+/** What nearly all turns write of a record: a column each. */
+const turned = [...HOT_COLUMNS, ...TURNING_COLUMNS];
+const turnedArrays = turned.map((column) => `h_${column} ${typeOf(column)}[]`).join(", ");
 const insertable = RECORD_COLUMNS.filter((column) => column !== "number");
 const prefixed = (columns: readonly string[], alias: string): string => columns.map((column) => `${alias}.${column}`).join(", ");
 const firstOfLane = (lane: number): string =>
@@ -62,7 +65,7 @@ exception when others then return 0;
 end $$;`;
 
 /** What becomes due within this time is told to others at once; they find out about what is later when they look by themselves. */
-const SOON_MS = 30_000;
+export const SOON_MS = 30_000;
 
 /** Rows of `ready` for instances whose rows are locked: those that nobody holds and that have something waiting. */
 const PLACE = `
@@ -126,7 +129,7 @@ create function {schema}.commit_1(p_owner bigint, p_hub int, p_at bigint,
   x_c int[], x_number bigint[], x_id text[],
   e_c int[], e_number bigint[], e_execution text[], e_generation bigint[],
   g_c int[], g_number bigint[], g_if_idle int[],
-  h_c int[], h_number bigint[], h_keep int[], h_epoch bigint[], h_turn bigint[], h_length bigint[], h_updated bigint[], h_last bigint[], h_attempts int[],
+  h_c int[], h_number bigint[], h_keep int[], ${turnedArrays},
   l_c int[], l_number bigint[], l_keep int[],
   r_rows json, n_c int[], n_how int[], n_keep int[], n_rows json,
   p_c int[], p_number bigint[], p_slot int[], p_value text[],
@@ -225,9 +228,8 @@ begin${ENTRY}
 
   -- ---- what stands
   if h_c is not null then
-    update {schema}.instances i set epoch = u.epoch, turn = u.turn, history_length = u.length, updated_at = u.updated, last_turn_at = u.last, attempts = u.attempts,
-        owner = case when u.keep = 1 then p_owner end
-      from unnest(h_c, h_number, h_keep, h_epoch, h_turn, h_length, h_updated, h_last, h_attempts) u(c, number, keep, epoch, turn, length, updated, last, attempts)
+    update {schema}.instances i set ${turned.map((column) => `${column} = u.${column}`).join(", ")}, owner = case when u.keep = 1 then p_owner end
+      from unnest(h_c, h_number, h_keep, ${turned.map((column) => `h_${column}`).join(", ")}) u(c, number, keep, ${turned.join(", ")})
       where i.number = u.number and (v_clean or u.c <> all(v_more));
     select array_agg(u.number) filter (where u.keep = 1), array_agg(u.number) filter (where u.keep = 0) into v_kept, v_free
       from unnest(h_c, h_number, h_keep) u(c, number, keep) where v_clean or u.c <> all(v_more);
@@ -361,52 +363,103 @@ begin${ENTRY}
     'ready', v_names, 'next', v_next, 'news', v_news, 'ended', v_ended);
 end $$;`;
 
-/** Commits of warm instances, the shape that nearly all have: null when one of them is refused, or is no such commit after all, and nothing is written. f in the order of the numbers. */
+/**
+ * Starts, and turns of warm instances that send nothing: the shapes that nearly all commits have, in few short statements. `null`, or the error OST03
+ * or 23505: it is no such commit after all, or is refused, and nothing was written; commit_1 knows what to do. Letters as there; turns in the order of
+ * their numbers, new instances in the order of their ids, `m` what they are started by, `s` what is ready of those that are not kept. Rows of lists are taken by their place: a list for each column as
+ * a table costs several times as much.
+ */
 const STEP = `
 create function {schema}.step_1(p_owner bigint, p_hub int, p_at bigint,
-  f_number bigint[], f_epoch bigint[], f_turn bigint[], h_epoch bigint[], h_turn bigint[], h_length bigint[], h_updated bigint[], h_last bigint[], h_attempts int[],
-  y_first bigint[], y_count int[], y_body text[], y_format int,
+  f_number bigint[], f_epoch bigint[], f_turn bigint[], h_keep int[], ${turnedArrays},
+  y_first bigint[], y_count int[], y_body text[], p_format int,
   d_number bigint[], d_generation bigint[], d_task bigint[], d_epoch bigint[],
   a_number bigint[], a_generation bigint[], a_task bigint[], a_name text[], a_execution text[], a_version text[], a_input text[], a_tags text[],
   a_attempt int[], a_key text[], a_timeout bigint[], a_expires bigint[], a_trace text[], a_epoch bigint[], a_born int[],
+  k_number bigint[], k_id text[],
+  e_number bigint[], e_execution text[], e_generation bigint[],
+  n_rows json, s_place int[], s_name text[], s_at bigint[], m_place int[], m_lane int[], m_id text[], m_execution text[], m_visible bigint[], m_body text[],
+  p_number bigint[], p_slot int[], p_value text[],
   o_number bigint[], o_handed_number bigint[], o_handed bigint[]) returns json language plpgsql ${SETTINGS} as $$
 declare
-  v_clean boolean; v_at bigint; v_heard bigint[]; v_done int; v_void text;
+  v_lives boolean; v_at bigint; v_count int; v_made bigint[]; v_sequences bigint[]; v_free bigint[]; v_heard bigint[]; v_look bigint[]; v_arrived json;
+  v_names text[]; v_next bigint;
 begin
-  v_void := pg_advisory_xact_lock_shared({lock}, p_owner::int)::text;
-  select (select o.hub = p_hub and not o.gone and o.timeline = {schema}.timeline_1() from {schema}.owners o where o.owner = p_owner) and (select h.closed is null from {schema}.hubs h where h.hub = p_hub)
-    and not exists (
-      select 1 from unnest(d_number, d_generation, d_task, d_epoch) u(number, generation, task, epoch)
-      where u.epoch >= 0 and (select a.epoch from {schema}.activities a where a.number = u.number and a.generation = u.generation and a.task_id = u.task) is distinct from u.epoch)
-    and (select bool_and(i.epoch = u.epoch and (u.turn is null or i.turn = u.turn) and i.owner is not distinct from p_owner) and count(i.epoch) = count(*) from unnest(f_number, f_epoch, f_turn) u(number, epoch, turn)
-      left join lateral (select i.epoch, i.turn, i.owner from {schema}.instances i where i.number = u.number for no key update) i on true)
-    into v_clean;
-  if v_clean is not true then return null; end if;
-  v_at := ${READ_CLOCK};
-  with moved as (
-    update {schema}.instances i set epoch = u.epoch, turn = u.turn, history_length = u.length, updated_at = u.updated, last_turn_at = u.last, attempts = u.attempts
-    from unnest(f_number, h_epoch, h_turn, h_length, h_updated, h_last, h_attempts) u(number, epoch, turn, length, updated, last, attempts) where i.number = u.number),
-  done as (
-    delete from {schema}.activities a using unnest(d_number, d_generation, d_task, d_epoch) u(number, generation, task, epoch)
-    where a.number = u.number and a.generation = u.generation and a.task_id = u.task and (u.epoch < 0 or a.epoch = u.epoch) returning u.epoch),
-  told as (
-    insert into {schema}.history(number, turn, first, count, format, body)
-    select u.number, u.turn, u.first, u.count, y_format, u.body from unnest(f_number, h_turn, y_first, y_count, y_body) u(number, turn, first, count, body)),
-  made as (
-    insert into {schema}.activities(number, generation, task_id, hub, name, execution_id, version, input, tags, attempt, idempotency_key, attempt_timeout_ms,
-      expires_at, trace_context, epoch, born, delivery, owner, visible_at)
-    select u.number, u.generation, u.task, p_hub, u.name, u.execution, u.version, u.input, u.tags, u.attempt,
-      u.key, u.timeout, u.expires, u.trace, u.epoch, u.born, u.born, case when u.born = 1 then p_owner end, v_at
-    from unnest(a_number, a_generation, a_task, a_name, a_execution, a_version, a_input, a_tags, a_attempt, a_key, a_timeout, a_expires, a_trace, a_epoch, a_born)
-      u(number, generation, task, name, execution, version, input, tags, attempt, key, timeout, expires, trace, epoch, born)
-    ${TAKES_THE_PLACE}),
-  heard as (delete from {schema}.news w where w.number = any(f_number) returning w.number)
-  select array_agg(h.number), (select count(*) from done d where d.epoch >= 0) into v_heard, v_done from heard h;
-  if v_done < coalesce((select count(*) from unnest(d_epoch) u(epoch) where u.epoch >= 0), 0) then
-    raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
+  perform pg_advisory_xact_lock_shared({lock}, p_owner::int);
+  select o.hub = p_hub and not o.gone and o.timeline = {schema}.timeline_1() and (select h.closed is null from {schema}.hubs h where h.hub = p_hub)
+    into v_lives from {schema}.owners o where o.owner = p_owner;
+  if v_lives is not true then return null; end if;
+  if n_rows is not null and exists (
+      select 1 from json_array_elements(n_rows) u(r) where (select true from {schema}.instances i where i.hub = p_hub and i.id = u.r->>'id')) then
+    return null;
   end if;
-  if v_heard is null and o_number is null then return json_build_object('at', v_at); end if;
-  return json_build_object('at', v_at, 'arrived', {schema}.hand_out_1(v_at, (select array_agg(distinct t) from unnest(v_heard || o_number) t), null, o_handed_number, o_handed));
+  if f_number is not null then
+    update {schema}.instances i set ${turned.map((column) => `${column} = h_${column}[u.n]`).join(", ")}, owner = case when h_keep[u.n] = 1 then p_owner end
+      from unnest(f_number) with ordinality u(number, n)
+      where i.number = u.number and i.epoch = f_epoch[u.n] and (f_turn[u.n] is null or i.turn = f_turn[u.n]) and i.owner is not distinct from p_owner;
+    get diagnostics v_count = row_count;
+    if v_count < array_length(f_number, 1) then raise exception 'a turn is refused' using errcode = 'OST03'; end if;
+    insert into {schema}.history(number, turn, first, count, format, body)
+      select u.number, h_turn[u.n], y_first[u.n], y_count[u.n], p_format, y_body[u.n] from unnest(f_number) with ordinality u(number, n);
+  end if;
+  v_at := ${READ_CLOCK};
+  if k_number is not null then
+    delete from {schema}.messages m using unnest(k_number) with ordinality u(number, n) where m.number = u.number and m.id = k_id[u.n] and m.due_at <= v_at;
+    get diagnostics v_count = row_count;
+    if v_count < array_length(k_number, 1) then raise exception 'a message is not there' using errcode = 'OST03'; end if;
+  end if;
+  if d_number is not null then
+    delete from {schema}.activities a using unnest(d_number) with ordinality u(number, n)
+      where a.number = u.number and a.generation = d_generation[u.n] and a.task_id = d_task[u.n] and a.epoch = d_epoch[u.n];
+    get diagnostics v_count = row_count;
+    if v_count < array_length(d_number, 1) then raise exception 'an activity was claimed by somebody else' using errcode = 'OST03'; end if;
+  end if;
+  if e_number is not null then
+    delete from {schema}.messages m using unnest(e_number) with ordinality u(number, n) where m.number = u.number and m.execution = e_execution[u.n];
+    delete from {schema}.activities a using unnest(e_number) with ordinality u(number, n) where a.number = u.number and a.generation = e_generation[u.n];
+  end if;
+  if a_number is not null then
+    insert into {schema}.activities(number, generation, task_id, hub, name, execution_id, version, input, tags, attempt, idempotency_key, attempt_timeout_ms,
+        expires_at, trace_context, epoch, born, delivery, owner, visible_at)
+      select u.number, a_generation[u.n], a_task[u.n], p_hub, a_name[u.n], a_execution[u.n], a_version[u.n], a_input[u.n], a_tags[u.n], a_attempt[u.n],
+        a_key[u.n], a_timeout[u.n], a_expires[u.n], a_trace[u.n], a_epoch[u.n], a_born[u.n], a_born[u.n], case when a_born[u.n] = 1 then p_owner end, v_at
+      from unnest(a_number) with ordinality u(number, n);
+  end if;
+  if n_rows is not null then
+    v_made := array(select nextval('{schema}.instances_number_seq') from json_array_elements(n_rows));
+    insert into {schema}.instances(number, hub, owner, ${insertable.join(", ")}) overriding system value
+      select v_made[u.place], p_hub, case when u.keep = 1 then p_owner end, ${prefixed(insertable, "u")} from json_to_recordset(n_rows) u(place int, keep int, ${typed(insertable)});
+    v_sequences := array(select nextval('{schema}.sequences') from unnest(m_id));
+    insert into {schema}.messages(number, lane, due_at, sequence, id, execution, visible_at, arrived_at, format, body)
+      select v_made[u.place], m_lane[u.n], greatest(m_visible[u.n], v_at), v_sequences[u.n], m_id[u.n], m_execution[u.n], m_visible[u.n], v_at, p_format, m_body[u.n]
+      from unnest(m_place) with ordinality u(place, n);
+    if s_place is not null then
+      insert into {schema}.ready(number, name, hub, at)
+        select v_made[u.place], s_name[u.n], p_hub, greatest(s_at[u.n], v_at) from unnest(s_place) with ordinality u(place, n);
+    end if;
+  end if;
+  if p_number is not null then
+    insert into {schema}.payloads(number, slot, value)
+      select case when u.number < 0 then v_made[-u.number] else u.number end, p_slot[u.n], p_value[u.n] from unnest(p_number) with ordinality u(number, n)
+      on conflict (number, slot) do update set value = excluded.value;
+  end if;
+
+  -- ---- what the others have sent meanwhile
+  if 0 = any(h_keep) then
+    select v_free || array_agg(u.number) into v_free from unnest(f_number) with ordinality u(number, n)
+      where h_keep[u.n] = 0 and exists (select 1 from {schema}.messages m where m.number = u.number);
+  end if;
+  if v_free is not null then
+    select p.o_names, p.o_next into v_names, v_next from {schema}.place_1(v_at, v_free) p;
+  end if;
+  if f_number is not null and exists (select 1 from {schema}.news w where w.owner = p_owner) then
+    with heard as (delete from {schema}.news w where w.number = any(f_number) returning w.number) select array_agg(h.number) into v_heard from heard h;
+  end if;
+  if v_heard is not null or o_number is not null then
+    select array_agg(distinct t.number) into v_look from unnest(v_heard || o_number) t(number) where v_free is null or t.number <> all(v_free);
+    v_arrived := {schema}.hand_out_1(v_at, v_look, null, o_handed_number, o_handed);
+  end if;
+  return json_build_object('at', v_at, 'made', v_made, 'sequences', v_sequences, 'arrived', v_arrived, 'ready', v_names, 'next', v_next);
 end $$;`;
 
 /** The names under which something is due, of those wanted or of any but those; one step in the index for each name. */

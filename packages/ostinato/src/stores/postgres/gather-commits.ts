@@ -2,13 +2,27 @@
 //
 // Owns:    which commits may stand in one group; the columns in which each of their parts is written.
 // Always:  pure. Commits whose order matters to each other never stand in one group; what is refused stands in none.
-//          W2 a record that differs from the known one in hot columns alone is written as those.
+//          W2 a record that differs from the known one in hot and turning columns alone is written as those.
 
 import type { InstanceRecord } from "../../contract/instance.ts";
+import type { Message } from "../../contract/messages.ts";
 import type { ActivityKey, Commit } from "../../engine/commit.ts";
 import { encodeEvents, EVENT_FORMAT } from "../sql/history-codec.ts";
-import { coldEquals, pushActivity, pushCold, pushFixed, pushHot, pushMessage, RECORD_COLUMNS, slotsOf } from "../sql/rows.ts";
+import {
+  FIRST_TERMINAL,
+  pushActivity,
+  pushCold,
+  pushFixed,
+  pushHot,
+  pushMessage,
+  pushTurning,
+  RECORD_COLUMNS,
+  slotsOf,
+  stillEquals,
+} from "../sql/rows.ts";
 import type { Column } from "../sql/rows.ts";
+import { SOON_MS } from "./functions.ts";
+import type { CommitAnswer, HandedOutRow, StepAnswer } from "./answers.ts";
 import { arrayOf, Columns } from "./columns.ts";
 
 /** What an instance that stays held has been handed out and has not consumed, and whether something else is due. */
@@ -44,11 +58,13 @@ export class CommitGroup {
   readonly #cancelled = new Columns(3);
   readonly #executions = new Columns(4);
   readonly #gone = new Columns(3);
-  readonly #hot = new Columns(9);
+  readonly #turned = new Columns(13);
   readonly #leases = new Columns(3);
   readonly #records: object[] = [];
   readonly #made = new Columns(3);
-  readonly #new: object[] = [];
+  readonly #new: MadeRow[] = [];
+  /** What is ready of new instances that are not kept: place, name, since when if not at once. */
+  readonly #ready = new Columns(3);
   readonly #payloads = new Columns(4);
   readonly #history = new Columns(8);
   readonly #scheduled = new Columns(16);
@@ -87,7 +103,7 @@ export class CommitGroup {
         this.#cancelled,
         this.#executions,
         this.#gone,
-        this.#hot,
+        this.#turned,
         this.#leases,
       ].flatMap((rows) => rows.arrays()),
       json(this.#records),
@@ -104,42 +120,96 @@ export class CommitGroup {
   }
 
   /**
-   * The arguments of the shorter call, when all commits are steps of instances that stay held: events, activities done and scheduled, nothing else.
+   * The arguments of the shorter call, when all commits are starts, or turns of instances that this process holds, and tell nobody anything.
+   * Behind owner, hub and clock.
    */
   steps(): unknown[] | undefined {
-    const size = this.commits.length;
-    if (this.#hot.size !== size || this.#fences.size !== size || this.#history.size !== size) return undefined;
-    const others = [
-      this.#absent,
-      this.#consumed,
-      this.#cancelled,
-      this.#executions,
-      this.#gone,
-      this.#leases,
-      this.#payloads,
-      this.#messages,
-    ];
-    if (this.#records.length + this.#new.length > 0 || others.some((rows) => rows.size > 0)) return undefined;
-    const [keeps, replaces, finishes] = [this.#hot.list(2), this.#history.list(7), this.#activities.list(5)];
-    if (keeps.some((keep) => keep !== 1) || replaces.some((replace) => replace !== 0) || finishes.some((finish) => finish !== 1))
-      return undefined;
-    // One statement cannot take away a row and write it anew.
-    const done = new Set<string>();
-    for (let i = 0; i < this.#activities.size; i++) done.add(keyAt(this.#activities, i));
-    for (let i = 0; i < this.#scheduled.size; i++) if (done.has(keyAt(this.#scheduled, i))) return undefined;
-    // Rows are locked in the order in which they stand here.
+    if (!this.#areSteps()) return undefined;
+    // Rows are locked in the order in which they stand here, and made in the order of their ids.
     const numbers = this.#fences.list(1) as readonly number[];
     const order = numbers.map((_, i) => i).sort((a, b) => (numbers[a] ?? 0) - (numbers[b] ?? 0));
-    const [, , , first = null, count = null, , body = null] = this.#history.arraysInOrder(order);
+    const [first = null, count = null, , body = null] = this.#history.arrays(3, order);
+    const made = this.#new.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const places = this.#messages.list(1).map((number) => -Number(number));
     return [
-      ...this.#fences.arraysInOrder(order, 1),
-      ...this.#hot.arraysInOrder(order, 3),
+      ...this.#fences.arrays(1, order),
+      ...this.#turned.arrays(2, order),
       ...[first, count, body, EVENT_FORMAT],
-      ...this.#activities.arrays().slice(1, 5),
-      ...this.#scheduled.arrays().slice(1),
+      ...this.#activities.arrays(1).slice(0, 4),
+      ...this.#scheduled.arrays(1),
+      ...this.#consumed.arrays(1),
+      ...this.#executions.arrays(1),
+      made.length === 0 ? null : JSON.stringify(made),
+      ...this.#ready.arrays(),
+      places.length === 0 ? null : arrayOf(places),
+      ...this.#messages.arrays(3),
+      ...this.#payloads.arrays(1),
       this.#look.length === 0 ? null : arrayOf(this.#look),
       ...this.#handed.arrays(),
     ];
+  }
+
+  /** What the shorter call answered, as the longer one would have. */
+  stepsAnswered({ made = null, sequences, arrived = null, ...rest }: StepAnswer): CommitAnswer {
+    const handedOut = arrived === null ? [] : [...arrived];
+    for (let place = 1; place <= this.#new.length; place++)
+      if (this.#new[place - 1]?.keep === 1) handedOut.push(this.#beginning(place, Number(made?.[place - 1]), sequences ?? [], rest.at));
+    const [names, times] = [this.#ready.list(1), this.#ready.list(2) as readonly number[]];
+    const ready = names.filter((_, i) => Number(times[i]) <= rest.at + SOON_MS) as string[];
+    const later = times.filter((time) => time > rest.at);
+    return {
+      ...NOTHING_ELSE,
+      ...rest,
+      ready: ready.length === 0 ? rest.ready : [...new Set([...ready, ...(rest.ready ?? [])])],
+      next: later.length === 0 ? rest.next : Math.min(...later, rest.next ?? Number.POSITIVE_INFINITY),
+      made,
+      arrived: handedOut.length === 0 ? null : handedOut,
+    };
+  }
+
+  /** What the inbox of an instance has that was made and kept just now: nobody else can have sent it anything. */
+  #beginning(place: number, number: number, sequences: readonly number[], at: number): HandedOutRow {
+    const [to, lanes, ids, executions, visible, bodies] = [1, 3, 4, 5, 6, 7].map((column) => this.#messages.list(column));
+    const rows: Column[][] = [];
+    let next = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.#messages.size; i++) {
+      if (to?.[i] !== -place) continue;
+      const visibleAt = visible?.[i] ?? null;
+      if (visibleAt !== null && Number(visibleAt) > at) next = Math.min(next, Number(visibleAt));
+      else
+        rows.push([
+          lanes?.[i] ?? 0,
+          sequences[i] ?? 0,
+          ids?.[i] ?? "",
+          executions?.[i] ?? null,
+          visibleAt,
+          at,
+          EVENT_FORMAT,
+          bodies?.[i] ?? "",
+        ]);
+    }
+    return [number, next === Number.POSITIVE_INFINITY ? null : next, rows];
+  }
+
+  #areSteps(): boolean {
+    const turns = this.#turned.size;
+    const starts = this.#new.length;
+    if (turns + starts !== this.commits.length || this.#fences.size !== turns || this.#history.size !== turns) return false;
+    if (this.#absent.size !== starts || this.ownPlaces.size !== starts) return false;
+    if (this.#records.length > 0 || [this.#cancelled, this.#gone, this.#leases].some((rows) => rows.size > 0)) return false;
+    if (this.#history.list(1).some((number) => Number(number) < 0) || this.#history.list(7).some((replace) => replace !== 0)) return false;
+    if (this.#messages.list(1).some((number) => number === null || Number(number) > 0)) return false;
+    if (this.#payloads.list(3).some((value) => value === null)) return false;
+    // What is ready of an instance that is held back, or has ended, is told by place_1.
+    if (this.#ready.size > 0 && this.#new.some(({ held, status }) => held !== 0 || status >= FIRST_TERMINAL)) return false;
+    if (this.#activities.list(5).some((finish) => finish !== 1) || this.#activities.list(4).some((epoch) => Number(epoch) < 0))
+      return false;
+    // An activity under a key that is there takes its place: in the longer call.
+    const done = new Set<string>();
+    for (let i = 0; i < this.#activities.size; i++) done.add(keyAt(this.#activities, i));
+    for (let i = 0; i < this.#scheduled.size; i++)
+      if (Number(this.#scheduled.list(1)[i]) < 0 || done.has(keyAt(this.#scheduled, i))) return false;
+    return true;
   }
 
   /** Whether a commit may be written before, after or together with this group: nobody could tell. */
@@ -201,9 +271,12 @@ export class CommitGroup {
       if (isNew) {
         own = -this.#pushNew(c, OWN, keep, record);
         this.ownPlaces.set(c, -own);
-      } else if (known !== undefined && first?.kind === "instance" && known.epoch === first.epoch && coldEquals(known, record)) {
-        const { epoch, turn, historyLength, updatedAt, lastTurnAt, attempts } = record;
-        this.#hot.push(c, number, keep, epoch, turn, historyLength, updatedAt, lastTurnAt, attempts);
+        if (keep === 0) this.#pushReady(-own, record, commit.messages);
+      } else if (known !== undefined && first?.kind === "instance" && known.epoch === first.epoch && stillEquals(known, record)) {
+        const row: Column[] = [c, number, keep];
+        pushHot(record, row);
+        pushTurning(record, row);
+        this.#turned.push(...row);
       } else this.#records.push({ c, keep, ...rowOf(record, number) });
     } else if (first?.kind === "instance" && !dropsAll) this.#leases.push(c, first.number, keep);
 
@@ -262,11 +335,19 @@ export class CommitGroup {
     for (const key of finished) if (!fenced.has(keyText(key))) this.#activities.push(c, key.number, key.generation, key.taskId, -1, 1);
   }
 
+  /** As place_1 has it: under its name, and for the engine of anybody where that can go on with it. */
+  #pushReady(place: number, { name, notBefore }: InstanceRecord, messages: readonly Message[]): void {
+    const program = earliest(messages);
+    const engine = earliest(messages.filter(({ needs }) => needs === "engine"));
+    if (program !== undefined) this.#ready.push(place, name, Math.max(program, notBefore ?? AT_ONCE));
+    if (engine !== undefined) this.#ready.push(place, "", engine);
+  }
+
   #pushNew(c: number, how: number, keep: number, record: InstanceRecord): number {
     const place = this.#new.length + 1;
     if (how === LEASED) this.leasedPlaces.set(c, [...(this.leasedPlaces.get(c) ?? []), place]);
     this.#made.push(c, how, keep);
-    this.#new.push({ c, place, how, keep, ...rowOf(record, 0) });
+    this.#new.push({ c, place, how, keep, ...(rowOf(record, 0) as unknown as Pick<MadeRow, "id" | "held" | "status">) });
     return place;
   }
 }
@@ -285,12 +366,44 @@ function keyAt(rows: Columns, row: number): string {
   return `${rows.list(1)[row]}/${rows.list(2)[row]}/${rows.list(3)[row]}`;
 }
 
+const AT_ONCE = 0;
+
+/** When the first of them can be seen. */
+function earliest(messages: readonly Message[]): number | undefined {
+  if (messages.length === 0) return undefined;
+  return messages.reduce((first, { visibleAt }) => Math.min(first, visibleAt ?? AT_ONCE), Number.POSITIVE_INFINITY);
+}
+
+/** A new instance: which commit makes it, as the how-manieth of its group. */
+interface MadeRow {
+  readonly c: number;
+  readonly place: number;
+  readonly how: number;
+  readonly keep: number;
+  readonly id: string;
+  readonly held: number;
+  readonly status: number;
+}
+
+/** What a group of steps has nothing of. */
+const NOTHING_ELSE = {
+  fenced: null,
+  exists: null,
+  undelivered: null,
+  born: null,
+  news: null,
+  ended: null,
+} as const;
+
+/** A record's columns by name; those that have nothing are left out. */
 function rowOf(record: InstanceRecord, number: number): Record<string, Column> {
   const columns: Column[] = [number];
   pushFixed(record, columns);
   pushHot(record, columns);
   pushCold(record, columns);
-  return Object.fromEntries(RECORD_COLUMNS.map((name, i) => [name, columns[i] ?? null]));
+  const row: Record<string, Column> = {};
+  for (const [i, name] of RECORD_COLUMNS.entries()) if (columns[i] !== null) row[name] = columns[i] ?? null;
+  return row;
 }
 
 function keyText({ number, generation, taskId }: ActivityKey): string {

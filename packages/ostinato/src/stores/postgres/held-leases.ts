@@ -133,6 +133,11 @@ export class HeldLeases {
     if (dueAt !== Number.POSITIVE_INFINITY) this.#due.push(lease);
   }
 
+  /** When one of them has something due. */
+  dueAt(number: InstanceNumber): number {
+    return this.#byNumber.get(number)?.dueAt ?? Number.POSITIVE_INFINITY;
+  }
+
   /** When the first of them has something due. */
   nextDueAt(): number {
     return this.#due.first()?.dueAt ?? Number.POSITIVE_INFINITY;

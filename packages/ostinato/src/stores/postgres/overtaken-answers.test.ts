@@ -32,6 +32,8 @@ interface Line {
   /** The next answer of a function arrives when what is returned is called. Resolves when the database has given it. */
   keepBack(name: string): { readonly given: Promise<void>; readonly letGo: () => void };
   loseNext(name: string): void;
+  /** Says whether it has been told since that there is something to claim. */
+  hears(): () => boolean;
 }
 
 interface World {
@@ -99,6 +101,11 @@ async function worldFor(t: TestContext): Promise<World> {
           return { given: isGiven, letGo };
         },
         loseNext: (name) => void lost.add(name),
+        hears() {
+          let isToldToLook = false;
+          store.watch(({ ready }) => void (isToldToLook ||= ready));
+          return () => isToldToLook;
+        },
       };
     },
   };
@@ -147,16 +154,36 @@ describe("answers that overtake each other", { skip: withoutPostgres(), timeout:
   it("L6 a claim that is answered before the commit that took the lease loses no message", async (t) => {
     const { connect } = await worldFor(t);
     const [one, other] = [await connect(), await connect()];
-    const commit = one.keepBack("commit_1");
+    const commit = one.keepBack("step_1");
     const starting = done(one.store, startOf("a", { keep: true }));
     await commit.given;
     await done(other.store, commitOf({ messages: [messageTo("a", "m1")] }));
     const early = await claimAll(one.store);
+    const isToldToLook = one.hears();
     commit.letGo();
     const { arrived } = await starting;
+    assert.equal(isToldToLook(), true, "whoever claims is told to look again");
     const later = await claimAll(one.store);
     const handed = [...early.instances, ...later.instances].flatMap(({ messages }) => messages);
     assert.deepEqual(idsOf([...arrived, ...handed]).sort(), ["m1", "start:a-1"]);
+  });
+
+  it("L6 a claim that is answered before the commit that made and took a child loses no message to it", async (t) => {
+    const { connect } = await worldFor(t);
+    const [one, other] = [await connect(), await connect()];
+    const creates = { record: recordOf("child", { attempts: 1 }), payloads: {}, claimed: true };
+    const commit = one.keepBack("commit_1");
+    const making = done(one.store, commitOf({ messages: [messageTo("child", "m1", { creates })] }));
+    await commit.given;
+    await done(other.store, commitOf({ messages: [messageTo("child", "m2")] }));
+    const early = await claimAll(one.store);
+    const isToldToLook = one.hears();
+    commit.letGo();
+    const { claims } = await making;
+    assert.equal(isToldToLook(), true, "whoever claims is told to look again");
+    const later = await claimAll(one.store);
+    const handed = [...early.instances, ...claims, ...later.instances].flatMap(({ messages }) => messages);
+    assert.deepEqual(idsOf(handed), ["m1", "m2"]);
   });
 
   it("L6 a timer that a commit has set is not forgotten when an older claim is answered after it", async (t) => {
@@ -210,6 +237,26 @@ describe("answers that overtake each other", { skip: withoutPostgres(), timeout:
     await writing;
     await done(other.store, commitOf({ messages: [messageTo("a", "m1")] }));
     assert.deepEqual(idsOf(some((await claimAll(one.store)).instances[0]).messages), ["m1"]);
+  });
+
+  it("L2 an answer that comes after the same process has claimed anew the child that was made changes nothing of the new lease", async (t) => {
+    const { connect } = await worldFor(t);
+    const [one, other] = [await connect(), await connect()];
+    const creates = { record: recordOf("child", { attempts: 1 }), payloads: {}, claimed: true };
+    const commit = one.keepBack("commit_1");
+    const making = done(one.store, commitOf({ messages: [messageTo("child", "m1", { creates })] }));
+    await commit.given;
+    await other.store.update("child", (current) => {
+      const { record } = some(current);
+      return commitOf({ number: record.number, record: { ...record, epoch: record.epoch + 1 } });
+    });
+    const anew = await claimOne(one.store);
+    assert.deepEqual([anew.epoch, idsOf(anew.messages)], [3, ["m1"]]);
+    commit.letGo();
+    assert.deepEqual((await making).claims, []);
+    await done(other.store, commitOf({ messages: [messageTo("child", "m2")] }));
+    const [next] = (await claimAll(one.store)).instances;
+    assert.deepEqual([next?.epoch, idsOf(next?.messages ?? [])], [3, ["m2"]]);
   });
 
   it("S1 a child that two commits of one group make is given to one of them", async (t) => {

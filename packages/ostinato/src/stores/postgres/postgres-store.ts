@@ -36,7 +36,7 @@ import type { ClaimAnswer, CommitAnswer, GroupAnswer, ReadClaim, ReleaseAnswer, 
 import { arrayOf, Columns } from "./columns.ts";
 import { CommitLine } from "./commit-line.ts";
 import type { Sending, Settled } from "./commit-line.ts";
-import { isLostRace, openDatabase, sqlState } from "./database.ts";
+import { isLostRace, isRefusedStep, openDatabase, sqlState } from "./database.ts";
 import type { Database, PostgresPool, PostgresRow } from "./database.ts";
 import { inSchema, lockClass } from "./functions.ts";
 import type { Beside, CommitGroup } from "./gather-commits.ts";
@@ -93,20 +93,6 @@ export interface PostgresLog {
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
-
-/** What a group of steps has nothing of. */
-const NOTHING_ELSE = {
-  fenced: null,
-  exists: null,
-  made: null,
-  undelivered: null,
-  arrived: null,
-  born: null,
-  ready: null,
-  next: null,
-  news: null,
-  ended: null,
-} as const;
 
 /** How often a call is made again that the database sent back. */
 const RACES = 20;
@@ -441,18 +427,30 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     },
     write: async (group) => {
       sentAt.set(group, leases.mark());
-      const steps = group.steps();
-      const answer = steps === undefined ? null : await call<StepAnswer | null>("step_1", steps);
-      return answer === null ? call<CommitAnswer>("commit_1", group.values()) : { ...NOTHING_ELSE, ...answer };
+      return (await writeSteps(group)) ?? call<CommitAnswer>("commit_1", group.values());
     },
     heard: (answer) => {
-      notices?.tell({ ready: [...(answer.ready ?? []), ...(answer.news ?? []).map((other) => `>${other}`)], ended: answer.ended ?? [] });
-      const ready = answer.ready !== null || (answer.news?.includes(owner) ?? false);
+      const names = [...(answer.ready ?? []), ...(answer.news ?? []).map((other) => `>${other}`)];
+      notices?.tell({ ready: names, ended: answer.ended ?? [] });
+      const ready = isWanted(names, wish, owner);
       if (ready || answer.next !== null || answer.ended !== null)
         tell({ ready, ended: answer.ended ?? [], ...given({ dueAt: answer.next ?? undefined }) });
     },
     isUnknown: (error) => error instanceof StoreUnavailableError || error instanceof HubClosedError,
   });
+
+  /** By the shorter call. Nothing: the group is not for it, or one of its commits was refused, and nothing is written. */
+  async function writeSteps(group: CommitGroup): Promise<CommitAnswer | undefined> {
+    const values = group.steps();
+    if (values === undefined) return undefined;
+    try {
+      const answer = await call<StepAnswer | null>("step_1", values);
+      return answer === null ? undefined : group.stepsAnswered(answer);
+    } catch (error) {
+      if (isRefusedStep(error)) return undefined;
+      throw error;
+    }
+  }
 
   function beside({ commit, readTurn }: Sending): Beside {
     const lease = commit.keep && commit.number !== 0 ? leases.of(commit.number) : undefined;
@@ -485,7 +483,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     if (record !== undefined && number !== 0 && settled.kind !== "unsent") known.arrived(number);
     const result = readSettled(commit, settled);
     known.answered(commit, result);
-    if (result.ok) hint(commit, result.at);
+    if (result.ok) hint(commit, result);
     return result;
   }
 
@@ -495,10 +493,11 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     const { answer, place, group } = settled;
     const own = group.ownPlaces.get(place);
     const number = own === undefined ? commit.number : (answer.whole.made?.[own - 1] ?? 0);
-    const arrived = standing(commit, number, answer, sentAt.get(group) ?? 0);
+    const askedAt = sentAt.get(group) ?? 0;
+    const arrived = standing(commit, number, answer, askedAt);
     const undelivered = answer.undeliveredOf(place);
     const leased = group.leasedPlaces.get(place);
-    const claims = leased === undefined ? [] : bornOf(leased, answer);
+    const claims = leased === undefined ? [] : bornOf(leased, answer, askedAt);
     return { ok: true, at: answer.whole.at, number, arrived, undelivered, claims };
   }
 
@@ -537,28 +536,31 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   }
 
   /** Two commits of a group may have asked for the same child: one of them has made it. */
-  function bornOf(places: readonly number[], { whole, bornOf: claimOf }: GroupAnswer): readonly Claim[] {
+  function bornOf(places: readonly number[], { whole, bornOf: claimOf }: GroupAnswer, askedAt: number): readonly Claim[] {
     return places.flatMap((place) => {
       const claim = claimOf(whole.made?.[place - 1] ?? 0);
-      return claim === undefined ? [] : [begin(claim)];
+      // An answer that was long on its way: it was taken away and claimed again since.
+      return claim === undefined || (leases.of(claim.number)?.epoch ?? 0) > claim.epoch ? [] : [begin(claim, askedAt)];
     });
   }
 
-  /** A claim whose lease is new. */
-  function begin({ nextAt, ...claim }: ReadClaim): Claim {
+  /** A claim whose lease is new. What was heard of it before this answer came is looked for again. */
+  function begin({ nextAt, ...claim }: ReadClaim, askedAt: number): Claim {
     const lease = leases.grant(claim.number, claim.epoch);
-    leases.setDue(lease, nextAt ?? Number.POSITIVE_INFINITY, leases.mark());
+    leases.setDue(lease, nextAt ?? Number.POSITIVE_INFINITY, askedAt);
     return { ...claim, messages: leases.handOut(lease, claim.messages), held: false };
   }
 
   /** What the watchers of this process are told of a commit, beside what the database said of its group. */
-  function hint({ record, activities, keep, number }: Commit, at: Instant): void {
-    const free = activities.some(({ claimed }) => !claimed);
+  function hint({ record, activities, keep }: Commit, { at, number, claims }: Extract<CommitResult, { ok: true }>): void {
+    const names = activities.flatMap(({ claimed, name }) => (claimed ? [] : [`#${name}`]));
+    const isForUs = isWanted(names, wish, owner);
     const ended = record !== undefined && isTerminal(record.status) ? [record.id] : [];
-    const dueAt = keep ? leases.of(number)?.dueAt : undefined;
-    const isDue = dueAt !== undefined && dueAt !== Number.POSITIVE_INFINITY;
-    if (free || ended.length > 0) notices?.tell({ ready: activities.flatMap(({ claimed, name }) => (claimed ? [] : [`#${name}`])), ended });
-    if (free || isDue) tell({ ready: free || (isDue && dueAt <= at), ended: [], ...(isDue && dueAt > at ? { dueAt } : {}) });
+    let dueAt = keep ? leases.dueAt(number) : Number.POSITIVE_INFINITY;
+    for (const child of claims) dueAt = Math.min(dueAt, leases.dueAt(child.number));
+    const isDue = dueAt !== Number.POSITIVE_INFINITY;
+    if (names.length > 0 || ended.length > 0) notices?.tell({ ready: names, ended });
+    if (isForUs || isDue) tell({ ready: isForUs || (isDue && dueAt <= at), ended: [], ...(isDue && dueAt > at ? { dueAt } : {}) });
     // Whoever sent the commit tells those who wait, and has the output at hand: a hint in the same breath would make them read it.
     if (ended.length > 0) setImmediate(() => tell({ ready: false, ended }));
   }
@@ -613,7 +615,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     for (const { lease, number, epoch } of due)
       if (!ours.has(number) && leases.of(number) === lease && lease.epoch === epoch && lease.heardAt <= askedAt) leases.end(number);
     for (const claim of readClaimRows(answer.free, damaged)) {
-      instances.push(begin(claim));
+      instances.push(begin(claim, askedAt));
       known.learn(claim.number, claim.record);
     }
     const activities = readActivities(answer.activities, answer.at, damaged);
@@ -667,8 +669,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       }
     }
     const answer = await call<ReleaseAnswer>("release_1", [afterMs, ...instances.arrays(), ...activities.arrays()]);
-    const ready = answer.ready !== null || (answer.activities !== null && afterMs <= 0);
-    notices?.tell({ ready: [...(answer.ready ?? []), ...(answer.activities ?? []).map((name) => `#${name}`)] });
+    const names = [...(answer.ready ?? []), ...(answer.activities ?? []).map((name) => `#${name}`)];
+    const ready = isWanted(afterMs <= 0 ? names : (answer.ready ?? []), wish, owner);
+    notices?.tell({ ready: names });
     if (ready || answer.next !== null) tell({ ready, ended: [], ...given({ dueAt: answer.next ?? undefined }) });
   }
 

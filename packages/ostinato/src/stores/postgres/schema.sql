@@ -293,7 +293,7 @@ begin
   return json_build_object('at', v_at, 'held', v_held, 'free', v_free, 'activities', v_activities, 'next', v_next);
 end $function$;
 
-CREATE OR REPLACE FUNCTION ostinato.commit_1(p_owner bigint, p_hub integer, p_at bigint, f_c integer[], f_number bigint[], f_epoch bigint[], f_turn bigint[], b_c integer[], b_id text[], d_c integer[], d_number bigint[], d_generation bigint[], d_task bigint[], d_epoch bigint[], d_finish integer[], k_c integer[], k_number bigint[], k_id text[], x_c integer[], x_number bigint[], x_id text[], e_c integer[], e_number bigint[], e_execution text[], e_generation bigint[], g_c integer[], g_number bigint[], g_if_idle integer[], h_c integer[], h_number bigint[], h_keep integer[], h_epoch bigint[], h_turn bigint[], h_length bigint[], h_updated bigint[], h_last bigint[], h_attempts integer[], l_c integer[], l_number bigint[], l_keep integer[], r_rows json, n_c integer[], n_how integer[], n_keep integer[], n_rows json, p_c integer[], p_number bigint[], p_slot integer[], p_value text[], y_c integer[], y_number bigint[], y_turn bigint[], y_first bigint[], y_count integer[], y_format integer[], y_body text[], y_replace integer[], a_c integer[], a_number bigint[], a_generation bigint[], a_task bigint[], a_name text[], a_execution text[], a_version text[], a_input text[], a_tags text[], a_attempt integer[], a_key text[], a_timeout bigint[], a_expires bigint[], a_trace text[], a_epoch bigint[], a_born integer[], m_c integer[], m_number bigint[], m_to text[], m_lane integer[], m_id text[], m_execution text[], m_visible bigint[], m_body text[], m_format integer, o_number bigint[], o_handed_number bigint[], o_handed bigint[])
+CREATE OR REPLACE FUNCTION ostinato.commit_1(p_owner bigint, p_hub integer, p_at bigint, f_c integer[], f_number bigint[], f_epoch bigint[], f_turn bigint[], b_c integer[], b_id text[], d_c integer[], d_number bigint[], d_generation bigint[], d_task bigint[], d_epoch bigint[], d_finish integer[], k_c integer[], k_number bigint[], k_id text[], x_c integer[], x_number bigint[], x_id text[], e_c integer[], e_number bigint[], e_execution text[], e_generation bigint[], g_c integer[], g_number bigint[], g_if_idle integer[], h_c integer[], h_number bigint[], h_keep integer[], h_epoch bigint[], h_turn bigint[], h_history_length bigint[], h_updated_at bigint[], h_last_turn_at bigint[], h_attempts bigint[], h_status bigint[], h_started_at bigint[], h_completed_at bigint[], h_awaited_events text[], l_c integer[], l_number bigint[], l_keep integer[], r_rows json, n_c integer[], n_how integer[], n_keep integer[], n_rows json, p_c integer[], p_number bigint[], p_slot integer[], p_value text[], y_c integer[], y_number bigint[], y_turn bigint[], y_first bigint[], y_count integer[], y_format integer[], y_body text[], y_replace integer[], a_c integer[], a_number bigint[], a_generation bigint[], a_task bigint[], a_name text[], a_execution text[], a_version text[], a_input text[], a_tags text[], a_attempt integer[], a_key text[], a_timeout bigint[], a_expires bigint[], a_trace text[], a_epoch bigint[], a_born integer[], m_c integer[], m_number bigint[], m_to text[], m_lane integer[], m_id text[], m_execution text[], m_visible bigint[], m_body text[], m_format integer, o_number bigint[], o_handed_number bigint[], o_handed bigint[])
  RETURNS json
  LANGUAGE plpgsql
  SET enable_seqscan TO 'off'
@@ -397,9 +397,8 @@ begin
 
   -- ---- what stands
   if h_c is not null then
-    update "ostinato".instances i set epoch = u.epoch, turn = u.turn, history_length = u.length, updated_at = u.updated, last_turn_at = u.last, attempts = u.attempts,
-        owner = case when u.keep = 1 then p_owner end
-      from unnest(h_c, h_number, h_keep, h_epoch, h_turn, h_length, h_updated, h_last, h_attempts) u(c, number, keep, epoch, turn, length, updated, last, attempts)
+    update "ostinato".instances i set epoch = u.epoch, turn = u.turn, history_length = u.history_length, updated_at = u.updated_at, last_turn_at = u.last_turn_at, attempts = u.attempts, status = u.status, started_at = u.started_at, completed_at = u.completed_at, awaited_events = u.awaited_events, owner = case when u.keep = 1 then p_owner end
+      from unnest(h_c, h_number, h_keep, h_epoch, h_turn, h_history_length, h_updated_at, h_last_turn_at, h_attempts, h_status, h_started_at, h_completed_at, h_awaited_events) u(c, number, keep, epoch, turn, history_length, updated_at, last_turn_at, attempts, status, started_at, completed_at, awaited_events)
       where i.number = u.number and (v_clean or u.c <> all(v_more));
     select array_agg(u.number) filter (where u.keep = 1), array_agg(u.number) filter (where u.keep = 0) into v_kept, v_free
       from unnest(h_c, h_number, h_keep) u(c, number, keep) where v_clean or u.c <> all(v_more);
@@ -702,7 +701,7 @@ begin
   select min(case when o.gone or o.timeline <> v_timeline then renew_1.at else o.alive_until end) into next_expiry from "ostinato".owners o where o.hub = v_hub and o.owner <> p_owner;
 end $function$;
 
-CREATE OR REPLACE FUNCTION ostinato.step_1(p_owner bigint, p_hub integer, p_at bigint, f_number bigint[], f_epoch bigint[], f_turn bigint[], h_epoch bigint[], h_turn bigint[], h_length bigint[], h_updated bigint[], h_last bigint[], h_attempts integer[], y_first bigint[], y_count integer[], y_body text[], y_format integer, d_number bigint[], d_generation bigint[], d_task bigint[], d_epoch bigint[], a_number bigint[], a_generation bigint[], a_task bigint[], a_name text[], a_execution text[], a_version text[], a_input text[], a_tags text[], a_attempt integer[], a_key text[], a_timeout bigint[], a_expires bigint[], a_trace text[], a_epoch bigint[], a_born integer[], o_number bigint[], o_handed_number bigint[], o_handed bigint[])
+CREATE OR REPLACE FUNCTION ostinato.step_1(p_owner bigint, p_hub integer, p_at bigint, f_number bigint[], f_epoch bigint[], f_turn bigint[], h_keep integer[], h_epoch bigint[], h_turn bigint[], h_history_length bigint[], h_updated_at bigint[], h_last_turn_at bigint[], h_attempts bigint[], h_status bigint[], h_started_at bigint[], h_completed_at bigint[], h_awaited_events text[], y_first bigint[], y_count integer[], y_body text[], p_format integer, d_number bigint[], d_generation bigint[], d_task bigint[], d_epoch bigint[], a_number bigint[], a_generation bigint[], a_task bigint[], a_name text[], a_execution text[], a_version text[], a_input text[], a_tags text[], a_attempt integer[], a_key text[], a_timeout bigint[], a_expires bigint[], a_trace text[], a_epoch bigint[], a_born integer[], k_number bigint[], k_id text[], e_number bigint[], e_execution text[], e_generation bigint[], n_rows json, s_place integer[], s_name text[], s_at bigint[], m_place integer[], m_lane integer[], m_id text[], m_execution text[], m_visible bigint[], m_body text[], p_number bigint[], p_slot integer[], p_value text[], o_number bigint[], o_handed_number bigint[], o_handed bigint[])
  RETURNS json
  LANGUAGE plpgsql
  SET enable_seqscan TO 'off'
@@ -713,45 +712,84 @@ CREATE OR REPLACE FUNCTION ostinato.step_1(p_owner bigint, p_hub integer, p_at b
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
-  v_clean boolean; v_at bigint; v_heard bigint[]; v_done int; v_void text;
+  v_lives boolean; v_at bigint; v_count int; v_made bigint[]; v_sequences bigint[]; v_free bigint[]; v_heard bigint[]; v_look bigint[]; v_arrived json;
+  v_names text[]; v_next bigint;
 begin
-  v_void := pg_advisory_xact_lock_shared(797139664, p_owner::int)::text;
-  select (select o.hub = p_hub and not o.gone and o.timeline = "ostinato".timeline_1() from "ostinato".owners o where o.owner = p_owner) and (select h.closed is null from "ostinato".hubs h where h.hub = p_hub)
-    and not exists (
-      select 1 from unnest(d_number, d_generation, d_task, d_epoch) u(number, generation, task, epoch)
-      where u.epoch >= 0 and (select a.epoch from "ostinato".activities a where a.number = u.number and a.generation = u.generation and a.task_id = u.task) is distinct from u.epoch)
-    and (select bool_and(i.epoch = u.epoch and (u.turn is null or i.turn = u.turn) and i.owner is not distinct from p_owner) and count(i.epoch) = count(*) from unnest(f_number, f_epoch, f_turn) u(number, epoch, turn)
-      left join lateral (select i.epoch, i.turn, i.owner from "ostinato".instances i where i.number = u.number for no key update) i on true)
-    into v_clean;
-  if v_clean is not true then return null; end if;
-  v_at := coalesce(p_at, "ostinato".now_1());
-  with moved as (
-    update "ostinato".instances i set epoch = u.epoch, turn = u.turn, history_length = u.length, updated_at = u.updated, last_turn_at = u.last, attempts = u.attempts
-    from unnest(f_number, h_epoch, h_turn, h_length, h_updated, h_last, h_attempts) u(number, epoch, turn, length, updated, last, attempts) where i.number = u.number),
-  done as (
-    delete from "ostinato".activities a using unnest(d_number, d_generation, d_task, d_epoch) u(number, generation, task, epoch)
-    where a.number = u.number and a.generation = u.generation and a.task_id = u.task and (u.epoch < 0 or a.epoch = u.epoch) returning u.epoch),
-  told as (
-    insert into "ostinato".history(number, turn, first, count, format, body)
-    select u.number, u.turn, u.first, u.count, y_format, u.body from unnest(f_number, h_turn, y_first, y_count, y_body) u(number, turn, first, count, body)),
-  made as (
-    insert into "ostinato".activities(number, generation, task_id, hub, name, execution_id, version, input, tags, attempt, idempotency_key, attempt_timeout_ms,
-      expires_at, trace_context, epoch, born, delivery, owner, visible_at)
-    select u.number, u.generation, u.task, p_hub, u.name, u.execution, u.version, u.input, u.tags, u.attempt,
-      u.key, u.timeout, u.expires, u.trace, u.epoch, u.born, u.born, case when u.born = 1 then p_owner end, v_at
-    from unnest(a_number, a_generation, a_task, a_name, a_execution, a_version, a_input, a_tags, a_attempt, a_key, a_timeout, a_expires, a_trace, a_epoch, a_born)
-      u(number, generation, task, name, execution, version, input, tags, attempt, key, timeout, expires, trace, epoch, born)
-    on conflict (number, generation, task_id) do update set name = excluded.name, execution_id = excluded.execution_id, version = excluded.version,
-        input = excluded.input, tags = excluded.tags, attempt = excluded.attempt, idempotency_key = excluded.idempotency_key,
-        attempt_timeout_ms = excluded.attempt_timeout_ms, expires_at = excluded.expires_at, trace_context = excluded.trace_context, epoch = excluded.epoch,
-        born = excluded.born, delivery = excluded.delivery, owner = excluded.owner, visible_at = excluded.visible_at),
-  heard as (delete from "ostinato".news w where w.number = any(f_number) returning w.number)
-  select array_agg(h.number), (select count(*) from done d where d.epoch >= 0) into v_heard, v_done from heard h;
-  if v_done < coalesce((select count(*) from unnest(d_epoch) u(epoch) where u.epoch >= 0), 0) then
-    raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
+  perform pg_advisory_xact_lock_shared(797139664, p_owner::int);
+  select o.hub = p_hub and not o.gone and o.timeline = "ostinato".timeline_1() and (select h.closed is null from "ostinato".hubs h where h.hub = p_hub)
+    into v_lives from "ostinato".owners o where o.owner = p_owner;
+  if v_lives is not true then return null; end if;
+  if n_rows is not null and exists (
+      select 1 from json_array_elements(n_rows) u(r) where (select true from "ostinato".instances i where i.hub = p_hub and i.id = u.r->>'id')) then
+    return null;
   end if;
-  if v_heard is null and o_number is null then return json_build_object('at', v_at); end if;
-  return json_build_object('at', v_at, 'arrived', "ostinato".hand_out_1(v_at, (select array_agg(distinct t) from unnest(v_heard || o_number) t), null, o_handed_number, o_handed));
+  if f_number is not null then
+    update "ostinato".instances i set epoch = h_epoch[u.n], turn = h_turn[u.n], history_length = h_history_length[u.n], updated_at = h_updated_at[u.n], last_turn_at = h_last_turn_at[u.n], attempts = h_attempts[u.n], status = h_status[u.n], started_at = h_started_at[u.n], completed_at = h_completed_at[u.n], awaited_events = h_awaited_events[u.n], owner = case when h_keep[u.n] = 1 then p_owner end
+      from unnest(f_number) with ordinality u(number, n)
+      where i.number = u.number and i.epoch = f_epoch[u.n] and (f_turn[u.n] is null or i.turn = f_turn[u.n]) and i.owner is not distinct from p_owner;
+    get diagnostics v_count = row_count;
+    if v_count < array_length(f_number, 1) then raise exception 'a turn is refused' using errcode = 'OST03'; end if;
+    insert into "ostinato".history(number, turn, first, count, format, body)
+      select u.number, h_turn[u.n], y_first[u.n], y_count[u.n], p_format, y_body[u.n] from unnest(f_number) with ordinality u(number, n);
+  end if;
+  v_at := coalesce(p_at, "ostinato".now_1());
+  if k_number is not null then
+    delete from "ostinato".messages m using unnest(k_number) with ordinality u(number, n) where m.number = u.number and m.id = k_id[u.n] and m.due_at <= v_at;
+    get diagnostics v_count = row_count;
+    if v_count < array_length(k_number, 1) then raise exception 'a message is not there' using errcode = 'OST03'; end if;
+  end if;
+  if d_number is not null then
+    delete from "ostinato".activities a using unnest(d_number) with ordinality u(number, n)
+      where a.number = u.number and a.generation = d_generation[u.n] and a.task_id = d_task[u.n] and a.epoch = d_epoch[u.n];
+    get diagnostics v_count = row_count;
+    if v_count < array_length(d_number, 1) then raise exception 'an activity was claimed by somebody else' using errcode = 'OST03'; end if;
+  end if;
+  if e_number is not null then
+    delete from "ostinato".messages m using unnest(e_number) with ordinality u(number, n) where m.number = u.number and m.execution = e_execution[u.n];
+    delete from "ostinato".activities a using unnest(e_number) with ordinality u(number, n) where a.number = u.number and a.generation = e_generation[u.n];
+  end if;
+  if a_number is not null then
+    insert into "ostinato".activities(number, generation, task_id, hub, name, execution_id, version, input, tags, attempt, idempotency_key, attempt_timeout_ms,
+        expires_at, trace_context, epoch, born, delivery, owner, visible_at)
+      select u.number, a_generation[u.n], a_task[u.n], p_hub, a_name[u.n], a_execution[u.n], a_version[u.n], a_input[u.n], a_tags[u.n], a_attempt[u.n],
+        a_key[u.n], a_timeout[u.n], a_expires[u.n], a_trace[u.n], a_epoch[u.n], a_born[u.n], a_born[u.n], case when a_born[u.n] = 1 then p_owner end, v_at
+      from unnest(a_number) with ordinality u(number, n);
+  end if;
+  if n_rows is not null then
+    v_made := array(select nextval('"ostinato".instances_number_seq') from json_array_elements(n_rows));
+    insert into "ostinato".instances(number, hub, owner, id, kind, name, created_at, parent_id, epoch, turn, history_length, updated_at, last_turn_at, attempts, status, version, execution_id, lineage, scheduled_at, started_at, completed_at, tags, trace_context, generation, held, not_before, stall, awaited_events, sections, locked_by, dropped, parent_execution, parent_name, parent_version, parent_task, format) overriding system value
+      select v_made[u.place], p_hub, case when u.keep = 1 then p_owner end, u.id, u.kind, u.name, u.created_at, u.parent_id, u.epoch, u.turn, u.history_length, u.updated_at, u.last_turn_at, u.attempts, u.status, u.version, u.execution_id, u.lineage, u.scheduled_at, u.started_at, u.completed_at, u.tags, u.trace_context, u.generation, u.held, u.not_before, u.stall, u.awaited_events, u.sections, u.locked_by, u.dropped, u.parent_execution, u.parent_name, u.parent_version, u.parent_task, u.format from json_to_recordset(n_rows) u(place int, keep int, id text, kind bigint, name text, created_at bigint, parent_id text, epoch bigint, turn bigint, history_length bigint, updated_at bigint, last_turn_at bigint, attempts bigint, status bigint, version text, execution_id text, lineage text, scheduled_at bigint, started_at bigint, completed_at bigint, tags text, trace_context text, generation bigint, held bigint, not_before bigint, stall text, awaited_events text, sections text, locked_by text, dropped bigint, parent_execution text, parent_name text, parent_version text, parent_task bigint, format bigint);
+    v_sequences := array(select nextval('"ostinato".sequences') from unnest(m_id));
+    insert into "ostinato".messages(number, lane, due_at, sequence, id, execution, visible_at, arrived_at, format, body)
+      select v_made[u.place], m_lane[u.n], greatest(m_visible[u.n], v_at), v_sequences[u.n], m_id[u.n], m_execution[u.n], m_visible[u.n], v_at, p_format, m_body[u.n]
+      from unnest(m_place) with ordinality u(place, n);
+    if s_place is not null then
+      insert into "ostinato".ready(number, name, hub, at)
+        select v_made[u.place], s_name[u.n], p_hub, greatest(s_at[u.n], v_at) from unnest(s_place) with ordinality u(place, n);
+    end if;
+  end if;
+  if p_number is not null then
+    insert into "ostinato".payloads(number, slot, value)
+      select case when u.number < 0 then v_made[-u.number] else u.number end, p_slot[u.n], p_value[u.n] from unnest(p_number) with ordinality u(number, n)
+      on conflict (number, slot) do update set value = excluded.value;
+  end if;
+
+  -- ---- what the others have sent meanwhile
+  if 0 = any(h_keep) then
+    select v_free || array_agg(u.number) into v_free from unnest(f_number) with ordinality u(number, n)
+      where h_keep[u.n] = 0 and exists (select 1 from "ostinato".messages m where m.number = u.number);
+  end if;
+  if v_free is not null then
+    select p.o_names, p.o_next into v_names, v_next from "ostinato".place_1(v_at, v_free) p;
+  end if;
+  if f_number is not null and exists (select 1 from "ostinato".news w where w.owner = p_owner) then
+    with heard as (delete from "ostinato".news w where w.number = any(f_number) returning w.number) select array_agg(h.number) into v_heard from heard h;
+  end if;
+  if v_heard is not null or o_number is not null then
+    select array_agg(distinct t.number) into v_look from unnest(v_heard || o_number) t(number) where v_free is null or t.number <> all(v_free);
+    v_arrived := "ostinato".hand_out_1(v_at, v_look, null, o_handed_number, o_handed);
+  end if;
+  return json_build_object('at', v_at, 'made', v_made, 'sequences', v_sequences, 'arrived', v_arrived, 'ready', v_names, 'next', v_next);
 end $function$;
 
 CREATE OR REPLACE FUNCTION ostinato.take_over_1(p_hub integer, p_at bigint, p_limit integer, OUT o_count integer, OUT o_names text[])

@@ -23,6 +23,8 @@ export const FIRST_TERMINAL = 3;
 export const FIXED_COLUMNS = ["id", "kind", "name", "created_at", "parent_id"] as const;
 /** Columns that every turn writes; none of them is in an index. */
 export const HOT_COLUMNS = ["epoch", "turn", "history_length", "updated_at", "last_turn_at", "attempts"] as const;
+/** Cold columns that the first turn changes, the last one, and one that begins or ends to wait for an event. */
+export const TURNING_COLUMNS = ["status", "started_at", "completed_at", "awaited_events"] as const;
 /** Columns that few turns change. */
 export const COLD_COLUMNS = [
   "status",
@@ -62,6 +64,15 @@ export function pushHot(record: InstanceRecord, to: Column[]): void {
   to.push(record.epoch, record.turn, record.historyLength, record.updatedAt, record.lastTurnAt, record.attempts);
 }
 
+export function pushTurning({ status, startedAt, completedAt, awaitedEvents }: InstanceRecord, to: Column[]): void {
+  to.push(
+    STATUSES.indexOf(status),
+    startedAt ?? null,
+    completedAt ?? null,
+    awaitedEvents === undefined ? null : JSON.stringify(awaitedEvents),
+  );
+}
+
 export function pushCold(record: InstanceRecord, to: Column[]): void {
   const { parent } = record;
   to.push(
@@ -95,19 +106,26 @@ export function pushCold(record: InstanceRecord, to: Column[]): void {
 export function coldEquals(a: InstanceRecord, b: InstanceRecord): boolean {
   return (
     a.status === b.status &&
+    a.startedAt === b.startedAt &&
+    a.completedAt === b.completedAt &&
+    sameTexts(a.awaitedEvents, b.awaitedEvents) &&
+    stillEquals(a, b)
+  );
+}
+
+/** Whether two records of one instance differ in hot and turning columns alone. */
+export function stillEquals(a: InstanceRecord, b: InstanceRecord): boolean {
+  return (
     a.version === b.version &&
     a.executionId === b.executionId &&
     a.lineage === b.lineage &&
     a.scheduledAt === b.scheduledAt &&
-    a.startedAt === b.startedAt &&
-    a.completedAt === b.completedAt &&
     a.tags === b.tags &&
     a.traceContext === b.traceContext &&
     a.generation === b.generation &&
     a.held === b.held &&
     a.notBefore === b.notBefore &&
     a.stall === b.stall &&
-    sameTexts(a.awaitedEvents, b.awaitedEvents) &&
     a.sections === b.sections &&
     a.lockedBy === b.lockedBy &&
     a.dropped === b.dropped &&
