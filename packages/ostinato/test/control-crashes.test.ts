@@ -147,6 +147,45 @@ test("the one more try of an activity that was set aside waits for a worker that
   await hub.close();
 });
 
+test("R4 the one more try of an activity that was set aside outlives the process that was told of it", async () => {
+  let dies = true;
+  let tries = 0;
+  const entries = countEntries();
+  const deadly = activity("deadly", async () => {
+    tries++;
+    entries.enter();
+    if (dies) await new Promise(() => undefined);
+    return "survived";
+  });
+  const calls = orchestrator("calls", async (ctx) => await ctx.callActivity(deadly));
+  const hub = await createTestHub({ orchestrators: [calls], unregistered: "wait", limits: { maxClaims: 2 }, log: { level: "silent" } });
+  const worker = await hub.startWorker({ activities: [deadly] });
+  const instance = await hub.start(calls);
+  for (let delivery = 1; delivery <= 2; delivery++) {
+    await entries.of(delivery); // the activity has to be entered before its process dies
+    await hub.crash();
+  }
+  await setAside(instance);
+  await worker.stop();
+  for (let told = 1; told <= 2; told++) {
+    const before = tries;
+    await instance.suspend();
+    await instance.resume();
+    await hub.crash();
+    assert.equal((await instance.status())?.stall, undefined);
+    if (told === 2) dies = false;
+    const next = await hub.startWorker({ activities: [deadly] });
+    if (told === 2) break;
+    await entries.of(before + 1);
+    await hub.crash();
+    await setAside(instance);
+    assert.equal(tries, before + 1, "one more try is one");
+    await next.stop();
+  }
+  assert.equal(await instance.result(), "survived");
+  await hub.close();
+});
+
 /** Counts, and tells when there have been so many. */
 function countEntries(): { enter(): void; of(count: number): Promise<void> } {
   let entered = 0;

@@ -4,6 +4,7 @@
 // Tells:   reasons, each with what it waits for, since when, until when, and what to do.
 // Always:  pure. It says no more than is stored (O1); what it concludes it says with the fact it concludes it from. No payload.
 import type { Failure, HistoryEvent, InstanceStatus, OutstandingActivityStatus, OutstandingStatus } from "ostinato";
+import { LATEST_INSTANT } from "ostinato/contract";
 import { absolute, lengthOf, relative } from "../print/times.ts";
 import { openCalls } from "./calls.ts";
 import type { Call } from "./calls.ts";
@@ -132,11 +133,9 @@ const REMEDIES: Readonly<Record<string, (facts: Facts) => string>> = {
   "not-registered": ({ name }) => `start a worker that registers the orchestrator ${quoted(name)}`,
   version: ({ version, name }) =>
     `start a worker that takes ${quoted(name)}${version === undefined ? "" : ` in version ${plain(version)}`}`,
-  // An activity that is set aside leaves the instance itself free to run: resuming would not bring the activity back.
+  // An activity that is set aside leaves the instance itself free to run.
   "set-aside": ({ id, notBefore }) =>
-    notBefore === undefined
-      ? `find out what ends the process that runs the activity; then ostinato terminate ${argument(id)}`
-      : `find out what ends or hangs the process that runs it; then ostinato suspend ${argument(id)} and ostinato resume ${argument(id)}, or ostinato terminate ${argument(id)}`,
+    `find out what ends or hangs the process that runs ${notBefore === undefined ? "the activity" : "it"}; then ostinato suspend ${argument(id)} and ostinato resume ${argument(id)}, or ostinato terminate ${argument(id)}`,
 };
 
 function stalledReason(facts: Facts, stall: NonNullable<Facts["stall"]>): Reason {
@@ -238,6 +237,8 @@ function activityReason(facts: Facts, call: Call): Reason {
   const until = row.expiresAt === undefined ? {} : { until: row.expiresAt.getTime() };
   const since = row.since.getTime();
   if (row.isOut) return { kind: "activity", ...outReason(facts, row, which), since, ...until };
+  if (since >= LATEST_INSTANT)
+    return { kind: "activity", what: `${which} is set aside until its instance is suspended and resumed`, since: call.askedAt };
   if (since > facts.now)
     return { kind: "activity", what: `${which} was given back by a worker and is offered again then`, since: call.askedAt, until: since };
   const again = row.deliveries > 0 ? `; ${times(row.deliveries)} a worker took it and gave no answer` : "";

@@ -76,6 +76,10 @@ export interface Commit {
   readonly drop?: { readonly execution: ExecutionId; readonly generation: number } | "everything" | "if-idle";
   readonly messages: readonly Message[];
   readonly activities: readonly ActivityRow[];
+  /** An activity of this instance, fenced, that nobody is handed from now on, as if it had been handed out so often. */
+  readonly aside?: { readonly key: ActivityKey; readonly delivery: number };
+  /** What was put aside of this instance may be handed out again, at once. */
+  readonly offersAside?: true;
   /** The lease stays with (or, for a new address, goes to) the process that commits; false gives it back. Concerns the instance of the `instance`
    *  or `absent` fence: a commit without one (a message, an activity's completion) touches no lease and no record. */
   readonly keep: boolean;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { accepted, EPOCH, finished, NUMBER, PARENT, pending, running, stored } from "../../test/engine-story.ts";
+import { accepted, claimOf, EPOCH, finished, NUMBER, PARENT, pending, row, running, stored } from "../../test/engine-story.ts";
 import type { StoredInstance } from "../contract/instance.ts";
 import { LATEST_INSTANT } from "../contract/instant.ts";
 import type { Commit, Refusal } from "./commit.ts";
-import { decidePurge, decideRaise, decideResume, decideStall, decideSuspend, decideTerminate } from "./control.ts";
+import { decideAside, decidePurge, decideRaise, decideResume, decideStall, decideSuspend, decideTerminate } from "./control.ts";
 import { checkCommit } from "./invariants.ts";
 
 const ENDS = ["COMPLETED", "FAILED", "TERMINATED"] as const;
@@ -14,6 +14,7 @@ const OPERATIONS: Readonly<Record<string, (current: StoredInstance | undefined) 
   suspend: (current) => decideSuspend(undefined, current, 300),
   resume: (current) => decideResume(undefined, current, 300),
   stall: (current) => decideStall({ kind: "version", reason: "", since: 1, attempts: 1 }, current),
+  "put an activity aside": (current) => decideAside(claimOf(row(1)), { maxClaims: 1, reason: "" }, current, 300),
 };
 const word = (decided: Commit | Refusal): string => ("refused" in decided ? decided.refused : "accepted");
 
@@ -116,6 +117,26 @@ test("R4 a resume forgets what set an instance aside, before its first turn too;
   }
   const scheduled = pending({ status: "SUSPENDED", held: true, scheduledAt: 900, notBefore: 900 });
   assert.equal(accepted(decideResume(undefined, stored(scheduled), 300)).record?.notBefore, 900);
+});
+
+test("R4 an activity is put aside with the mark of it, under the fence of both, and comes back when the mark goes", () => {
+  const claim = { ...claimOf(row(1)), epoch: 15, delivery: 5 };
+  const rules = { maxClaims: 2, reason: "it dies" };
+  const { number, generation, taskId } = claim.row;
+  const key = { number, generation, taskId };
+  const put = accepted(decideAside(claim, rules, stored(running()), 300));
+  assert.deepEqual(put.aside, { key, delivery: 1 }, "whoever claims it next has the last try that is allowed");
+  assert.deepEqual(put.record?.stall, { kind: "set-aside", reason: "it dies", since: 300, attempts: 4 });
+  assert.deepEqual(put.fences[1], { kind: "activity", key, epoch: claim.epoch });
+  assert.equal(checkCommit(put), undefined);
+  assert.match(checkCommit({ ...put, fences: put.fences.slice(0, 1) }) ?? "", /^R4/);
+  assert.match(checkCommit({ ...put, record: running({ epoch: EPOCH + 1 }) }) ?? "", /^R4/);
+  assert.match(checkCommit({ ...put, aside: { key: { ...key, taskId: 2 }, delivery: 1 } }) ?? "", /^R4/);
+  const resumed = accepted(decideResume(undefined, stored(running({ status: "SUSPENDED", held: true })), 300));
+  assert.equal(resumed.offersAside, true);
+  assert.match(checkCommit({ ...resumed, record: { ...resumed.record!, stall: put.record!.stall! } }) ?? "", /^R4/);
+  assert.equal(word(decideAside(claim, rules, stored(running({ number: number + 1 })), 300)), "not-found", "its address is gone");
+  assert.equal(word(decideAside(claim, rules, undefined, 300)), "not-found");
 });
 
 test("a stall is marked and taken away by raising the epoch; where there is none, taking it away changes nothing", () => {

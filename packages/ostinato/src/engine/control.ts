@@ -8,13 +8,14 @@
 //          K2 an entity is none of this: it is signalled and called, and only taken up again when it was set aside.
 //          K3 a finished instance is never changed here, only purged. (It gives way to a start or a restart, and a failed one is rewound:
 //             start.ts, rewind.ts.)
+//          K4 what is put aside is marked in its instance by the same commit, and comes back with the commit that takes the mark away.
 
 import type { HistoryEvent } from "../contract/events.ts";
 import type { MessageId } from "../contract/ids.ts";
 import { isTerminal, type InstanceRecord, type StoredInstance } from "../contract/instance.ts";
 import type { Instant } from "../contract/instant.ts";
 import { given } from "../contract/recorded-as.ts";
-import { EMPTY_COMMIT, type Commit, type Refusal } from "./commit.ts";
+import { EMPTY_COMMIT, type ActivityClaim, type Commit, type Refusal } from "./commit.ts";
 
 /** Raises an external event. */
 export function decideRaise(
@@ -108,12 +109,8 @@ export function decideResume(reason: string | undefined, current: StoredInstance
     attempts: 0,
     ...(record.startedAt === undefined ? given({ notBefore: record.scheduledAt }) : {}),
   };
-  return changed(
-    fresh,
-    { status: "RUNNING", held: false },
-    { kind: "ExecutionResumed", eventId: -1, timestamp: at, ...given({ reason }) },
-    at,
-  );
+  const event: HistoryEvent = { kind: "ExecutionResumed", eventId: -1, timestamp: at, ...given({ reason }) };
+  return { ...changed(fresh, { status: "RUNNING", held: false }, event, at), offersAside: true };
 }
 
 /** Removes a finished instance with all that hangs on it. */
@@ -148,6 +145,26 @@ export function decideStall(stall: InstanceRecord["stall"], current: StoredInsta
     fences: [{ kind: "instance", number: record.number, epoch: record.epoch }],
     number: record.number,
     record: stall === undefined ? { ...rest, attempts: 0, epoch: record.epoch + 1 } : { ...record, stall, epoch: record.epoch + 1 },
+  };
+}
+
+/** Puts an activity aside that was handed out too often, and says so in its instance, in one: whoever resumes it then gives it one more try. */
+export function decideAside(
+  claim: ActivityClaim,
+  rules: { readonly maxClaims: number; readonly reason: string },
+  current: StoredInstance | undefined,
+  at: Instant,
+): Commit | Refusal {
+  const { number, generation, taskId } = claim.row;
+  const key = { number, generation, taskId };
+  if (current?.record.number !== number) return notFound();
+  const decided = decideStall({ kind: "set-aside", reason: rules.reason, since: at, attempts: claim.delivery - 1 }, current);
+  if ("refused" in decided) return decided;
+  return {
+    ...decided,
+    fences: [...decided.fences, { kind: "activity", key, epoch: claim.epoch }],
+    // The next claim is the last one that is allowed, however many died before they could write this.
+    aside: { key, delivery: rules.maxClaims - 1 },
   };
 }
 

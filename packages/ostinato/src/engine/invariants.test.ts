@@ -4,6 +4,7 @@ import {
   accepted,
   asks,
   call,
+  claimOf,
   commits,
   done,
   end,
@@ -31,7 +32,7 @@ import { closeActivity } from "./close-activity.ts";
 import { closeStall } from "./close-stall.ts";
 import { closeTurn } from "./close-turn.ts";
 import type { Claim, Commit } from "./commit.ts";
-import { decidePurge, decideRaise, decideResume, decideStall, decideSuspend, decideTerminate } from "./control.ts";
+import { decideAside, decidePurge, decideRaise, decideResume, decideStall, decideSuspend, decideTerminate } from "./control.ts";
 import { checkClaim, checkCommit } from "./invariants.ts";
 import { openTurn, setAside } from "./open-turn.ts";
 import { decideStart } from "./start.ts";
@@ -83,6 +84,9 @@ test("whatever the makers of commits make is sound", () => {
     stalled: closeStall(held(running(), []), { kind: "version", reason: "" }, 300),
     "stalled by an operator": accepted(decideStall({ kind: "set-aside", reason: "", since: 1, attempts: 1 }, stored(running()))),
     aside: setAside(held(running(), []), "why", 300),
+    "an activity aside": accepted(
+      decideAside({ ...claimOf(row(1)), delivery: 3 }, { maxClaims: 2, reason: "why" }, stored(running()), 300),
+    ),
     refusal: commits(openTurn(held(running(), inbox(start({ executionId: "other", parent: PARENT }))), 300, RULES)),
     later: accepted(
       decideStart({ instanceId: "i", executionId: "x", name: "o", startAt: 900 }, { claimed: true, needs: "program" }, undefined, 100),

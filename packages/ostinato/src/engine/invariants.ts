@@ -16,7 +16,7 @@ import { EPOCHS_PER_TURN, type ActivityKey, type ActivityRow, type Claim, type C
 /** The sentence of the first rule that a commit breaks; `undefined` when all hold. */
 export function checkCommit(commit: Commit): string | undefined {
   return (
-    brokenFences(commit) ??
+    (commit.aside === undefined ? brokenFences(commit) : brokenAside(commit, commit.aside)) ??
     repeatedId(commit.consumed, "consumes the message") ??
     brokenMessages(commit) ??
     brokenActivities(commit) ??
@@ -55,10 +55,24 @@ const FEW = 16;
 
 // ---- fences, and what is taken under them
 
+/** Nobody would ever look for what is aside and not marked, or hear of what is marked and not aside. */
+function brokenAside({ fences, finished, number, record }: Commit, { key, delivery }: NonNullable<Commit["aside"]>): string | undefined {
+  const [first, second] = fences;
+  if (fences.length !== 2 || first?.kind !== "instance" || first.number !== number || second?.kind !== "activity")
+    return `R4 a commit puts the activity ${key.taskId} aside, and is not fenced by its instance and by it alone.`;
+  if (key.number !== number || !sameActivity(second, key))
+    return `R4 a commit of the address ${number} puts the activity ${key.taskId} aside and is fenced by another one.`;
+  if (record?.stall?.kind !== "set-aside" || finished.length > 0 || delivery < 0)
+    return `R4 the activity ${key.taskId} is put aside, and the record does not say so.`;
+  return undefined;
+}
+
 function brokenFences(commit: Commit): string | undefined {
   const { fences, finished, number } = commit;
   const first = fences[0];
   const ofInstance = first !== undefined && first.kind !== "activity";
+  if (commit.offersAside === true && (first?.kind !== "instance" || commit.record === undefined || commit.record.stall !== undefined))
+    return "R4 a commit offers what was put aside, and leaves the mark of it in the record.";
   const folds = fences.length - (ofInstance ? 1 : 0);
   if (first?.kind === "absent" && number !== 0)
     return `A commit that makes ${first.id} names the address ${number}, which cannot be known yet.`;

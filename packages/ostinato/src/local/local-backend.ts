@@ -45,7 +45,7 @@ import type {
   Lease,
   Refusal,
 } from "../engine/commit.ts";
-import { decideStall } from "../engine/control.ts";
+import { decideAside, decideStall } from "../engine/control.ts";
 import { checkClaim, checkCommit } from "../engine/invariants.ts";
 import { openTurn, setAside, startedIn, type Fetched, type Fold, type OpenedTurn, type Opening } from "../engine/open-turn.ts";
 import type { Claims, DamagedClaim, Decision, RoomLeft, Store } from "../engine/store.ts";
@@ -164,10 +164,6 @@ class LocalBackend {
   readonly #waiters: Waiters;
   readonly #dispatcher: Dispatcher;
   readonly #housekeeping: Housekeeping | undefined;
-  /** Activities that were claimed too often, by instance: held until an operator says that they may be tried again. */
-  readonly #activitiesAside = new Map<InstanceNumber, ActivityClaim[]>();
-  /** Instances whose activities may be tried again as soon as somebody has them. */
-  readonly #triesToCome = new Set<InstanceNumber>();
   /** Turns on their way to the store. */
   readonly #committing = new Set<Commit>();
   readonly #warned = new Set<string>();
@@ -360,7 +356,6 @@ class LocalBackend {
     this.#counters.add("instancesReplaced");
     const held = this.#held.get(number);
     if (held !== undefined) this.#lose(held);
-    this.#activitiesAside.delete(number);
     this.#activities.each(({ claim: { row }, worker }, token) => {
       if (row.number === number) worker.deliver([{ kind: "cancel", token, reason: "terminated" }]);
     });
@@ -398,7 +393,6 @@ class LocalBackend {
       this.#log.error("stalled instances could not be looked at; it is tried again", { error });
       void this.#underWay.run(this.#retryStalledUntilDone(worker));
     }
-    for (const number of [...this.#triesToCome]) this.#tryActivitiesAgain(number);
     this.#dispatcher.look();
     this.#housekeeping?.start();
     return {
@@ -525,12 +519,12 @@ class LocalBackend {
   }
 
   /** `chosen`: who made room for them already. */
-  #startActivities(claims: readonly ActivityClaim[], chosen?: ConnectedWorker, onceMore = false): void {
+  #startActivities(claims: readonly ActivityClaim[], chosen?: ConnectedWorker): void {
     let batch: { worker: ConnectedWorker; items: ActivityWorkItem[] } | undefined;
     for (const claim of claims) {
       const { row } = claim;
-      if (claim.delivery > this.#maxClaims && !onceMore) {
-        this.#setActivityAside(claim);
+      if (claim.delivery > this.#maxClaims) {
+        void this.#underWay.run(this.#setActivityAside(claim));
         continue;
       }
       const worker = chosen?.taking ? chosen : this.#workers.forActivity(row.name, row);
@@ -539,7 +533,7 @@ class LocalBackend {
         continue;
       }
       // While the claim was on its way, turns may have filled the slots with activities of their own.
-      if (chosen === undefined && !onceMore && worker.activityRoom <= 0) {
+      if (chosen === undefined && worker.activityRoom <= 0) {
         void this.#underWay.run(this.#release([{ key: row, epoch: claim.epoch, undone: true }], 0));
         continue;
       }
@@ -1073,36 +1067,22 @@ class LocalBackend {
     if (afterMs > 0) this.#clock.setTimer(afterMs + 1, () => this.#dispatcher.look());
   }
 
-  #setActivityAside(claim: ActivityClaim): void {
-    const { row } = claim;
+  /** It has one more try when an operator takes the mark away; a process that dies of it counts once more. */
+  async #setActivityAside(claim: ActivityClaim): Promise<void> {
+    const { row, epoch } = claim;
     const reason = `The activity '${row.name}' (#${row.taskId}) was claimed ${claim.delivery - 1} times without a result (its process ended each time), so it is set aside. Look for a crash in it, then try it once more by suspending and resuming the instance, or terminate it.`;
     this.#counters.add("activitiesSetAside");
     this.#log.error(reason, { instanceId: row.instanceId });
-    const aside = this.#activitiesAside.get(row.number);
-    if (aside === undefined) this.#activitiesAside.set(row.number, [claim]);
-    else aside.push(claim);
-    const stall = (at: Instant): Stall => ({ kind: "set-aside", reason, since: at, attempts: claim.delivery - 1 });
-    void this.#underWay.run(this.#change(row.instanceId, (current, at) => decideStall(stall(at), current)).catch(() => undefined));
-  }
-
-  /** An operator has taken the mark away: what was set aside has one more try. A process that dies of it counts once more. */
-  #tryActivitiesAgain(number: InstanceNumber): void {
-    const aside = this.#activitiesAside.get(number) ?? [];
-    const served = aside.filter(({ row }) => this.#workers.forActivity(row.name) !== undefined);
-    const left = aside.filter((claim) => !served.includes(claim));
-    this.#activitiesAside.delete(number);
-    this.#triesToCome.delete(number);
-    if (left.length > 0) {
-      // The try is kept for a worker that has the activity.
-      this.#activitiesAside.set(number, left);
-      this.#triesToCome.add(number);
+    try {
+      await this.#change(row.instanceId, (current, at) => decideAside(claim, { maxClaims: this.#maxClaims, reason }, current, at));
+    } catch {
+      // Nobody was told: whoever claims it next does this again.
+      await this.#releaseActivity({ key: row, epoch, undone: true }, LONGEST_OFFER_MS);
     }
-    this.#startActivities(served, undefined, true);
   }
 
   /** Tells workers that nobody waits any longer for what they run. */
   #cancelFinished(held: Held, expired: readonly ActivityKey[], ended: boolean): void {
-    if (ended) this.#activitiesAside.delete(held.number);
     this.#activities.each(({ claim: { row }, worker }, token) => {
       if (row.number !== held.number) return;
       const gone = ended || row.executionId !== held.record.executionId;
@@ -1261,13 +1241,9 @@ class LocalBackend {
 
   async #change(id: InstanceId, decide: Decision): Promise<Written | Refusal> {
     let epoch = Number.POSITIVE_INFINITY;
-    let unmarked = false;
     const answer = await this.#update(id, (current, at) => {
       const decided = decide(current, at);
-      if (!("refused" in decided)) {
-        epoch = decided.record?.epoch ?? epoch;
-        unmarked = decided.record !== undefined && decided.record.stall === undefined;
-      }
+      if (!("refused" in decided)) epoch = decided.record?.epoch ?? epoch;
       return decided;
     });
     if ("refused" in answer) return answer;
@@ -1276,7 +1252,6 @@ class LocalBackend {
     const held = this.#held.withId(id);
     if (held !== undefined && held.epoch < epoch) this.#lose(held);
     else this.#dispatcher.look();
-    if (unmarked) this.#tryActivitiesAgain(answer.number);
     return answer;
   }
 

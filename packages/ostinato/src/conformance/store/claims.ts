@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import type { Commit } from "../../engine/commit.ts";
 import type { Opener } from "./conformance.ts";
 import {
   activityOf,
@@ -277,6 +278,61 @@ export function claims(open: Opener): void {
     const [begun] = (await claimAll(store)).activities;
     await store.release([{ key: some(begun).row, epoch: 14 }], 0);
     assert.equal((await claimAll(store)).activities[0]?.delivery, 2);
+  });
+
+  it("R4 an activity that is put aside is nobody's until it is offered again, and counts as handed out so often then", async (t) => {
+    const { store } = await open(t);
+    const { record, messages } = await startAndClaim(store, "a");
+    const rows = [1, 2, 3].map((taskId) => activityOf(record, taskId, { epoch: 10 }));
+    const turn = turnOf(record, messages, { activities: rows, keep: false });
+    const { number } = await done(store, turn);
+    const epochOf = async (): Promise<number> => some(await store.read("a")).record.epoch;
+    const change = async (parts: Partial<Commit>): Promise<Commit> => {
+      const before = some(await store.read("a")).record;
+      const { fences = [], ...rest } = parts;
+      return commitOf({
+        fences: [{ kind: "instance", number, epoch: before.epoch }, ...fences],
+        number,
+        record: { ...before, epoch: before.epoch + 1 },
+        ...rest,
+      });
+    };
+    const claimed = (await claimAll(store)).activities;
+    assert.equal(claimed.length, 3);
+    const [first, second] = claimed.map(({ row: { generation, taskId } }) => ({ number, generation, taskId }));
+    const [one, two] = [some(first), some(second)];
+
+    const early = await change({ fences: [{ kind: "activity", key: one, epoch: 10 }], aside: { key: one, delivery: 7 } });
+    assert.equal(await refused(store, early), "fenced");
+    for (const [key, delivery] of [
+      [one, 7],
+      [two, 0],
+    ] as const)
+      await done(store, await change({ fences: [{ kind: "activity", key, epoch: 11 }], aside: { key, delivery } }));
+    await store.release([{ key: one, epoch: 11 }], 0);
+    const none = await claimAll(store);
+    assert.deepEqual([none.activities, none.nextDueAt], [[], undefined]);
+    const isOut = async (): Promise<unknown> => (await store.outstanding("a"))?.activities.map((each) => each.isOut);
+    assert.deepEqual(await isOut(), [false, false, true], "the third is with whoever has claimed it");
+
+    const epoch = await epochOf();
+    const stale = { ...(await change({ offersAside: true })), fences: [{ kind: "instance", number, epoch: epoch - 1 }] as const };
+    assert.equal(await refused(store, stale), "fenced");
+    assert.deepEqual((await claimAll(store)).activities, []);
+    await done(store, await change({ offersAside: true }));
+    const again = (await claimAll(store)).activities.toSorted((a, b) => a.row.taskId - b.row.taskId);
+    assert.deepEqual(
+      again.map(({ row, epoch, delivery }) => [row.taskId, epoch, delivery]),
+      [
+        [one.taskId, 12, 8],
+        [two.taskId, 12, 1],
+      ],
+    );
+    await done(store, await change({ offersAside: true }));
+    assert.deepEqual((await claimAll(store)).activities, [], "what is with somebody stays there");
+    await store.release([{ key: one, epoch: 12 }], 60_000);
+    await done(store, await change({ offersAside: true }));
+    assert.deepEqual((await claimAll(store)).activities, [], "what was given back for a while was not put aside");
   });
 
   it("an activity that is born claimed is nobody else's until it is released", async (t) => {

@@ -11,6 +11,7 @@ import type { HistoryEvent } from "../../contract/events.ts";
 import type { InstanceId, InstanceNumber, MessageId } from "../../contract/ids.ts";
 import { isTerminal } from "../../contract/instance.ts";
 import type { InstancePayloads, InstanceRecord, StoredInstance, TerminalStatus } from "../../contract/instance.ts";
+import { LATEST_INSTANT } from "../../contract/instant.ts";
 import type { Instant } from "../../contract/instant.ts";
 import { byDelivery } from "../../contract/messages.ts";
 import { OUTSTANDING_ACTIVITIES } from "../../contract/outstanding.ts";
@@ -651,6 +652,9 @@ function write(hub: Hub, me: Owner, commit: Commit, at: Instant): CommitResult {
     }
   }
   for (const row of commit.activities) schedule(hub, me, entry, row, at);
+  if (commit.aside !== undefined) putAside(hub, commit.aside);
+  if (commit.offersAside === true && entry !== undefined)
+    for (const errand of entry.activities.values()) if (isAside(errand)) offer(hub, errand, at, at);
 
   const touched = new Set<Entry>();
   const born: Entry[] = [];
@@ -750,6 +754,21 @@ function schedule(hub: Hub, me: Owner, entry: Entry | undefined, row: ActivityRo
     errand.owner = me;
     me.errands.add(errand);
   } else offer(hub, errand, at, at);
+}
+
+/** It stands in no heap, so nobody is handed it and nobody waits for its time. */
+function putAside(hub: Hub, { key, delivery }: NonNullable<Commit["aside"]>): void {
+  const errand = hub.byNumber.get(key.number)?.activities.get(keyOf(key));
+  if (errand === undefined) return;
+  errand.owner?.errands.delete(errand);
+  if (errand.place >= 0) hub.errands.get(errand.row.name)?.remove(errand);
+  errand.owner = undefined;
+  errand.delivery = delivery;
+  errand.dueAt = LATEST_INSTANT;
+}
+
+function isAside({ owner, dueAt, place }: Errand): boolean {
+  return owner === undefined && place < 0 && dueAt === LATEST_INSTANT;
 }
 
 function finish(hub: Hub, key: ActivityKey): void {

@@ -226,6 +226,8 @@ class Process {
     const result = await this.commit(commit);
     if (result === undefined || !commit.keep) return;
     const record = { ...some(commit.record), number: result.number };
+    // An answer that was long on its way: it was taken away and claimed anew since.
+    if ((this.mine.get(result.number)?.epoch ?? 0) > record.epoch) return;
     const mine = { record, epoch: record.epoch, handed: new Map<string, InboxMessage>(), isBusy: false };
     this.mine.set(result.number, mine);
     this.handOut(mine, result.arrived, begins);

@@ -10,6 +10,7 @@
 //          Joins go by index, whatever the statistics say: a plan that was made while the tables were empty is good when they are not.
 //          A function that was released never changes; its successor has the next number (V2).
 
+import { LATEST_INSTANT } from "../../contract/instant.ts";
 import { HOT_COLUMNS, RECORD_COLUMNS, TURNING_COLUMNS } from "../sql/rows.ts";
 
 const SETTINGS =
@@ -116,7 +117,7 @@ end $$;`;
 
 /**
  * A group of commits; \`c\` is the place of a commit in the group. A number below zero is the place of an instance among the new ones.
- * f instance fences, b absent ids, d activities that are done or fenced, k consumed, x cancelled, e executions dropped, g addresses dropped,
+ * f instance fences, b absent ids, d activities that are fenced, done, put aside or offered again (finish 0, 1, -1 - delivery, 2), k consumed, x cancelled, e executions dropped, g addresses dropped,
  * h hot columns, l leases alone, r records, n new instances (how: 0 its own, 1 made by a message, 2 made and leased), p payloads, y history, a activities,
  * m messages, o what was handed out of the instances that are kept.
  */
@@ -143,7 +144,7 @@ declare
   v_taken bigint[]; v_kept bigint[]; v_free bigint[]; v_some bigint[]; v_dropped bigint[]; v_ended text[];
   v_numbers bigint[]; v_made bigint[]; v_born bigint[]; v_place int; v_i int; v_number bigint; v_to bigint[];
   v_m_number bigint[]; v_m_due bigint[]; v_m_sequence bigint[]; v_m_lane smallint[]; v_undelivered json; v_news bigint[];
-  v_names text[]; v_next bigint; v_look bigint[]; v_arrived json; v_born_rows json;
+  v_names text[]; v_offered text[]; v_next bigint; v_look bigint[]; v_arrived json; v_born_rows json;
 begin${ENTRY}
   -- ---- who is concerned, in one order
   v_lock := f_number;
@@ -200,6 +201,20 @@ begin${ENTRY}
     if v_i < (select count(*) from unnest(d_c, d_epoch, d_finish) u(c, epoch, finish) where u.epoch >= 0 and u.finish = 1 and (v_clean or u.c <> all(v_more))) then
       raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
     end if;
+  end if;
+  if exists (select 1 from unnest(d_finish) u(finish) where u.finish < 0 or u.finish > 1) then
+    -- What was put aside is to be had at the end of time.
+    update {schema}.activities a set owner = null, visible_at = ${LATEST_INSTANT}, delivery = -1 - u.finish
+      from unnest(d_c, d_number, d_generation, d_task, d_epoch, d_finish) u(c, number, generation, task, epoch, finish)
+      where a.number = u.number and a.generation = u.generation and a.task_id = u.task and u.finish < 0 and a.epoch = u.epoch and (v_clean or u.c <> all(v_more));
+    get diagnostics v_i = row_count;
+    if v_i < (select count(*) from unnest(d_c, d_finish) u(c, finish) where u.finish < 0 and (v_clean or u.c <> all(v_more))) then
+      raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
+    end if;
+    with offered as (
+      update {schema}.activities a set visible_at = v_at from unnest(d_c, d_number, d_finish) u(c, number, finish)
+      where a.number = u.number and u.finish = 2 and a.owner is null and a.visible_at = ${LATEST_INSTANT} and (v_clean or u.c <> all(v_more)) returning a.name)
+    select array_agg(distinct '#' || o.name) into v_offered from offered o;
   end if;
   if k_c is not null then
     delete from {schema}.messages m using unnest(k_c, k_number, k_id) u(c, number, id)
@@ -360,7 +375,7 @@ begin${ENTRY}
     v_born_rows := json_build_array(v_born_rows, {schema}.hand_out_1(v_at, v_born, null, null, null));
   end if;
   return json_build_object('at', v_at, 'fenced', v_bad, 'exists', v_exists, 'made', v_made, 'undelivered', v_undelivered, 'arrived', v_arrived, 'born', v_born_rows,
-    'ready', v_names, 'next', v_next, 'news', v_news, 'ended', v_ended);
+    'ready', v_names || v_offered, 'next', v_next, 'news', v_news, 'ended', v_ended);
 end $$;`;
 
 /**
@@ -568,7 +583,7 @@ begin${ENTRY}
       v_left := v_left - coalesce(array_length(v_taken, 1), 0);
     end loop;
     select least(v_next, min(f.visible_at)) into v_next from unnest(v_names) n(name) cross join lateral (
-      select t.visible_at from {schema}.activities t where t.hub = p_hub and t.name = n.name and t.owner is null and t.visible_at > v_at order by t.visible_at limit 1) f;
+      select t.visible_at from {schema}.activities t where t.hub = p_hub and t.name = n.name and t.owner is null and t.visible_at > v_at and t.visible_at < ${LATEST_INSTANT} order by t.visible_at limit 1) f;
   end if;
   return json_build_object('at', v_at, 'held', v_held, 'free', v_free, 'activities', v_activities, 'next', v_next);
 end $$;`;

@@ -43,6 +43,10 @@ export interface Beside {
 const OWN = 0;
 const MADE = 1;
 const LEASED = 2;
+/** What becomes of an activity; one that is put aside has -1 less the number of its deliveries. The last is about all that an instance has aside. */
+const FENCED = 0;
+const DONE = 1;
+const OFFERS_ASIDE = 2;
 
 /** Commits that are written by one call. */
 export class CommitGroup {
@@ -202,7 +206,7 @@ export class CommitGroup {
     if (this.#payloads.list(3).some((value) => value === null)) return false;
     // What is ready of an instance that is held back, or has ended, is told by place_1.
     if (this.#ready.size > 0 && this.#new.some(({ held, status }) => held !== 0 || status >= FIRST_TERMINAL)) return false;
-    if (this.#activities.list(5).some((finish) => finish !== 1) || this.#activities.list(4).some((epoch) => Number(epoch) < 0))
+    if (this.#activities.list(5).some((finish) => finish !== DONE) || this.#activities.list(4).some((epoch) => Number(epoch) < 0))
       return false;
     // An activity under a key that is there takes its place: in the longer call.
     const done = new Set<string>();
@@ -319,7 +323,7 @@ export class CommitGroup {
     }
   }
 
-  #writeFences({ fences, finished }: Commit, c: number, readTurn: number | undefined): void {
+  #writeFences({ fences, finished, aside, offersAside, number }: Commit, c: number, readTurn: number | undefined): void {
     const done = new Set(finished.map(keyText));
     const fenced = new Set<string>();
     for (const fence of fences) {
@@ -329,10 +333,12 @@ export class CommitGroup {
         const { number, generation, taskId } = fence.key;
         const text = keyText(fence.key);
         fenced.add(text);
-        this.#activities.push(c, number, generation, taskId, fence.epoch, done.has(text) ? 1 : 0);
+        const isAside = aside !== undefined && text === keyText(aside.key);
+        this.#activities.push(c, number, generation, taskId, fence.epoch, isAside ? -1 - aside.delivery : done.has(text) ? DONE : FENCED);
       }
     }
-    for (const key of finished) if (!fenced.has(keyText(key))) this.#activities.push(c, key.number, key.generation, key.taskId, -1, 1);
+    for (const key of finished) if (!fenced.has(keyText(key))) this.#activities.push(c, key.number, key.generation, key.taskId, -1, DONE);
+    if (offersAside === true) this.#activities.push(c, number, 0, 0, -1, OFFERS_ASIDE);
   }
 
   /** As place_1 has it: under its name, and for the engine of anybody where that can go on with it. */

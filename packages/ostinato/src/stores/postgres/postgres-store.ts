@@ -1,24 +1,23 @@
 // postgres-store: a task hub in a PostgreSQL database, which any number of processes share.
 //
-// Owns:    this process's place among the owners of the hub; what it knows of the instances it holds.
+// Owns:    the way to the database, and its owner; what this process knows of the instances it holds.
 // Is told: the operations of a store.
 // Tells:   groups of commits to the database; claims, results and hints to the engine; what is new to the other processes.
 // Always:  I3 an operation resolves after its transaction is durable.
 //          G3 the database's clock alone is read; G2 the epochs in the rows alone say who may write.
-//          L2 an owner that was taken over from is never used again: this process gets another one.
+//          An owner that was succeeded takes everything along that this process held.
 
 import { hostname } from "node:os";
-import { HubClosedError, StoreFormatError, StoreUnavailableError } from "../../contract/errors.ts";
+import { HubClosedError, StoreUnavailableError } from "../../contract/errors.ts";
 import type { InstanceId, InstanceNumber } from "../../contract/ids.ts";
 import { isTerminal } from "../../contract/instance.ts";
 import type { StoredInstance } from "../../contract/instance.ts";
-import type { Instant } from "../../contract/instant.ts";
 import type { InboxMessage } from "../../contract/messages.ts";
 import type { InstanceFilter, Page, PageRequest } from "../../contract/queries.ts";
 import type { HubSizes } from "../../contract/maintenance.ts";
 import { given } from "../../contract/recorded-as.ts";
 import type { ActivityLease, Claim, Commit, CommitResult, Lease } from "../../engine/commit.ts";
-import type { ChangeHint, ClaimRequest, Claims, DamagedClaim, Renewal, Store, WantedNames } from "../../engine/store.ts";
+import type { ChangeHint, ClaimRequest, Claims, DamagedClaim, Store, WantedNames } from "../../engine/store.ts";
 import { onlyReading } from "../only-reading.ts";
 import { cursorOf, numberOfCursor, pageSize } from "../paging.ts";
 import { roomLeft } from "../room-left.ts";
@@ -28,17 +27,17 @@ import { systemRandom } from "../../platform/random.ts";
 import { KnownRows } from "../sql/known-rows.ts";
 import { updateByDecision } from "../sql/update-by-decision.ts";
 import type { UpdateParts } from "../sql/update-by-decision.ts";
-import { lastReading, risingClock } from "../store-clock.ts";
+import { risingClock } from "../store-clock.ts";
 import type { StoreClock } from "../store-clock.ts";
 import { withPartsOfUrl } from "./address.ts";
 import { readActivities, readClaimRows, readInbox, readStoredRow } from "./answers.ts";
 import type { ClaimAnswer, CommitAnswer, GroupAnswer, ReadClaim, ReleaseAnswer, Row, StepAnswer } from "./answers.ts";
+import { createCalls } from "./calls.ts";
 import { arrayOf, Columns } from "./columns.ts";
 import { CommitLine } from "./commit-line.ts";
 import type { Sending, Settled } from "./commit-line.ts";
-import { isLostRace, isRefusedStep, openDatabase, sqlState } from "./database.ts";
-import type { Database, PostgresPool, PostgresRow } from "./database.ts";
-import { inSchema, lockClass } from "./functions.ts";
+import { isRefusedStep, openDatabase } from "./database.ts";
+import type { Database, PostgresPool } from "./database.ts";
 import type { Beside, CommitGroup } from "./gather-commits.ts";
 import { HeldActivities } from "./held-activities.ts";
 import { HeldLeases } from "./held-leases.ts";
@@ -49,9 +48,8 @@ import { checkHubName, checkSchemaName, DEFAULT_HUB, DEFAULT_SCHEMA } from "./na
 import { ANYTHING, channelOf, createNotices, isWanted, readNotice } from "./notices.ts";
 import type { Notices } from "./notices.ts";
 import { keepPooledConnection, openOwnConnection } from "./own-connection.ts";
+import { createOwner } from "./owner.ts";
 import { checkPlace, withConnection } from "./place.ts";
-import { readRenewed, startRenewer } from "./renewer.ts";
-import type { Renewer } from "./renewer.ts";
 import { ReadLine } from "./read-line.ts";
 import { ReleaseLine } from "./release-line.ts";
 import { askForPage, readFinished, readHistory, readOutstanding } from "./reading.ts";
@@ -94,11 +92,6 @@ export interface PostgresLog {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** How often a call is made again that the database sent back. */
-const RACES = 20;
-/** How long an owner lives that has not renewed yet. */
-const FIRST_LEASE_MS = 60_000;
-const MAX_BLOCKED_MS = 60_000;
 const LISTEN_ANSWER_MS = 5_000;
 
 /**
@@ -120,34 +113,39 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   const known = new KnownRows();
   const leases = new HeldLeases();
   const errands = new HeldActivities();
-  /** Calls that have not been answered. */
-  const underWay = new Set<Promise<unknown>>();
-  /** The texts of calls, by the name of their function. */
-  const calls = new Map<string, string>();
-  let keepsStatements = true;
   let database: Database | undefined;
   let listener: Listener | undefined;
   let notices: Notices | undefined;
-  let renewer: Renewer | undefined;
   let strays: Strays | undefined;
   /** What was asked for last, so that notices of other work wake nobody. */
   let wish: ClaimRequest | undefined;
-  let hub = 0;
-  let owner = 0;
-  let registering: Promise<void> | undefined;
-  let leaseMs = FIRST_LEASE_MS;
-  const told = lastReading();
   let opening: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
-  let isLeaving = false;
   /** When a group of commits set out, among the answers. */
   const sentAt = new WeakMap<CommitGroup, number>();
 
-  // ---------------------------------------------------------------------------------------------------- asking
-
-  function now(): number | null {
-    return clock?.now() ?? null;
-  }
+  const calls = createCalls(schema, opened);
+  const owner = createOwner({
+    calls,
+    schema,
+    hubName,
+    label,
+    clock,
+    connectionString,
+    renewal: options.renewal,
+    maxBlockedMs: options.maxBlockedMs,
+    log,
+    onSucceeded() {
+      leases.clear();
+      errands.clear();
+      known.clear();
+    },
+    onTakenOver(names) {
+      notices?.tell({ ready: names });
+      tell({ ready: true, ended: [] });
+    },
+    onLostAnswer: () => strays?.suspect(),
+  });
 
   function opened(): Database {
     if (database === undefined)
@@ -155,163 +153,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     return database;
   }
 
-  function rowsOf(text: string, values: unknown[]): Promise<readonly PostgresRow[]> {
-    return opened().ask({ text: inSchema(text, schema), values });
-  }
-
-  async function ask(text: string, values: unknown[]): Promise<readonly Row[]> {
-    return (await rowsOf(text, values)).map((row) => row["r"] as Row);
-  }
-
-  /** Calls a function for this owner. When its answer is lost, what it has done is found out (L3). */
-  async function call<Answer extends { readonly gone?: true; readonly at: number } | null>(
-    name: string,
-    values: unknown[],
-  ): Promise<Answer> {
-    const calling = callForOwner<Answer>(name, values);
-    underWay.add(calling);
-    try {
-      return await calling;
-    } catch (error) {
-      if (error instanceof StoreUnavailableError) strays?.suspect();
-      throw error;
-    } finally {
-      underWay.delete(calling);
-    }
-  }
-
-  /** For its successor when it was gone. `null`: the function left it to another. */
-  async function callForOwner<Answer extends { readonly gone?: true; readonly at: number } | null>(
-    name: string,
-    values: unknown[],
-  ): Promise<Answer> {
-    for (;;) {
-      const asking = owner;
-      const [row] = await retried(() => prepared(name, [asking, hub, now(), ...values]));
-      const answer = row?.["r"] as Answer;
-      if (answer === null) return answer;
-      if (answer.gone !== true) {
-        told.note(answer.at);
-        return answer;
-      }
-      // Whoever leaves is gone by its own will: a claim that comes late must not make it somebody who holds something again.
-      if (isLeaving) throw new HubClosedError("The store is closed.");
-      if (owner === asking) await succeed();
-    }
-  }
-
-  /** Two who waited for each other: one of them was sent back, and nothing of its call was done (D6). */
-  async function retried<T>(ask: () => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!isLostRace(error) || tries === RACES) throw error;
-      }
-    }
-  }
-
-  /** A call whose statement the server keeps for its connection, unless a pooler stands between that gives each call another one. */
-  async function prepared(name: string, values: unknown[]): Promise<readonly PostgresRow[]> {
-    let text = calls.get(name);
-    if (text === undefined) {
-      const marks = Array.from({ length: values.length }, (_, i) => `$${i + 1}`).join(", ");
-      calls.set(name, (text = inSchema(`select {schema}.${name}(${marks}) as r`, schema)));
-    }
-    if (keepsStatements) {
-      try {
-        return await opened().ask({ text, values, name: `${name} ${lockClass(schema)}` });
-      } catch (error) {
-        // 26000: there is no such statement; 42P05: there is one already. Nothing was done.
-        if (sqlState(error) !== "26000" && sqlState(error) !== "42P05") throw error;
-        keepsStatements = false;
-      }
-    }
-    return opened().ask({ text, values });
-  }
-
-  /** What the database's clock shows at least. */
-  function readingAtLeast(): Instant {
-    return clock?.now() ?? told.atLeast() ?? 0;
-  }
-
-  // ---------------------------------------------------------------------------------------------------- being an owner
-
-  /** Somebody has taken over from this owner: everything it held is anybody's, and this process begins anew as another one. */
-  function succeed(): Promise<void> {
-    registering ??= register()
-      .then(() => {
-        leases.clear();
-        errands.clear();
-        known.clear();
-        renewer?.replaceOwner(owner);
-      })
-      .finally(() => (registering = undefined));
-    return registering;
-  }
-
-  async function register(): Promise<void> {
-    const [row] = await rowsOf("select * from {schema}.register_1($1, $2, $3, $4)", [hubName, now(), leaseMs, label]);
-    const { o_at: at, o_hub: found, o_owner: mine, o_closed: closed } = row ?? {};
-    if (typeof closed === "string") throw new StoreUnavailableError(closed);
-    hub = Number(found);
-    owner = Number(mine);
-    told.note(Number(at));
-  }
-
-  /** Who looks is no owner. */
-  async function find(): Promise<void> {
-    const rows = await rowsOf(
-      "select h.hub, h.name, {schema}.now_1() as at from {schema}.hubs h order by h.name = $1 desc, h.name limit 20",
-      [hubName],
-    );
-    const [first] = rows;
-    if (first?.["name"] !== hubName) {
-      const others = rows.map(({ name }) => JSON.stringify(name)).join(", ");
-      throw new StoreFormatError(
-        `There is no task hub ${JSON.stringify(hubName)} in the schema ${JSON.stringify(schema)}${others === "" ? "" : `; there are ${others}`}. Say which with ?hub=name, or open it without { readOnly: true }, which makes it.`,
-      );
-    }
-    hub = Number(first["hub"]);
-    told.note(Number(first["at"]));
-  }
-
-  async function renew(forMs: number): Promise<Renewal> {
-    if (renewer === undefined) throw new HubClosedError("The store is not open.");
-    leaseMs = forMs;
-    const renewal = await renewer.renew(forMs);
-    told.note(renewal.at);
-    return { ...renewal, at: told.latest };
-  }
-
-  function renewerOf(): Renewer {
-    const onThread = connectionString !== undefined && clock === undefined && options.renewal !== "main";
-    const statement = inSchema("select * from {schema}.renew_1($1, $2, null, $3)", schema);
-    return startRenewer({
-      owner,
-      clock: systemClock,
-      log,
-      ...(onThread
-        ? {
-            thread: {
-              connectionString,
-              label: `ostinato leases ${label}`,
-              statement,
-              hub,
-              maxBlockedMs: options.maxBlockedMs ?? MAX_BLOCKED_MS,
-            },
-          }
-        : { whyHere: connectionString === undefined ? "a thread cannot use the pool that was handed in" : undefined }),
-      renewHere: async (asking, forMs) =>
-        readRenewed((await rowsOf("select * from {schema}.renew_1($1, $2, $3, $4)", [asking, forMs, now(), hub]))[0]),
-      onRenewed({ takenOver, names }) {
-        if (takenOver === 0) return;
-        notices?.tell({ ready: names });
-        tell({ ready: true, ended: [] });
-      },
-      onLost: succeed,
-    });
-  }
+  // ---------------------------------------------------------------------------------------------------- hearing of others
 
   function listenerOf(): Listener {
     const looks = {
@@ -327,13 +169,13 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
         connectionString === undefined
           ? keepPooledConnection(pool!)
           : openOwnConnection(connectionString, `ostinato listens ${label}`, LISTEN_ANSWER_MS),
-      notify: async (channel, payload) => void (await rowsOf("select pg_notify($1, $2)", [channel, payload])),
+      notify: async (channel, payload) => void (await calls.rows("select pg_notify($1, $2)", [channel, payload])),
       log,
       onNotice(payload) {
-        const notice = readNotice(payload, { hub, owner });
+        const notice = readNotice(payload, { hub: owner.hub, owner: owner.number });
         if (notice === undefined) return;
         notices?.heard(notice);
-        const ready = isWanted(notice.ready, wish, owner);
+        const ready = isWanted(notice.ready, wish, owner.number);
         if (!ready && notice.ended.length === 0 && !notice.more && notice.room === undefined) return;
         const hint = { ready, ended: notice.ended };
         tell(notice.more ? { ...hint, endedMore: true } : hint);
@@ -347,15 +189,15 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       clock: systemClock,
       log,
       list: async () => {
-        const asking = owner;
+        const asking = owner.number;
         const before = errands.all;
         const listed = await listOwned(opened().pool, schema, asking);
-        if (owner !== asking) return undefined;
+        if (owner.number !== asking) return undefined;
         errands.keepOnly(listed.activities, before);
         return listed;
       },
       async answered() {
-        await Promise.allSettled(underWay);
+        await owner.answered();
         await new Promise<void>((resolve) => systemClock.setTimer(1, resolve));
       },
       isKnown: { instance: ({ number, epoch }) => leases.of(number)?.epoch === epoch, activity: (activity) => errands.has(activity) },
@@ -376,22 +218,19 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     );
     database = await openDatabase({ connectionString, pool, connections: options.connections ?? 4, label: `ostinato ${label}` });
     try {
-      await (readOnly ? find() : register());
+      await (readOnly ? owner.lookOn() : owner.register());
     } catch (error) {
       await database.close();
       database = undefined;
       throw error;
     }
-    if (!readOnly) {
-      renewer = renewerOf();
-      strays = straysOf();
-    }
+    if (!readOnly) strays = straysOf();
     if (clock !== undefined) return;
     notices = createNotices({
       clock: systemClock,
-      hub,
-      owner: () => owner,
-      send: async (payload) => void (await rowsOf("select pg_notify($1, $2)", [channelOf(schema), payload])),
+      hub: owner.hub,
+      owner: () => owner.number,
+      send: async (payload) => void (await calls.rows("select pg_notify($1, $2)", [channelOf(schema), payload])),
     });
     listener = listenerOf();
   }
@@ -402,11 +241,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     listener?.close();
     strays?.close();
     await line.settled();
-    isLeaving = true;
-    await renewer?.close();
+    await owner.retire();
     await notices?.close();
-    // What is held is anybody's at once, and not when the lease would have ended.
-    if (!readOnly) await rowsOf("select * from {schema}.leave_1($1, $2, $3)", [owner, hub, now()]).catch(() => undefined);
+    if (!readOnly) await owner.leave();
     const leaving = database;
     database = undefined;
     leases.clear();
@@ -427,12 +264,12 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     },
     write: async (group) => {
       sentAt.set(group, leases.mark());
-      return (await writeSteps(group)) ?? call<CommitAnswer>("commit_1", group.values());
+      return (await writeSteps(group)) ?? owner.call<CommitAnswer>("commit_1", group.values());
     },
     heard: (answer) => {
       const names = [...(answer.ready ?? []), ...(answer.news ?? []).map((other) => `>${other}`)];
       notices?.tell({ ready: names, ended: answer.ended ?? [] });
-      const ready = isWanted(names, wish, owner);
+      const ready = isWanted(names, wish, owner.number);
       if (ready || answer.next !== null || answer.ended !== null)
         tell({ ready, ended: answer.ended ?? [], ...given({ dueAt: answer.next ?? undefined }) });
     },
@@ -444,7 +281,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     const values = group.steps();
     if (values === undefined) return undefined;
     try {
-      const answer = await call<StepAnswer | null>("step_1", values);
+      const answer = await owner.call<StepAnswer | null>("step_1", values);
       return answer === null ? undefined : group.stepsAnswered(answer);
     } catch (error) {
       if (isRefusedStep(error)) return undefined;
@@ -460,7 +297,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       const gone = new Set([...commit.consumed, ...commit.cancelled]);
       for (const [id, sequence] of lease.handed) if (!gone.has(id)) sequences.push(sequence);
     }
-    return { known: known.recordOf(commit.number), readTurn, handedOut: { sequences, look: lease.dueAt <= readingAtLeast() } };
+    return { known: known.recordOf(commit.number), readTurn, handedOut: { sequences, look: lease.dueAt <= owner.readingAtLeast() } };
   }
 
   function commitOne(commit: Commit, readTurn?: number): Promise<CommitResult> {
@@ -527,9 +364,10 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     return leases.handOut(lease, readInbox(row[2], number, record?.id ?? "").messages);
   }
 
-  /** Activities that were born claimed, and those that are done or dropped. */
-  function noteErrands({ activities, finished, drop, number: before }: Commit, number: InstanceNumber): void {
+  /** Activities that were born claimed, and those that are done, put aside or dropped. */
+  function noteErrands({ activities, finished, aside, drop, number: before }: Commit, number: InstanceNumber): void {
     for (const key of finished) errands.remove(key);
+    if (aside !== undefined) errands.remove(aside.key);
     if (typeof drop === "object") errands.removeAll(before, drop.generation);
     else if (drop !== undefined) errands.removeAll(before);
     for (const row of activities) if (row.claimed) errands.add({ ...row, number: row.number === 0 ? number : row.number }, row.epoch);
@@ -554,7 +392,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   /** What the watchers of this process are told of a commit, beside what the database said of its group. */
   function hint({ record, activities, keep }: Commit, { at, number, claims }: Extract<CommitResult, { ok: true }>): void {
     const names = activities.flatMap(({ claimed, name }) => (claimed ? [] : [`#${name}`]));
-    const isForUs = isWanted(names, wish, owner);
+    const isForUs = isWanted(names, wish, owner.number);
     const ended = record !== undefined && isTerminal(record.status) ? [record.id] : [];
     let dueAt = keep ? leases.dueAt(number) : Number.POSITIVE_INFINITY;
     for (const child of claims) dueAt = Math.min(dueAt, leases.dueAt(child.number));
@@ -566,9 +404,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   }
 
   const updating: UpdateParts = {
-    read: async (id) => [await reads.read(id), readingAtLeast()],
+    read: async (id) => [await reads.read(id), owner.readingAtLeast()],
     commit: commitOne,
-    readingAtLeast: () => told.atLeast() && readingAtLeast(),
+    readingAtLeast: () => owner.toldAtLeast() && owner.readingAtLeast(),
   };
 
   // ---------------------------------------------------------------------------------------------------- claims
@@ -590,10 +428,12 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   async function claimNow(want: ClaimRequest): Promise<Claims> {
     wish = want;
     const askedAt = leases.mark();
-    const due = leases.dueBy(readingAtLeast()).map((lease) => ({ lease, number: lease.number, epoch: lease.epoch, handed: lease.handed }));
+    const due = leases
+      .dueBy(owner.readingAtLeast())
+      .map((lease) => ({ lease, number: lease.number, epoch: lease.epoch, handed: lease.handed }));
     const handed = new Columns(2);
     for (const { number, handed: messages } of due) for (const sequence of messages.values()) handed.push(number, sequence);
-    const answer = await call<ClaimAnswer>("claim_1", [
+    const answer = await owner.call<ClaimAnswer>("claim_1", [
       due.length === 0 ? null : arrayOf(due.map(({ number }) => number)),
       ...handed.arrays(),
       want.instances,
@@ -624,7 +464,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     notices?.room(roomLeft(want, { instances }));
     const next = Math.min(answer.next ?? Number.POSITIVE_INFINITY, leases.nextDueAt());
     return {
-      at: told.latest,
+      at: owner.latest,
       instances,
       activities,
       ...given({ nextDueAt: next === Number.POSITIVE_INFINITY ? undefined : next, damaged: damaged.length === 0 ? undefined : damaged }),
@@ -668,9 +508,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
         instances.push(lease.number, lease.epoch);
       }
     }
-    const answer = await call<ReleaseAnswer>("release_1", [afterMs, ...instances.arrays(), ...activities.arrays()]);
+    const answer = await owner.call<ReleaseAnswer>("release_1", [afterMs, ...instances.arrays(), ...activities.arrays()]);
     const names = [...(answer.ready ?? []), ...(answer.activities ?? []).map((name) => `#${name}`)];
-    const ready = isWanted(afterMs <= 0 ? names : (answer.ready ?? []), wish, owner);
+    const ready = isWanted(afterMs <= 0 ? names : (answer.ready ?? []), wish, owner.number);
     notices?.tell({ ready: names });
     if (ready || answer.next !== null) tell({ ready, ended: [], ...given({ dueAt: answer.next ?? undefined }) });
   }
@@ -680,15 +520,15 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   const reads = new ReadLine(readAll);
 
   async function readAll(ids: readonly InstanceId[]): Promise<readonly (StoredInstance | undefined)[]> {
-    const [row] = await prepared("read_1", [hub, now(), arrayOf(ids)]);
+    const [row] = await calls.prepared("read_1", [owner.hub, owner.now(), arrayOf(ids)]);
     const answer = row?.["r"] as { readonly at: number; readonly rows: readonly (Row | null)[] | null };
-    told.note(answer.at);
+    owner.note(answer.at);
     return (answer.rows ?? []).map((one) => (one === null ? undefined : readStoredRow(one)));
   }
 
   async function query(filter: InstanceFilter, request: PageRequest): Promise<Page<StoredInstance>> {
     const size = pageSize(request);
-    const rows = await askForPage(ask, hub, filter, numberOfCursor(request.cursor), size + 1);
+    const rows = await askForPage(calls.ask, owner.hub, filter, numberOfCursor(request.cursor), size + 1);
     const items: StoredInstance[] = [];
     const damaged: string[] = [];
     for (const row of rows.slice(0, size)) {
@@ -704,21 +544,21 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
   }
 
   async function sizes(): Promise<HubSizes> {
-    return withConnection({ pool: opened().pool, connectionString }, (connection) => sizesOf(connection, schema, hub));
+    return withConnection({ pool: opened().pool, connectionString }, (connection) => sizesOf(connection, schema, owner.hub));
   }
 
   const store: Store = {
     claim,
     commit: (batch) => Promise.all(batch.map((commit) => commitOne(commit))),
-    renew,
+    renew: owner.renew,
     release,
     update: (id, decide, expects) => updateByDecision(updating, id, decide, expects),
     read: (id) => reads.read(id),
     readAll,
-    history: (id, from) => readHistory(ask, hub, id, from),
+    history: (id, from) => readHistory(calls.ask, owner.hub, id, from),
     query,
-    finished: (request) => readFinished(ask, hub, request, now()),
-    outstanding: (id) => readOutstanding(ask, hub, id, now()),
+    finished: (request) => readFinished(calls.ask, owner.hub, request, owner.now()),
+    outstanding: (id) => readOutstanding(calls.ask, owner.hub, id, owner.now()),
     watch(onChange) {
       watchers.add(onChange);
       return () => void watchers.delete(onChange);
@@ -727,7 +567,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     open: () => (opening ??= open()),
     close: () => (closing ??= close()),
     shared: true,
-    entered: (id) => renewer?.entered(id),
+    entered: owner.entered,
   };
   return readOnly ? onlyReading(store, `The task hub ${JSON.stringify(hubName)} of PostgreSQL`) : store;
 }

@@ -288,7 +288,7 @@ begin
       v_left := v_left - coalesce(array_length(v_taken, 1), 0);
     end loop;
     select least(v_next, min(f.visible_at)) into v_next from unnest(v_names) n(name) cross join lateral (
-      select t.visible_at from "ostinato".activities t where t.hub = p_hub and t.name = n.name and t.owner is null and t.visible_at > v_at order by t.visible_at limit 1) f;
+      select t.visible_at from "ostinato".activities t where t.hub = p_hub and t.name = n.name and t.owner is null and t.visible_at > v_at and t.visible_at < 253402300799999 order by t.visible_at limit 1) f;
   end if;
   return json_build_object('at', v_at, 'held', v_held, 'free', v_free, 'activities', v_activities, 'next', v_next);
 end $function$;
@@ -308,7 +308,7 @@ declare
   v_taken bigint[]; v_kept bigint[]; v_free bigint[]; v_some bigint[]; v_dropped bigint[]; v_ended text[];
   v_numbers bigint[]; v_made bigint[]; v_born bigint[]; v_place int; v_i int; v_number bigint; v_to bigint[];
   v_m_number bigint[]; v_m_due bigint[]; v_m_sequence bigint[]; v_m_lane smallint[]; v_undelivered json; v_news bigint[];
-  v_names text[]; v_next bigint; v_look bigint[]; v_arrived json; v_born_rows json;
+  v_names text[]; v_offered text[]; v_next bigint; v_look bigint[]; v_arrived json; v_born_rows json;
 begin
   perform pg_advisory_xact_lock_shared(797139664, p_owner::int);
   select h.closed, not o.gone and o.timeline = "ostinato".timeline_1() into v_closed, v_alive from "ostinato".hubs h left join "ostinato".owners o on o.hub = h.hub and o.owner = p_owner where h.hub = p_hub;
@@ -369,6 +369,20 @@ begin
     if v_i < (select count(*) from unnest(d_c, d_epoch, d_finish) u(c, epoch, finish) where u.epoch >= 0 and u.finish = 1 and (v_clean or u.c <> all(v_more))) then
       raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
     end if;
+  end if;
+  if exists (select 1 from unnest(d_finish) u(finish) where u.finish < 0 or u.finish > 1) then
+    -- What was put aside is to be had at the end of time.
+    update "ostinato".activities a set owner = null, visible_at = 253402300799999, delivery = -1 - u.finish
+      from unnest(d_c, d_number, d_generation, d_task, d_epoch, d_finish) u(c, number, generation, task, epoch, finish)
+      where a.number = u.number and a.generation = u.generation and a.task_id = u.task and u.finish < 0 and a.epoch = u.epoch and (v_clean or u.c <> all(v_more));
+    get diagnostics v_i = row_count;
+    if v_i < (select count(*) from unnest(d_c, d_finish) u(c, finish) where u.finish < 0 and (v_clean or u.c <> all(v_more))) then
+      raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
+    end if;
+    with offered as (
+      update "ostinato".activities a set visible_at = v_at from unnest(d_c, d_number, d_finish) u(c, number, finish)
+      where a.number = u.number and u.finish = 2 and a.owner is null and a.visible_at = 253402300799999 and (v_clean or u.c <> all(v_more)) returning a.name)
+    select array_agg(distinct '#' || o.name) into v_offered from offered o;
   end if;
   if k_c is not null then
     delete from "ostinato".messages m using unnest(k_c, k_number, k_id) u(c, number, id)
@@ -532,7 +546,7 @@ begin
     v_born_rows := json_build_array(v_born_rows, "ostinato".hand_out_1(v_at, v_born, null, null, null));
   end if;
   return json_build_object('at', v_at, 'fenced', v_bad, 'exists', v_exists, 'made', v_made, 'undelivered', v_undelivered, 'arrived', v_arrived, 'born', v_born_rows,
-    'ready', v_names, 'next', v_next, 'news', v_news, 'ended', v_ended);
+    'ready', v_names || v_offered, 'next', v_next, 'news', v_news, 'ended', v_ended);
 end $function$;
 
 CREATE OR REPLACE FUNCTION ostinato.hand_out_1(p_at bigint, p_numbers bigint[], p_from bigint[], p_handed_numbers bigint[], p_handed bigint[])

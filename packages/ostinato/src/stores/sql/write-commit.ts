@@ -26,6 +26,8 @@ export const DROP_EVERYTHING = 256;
 export const PAYLOADS = 512;
 /** With DROP_EVERYTHING: refused while any message lies there. */
 export const IF_IDLE = 1_024;
+export const ASIDE = 2_048;
+export const OFFERS_ASIDE = 4_096;
 
 /** Kinds of fences. */
 export const ABSENT = 0;
@@ -39,14 +41,14 @@ export const CREATES_CLAIMED = 2;
 
 /**
  * Appends a commit:
- * number, flags, fences, finished, consumed, cancelled, [dropped execution], [record], [payloads], [history], activities, messages.
+ * number, flags, fences, finished, consumed, cancelled, [dropped execution], [record], [payloads], [history], activities, [aside], messages.
  * Lists begin with their length. The fence of an activity that is finished stands with it: (number, generation, task, epoch or -1).
  *
  * @param known the record that the instance's row is known to hold at the fenced epoch.
  * @param readTurn the turn of the record that the commit was decided on, when somebody else may have committed one since.
  */
 export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to: Column[], readTurn?: number): void {
-  const { record, drop, history, payloads, fences } = commit;
+  const { record, drop, history, payloads, fences, aside, offersAside } = commit;
   const first = fences[0];
   const dropsAll = drop === "everything" || drop === "if-idle";
   const isNew = record !== undefined && (commit.number === 0 || dropsAll);
@@ -65,7 +67,9 @@ export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to
       (record === undefined ? 0 : isNew ? RECORD_NEW : hot ? RECORD_HOT : RECORD_FULL) |
       (history === undefined ? 0 : history.mode === "replace" ? HISTORY | REPLACE : HISTORY) |
       (drop === undefined ? 0 : !dropsAll ? DROP_EXECUTION : drop === "if-idle" ? DROP_EVERYTHING | IF_IDLE : DROP_EVERYTHING) |
-      (payloads === undefined ? 0 : PAYLOADS),
+      (payloads === undefined ? 0 : PAYLOADS) |
+      (aside === undefined ? 0 : ASIDE) |
+      (offersAside === true ? OFFERS_ASIDE : 0),
   );
   pushFences(commit, to, readTurn);
   to.push(commit.consumed.length, ...commit.consumed);
@@ -87,6 +91,7 @@ export function pushCommit(commit: Commit, known: InstanceRecord | undefined, to
   }
   to.push(commit.activities.length);
   for (const row of commit.activities) pushActivity(row, to);
+  if (aside !== undefined) to.push(aside.key.number, aside.key.generation, aside.key.taskId, aside.delivery);
   to.push(commit.messages.length);
   for (const message of commit.messages) {
     const { creates } = message;

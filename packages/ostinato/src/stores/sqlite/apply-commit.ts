@@ -10,6 +10,7 @@ import type { Column } from "../sql/rows.ts";
 import type { ColumnReader } from "../sql/read-rows.ts";
 import {
   ABSENT,
+  ASIDE,
   CREATES_CLAIMED,
   CREATES_NOTHING,
   DROP_EVERYTHING,
@@ -19,6 +20,7 @@ import {
   INSTANCE,
   KEEP,
   LEASES,
+  OFFERS_ASIDE,
   PAYLOADS,
   RECORD_FULL,
   RECORD_HOT,
@@ -143,6 +145,11 @@ export function applyCommit(session: Session, me: OwnerOfLeases, from: ColumnRea
     sql.appendHistory.run(number, turn, first, count, format, body);
   }
   for (let activities = from.number(); activities > 0; activities--) schedule(session, me, number, from);
+  if (flags & ASIDE) {
+    const [key, delivery] = [take(from, 3), from.number()];
+    sql.putAside.run(delivery, ...key);
+  }
+  if (flags & OFFERS_ASIDE && sql.offerAside.run(at, number).changes !== 0) session.tellDue(at);
 
   // ---- what is told to others
   // Most commits tell nobody anything: each of these is made when it is first needed.

@@ -3,6 +3,7 @@
 // Always:  rows come back as arrays, in the order of the columns named here.
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { LATEST_INSTANT } from "../../contract/instant.ts";
 import { COLD_COLUMNS, FIXED_COLUMNS, HOT_COLUMNS, RECORD_COLUMNS } from "../sql/rows.ts";
 
 const RECORD = RECORD_COLUMNS.join(", ");
@@ -69,6 +70,8 @@ export interface Statements {
   readonly nextUnclaimedName: StatementSync;
   readonly claimActivity: StatementSync;
   readonly releaseActivity: StatementSync;
+  readonly putAside: StatementSync;
+  readonly offerAside: StatementSync;
   readonly releaseActivitiesOf: StatementSync;
   readonly releaseActivities: StatementSync;
   readonly stranded: StatementSync;
@@ -149,7 +152,8 @@ export function prepare(db: DatabaseSync): Statements {
       "select visible_at, number, generation, task_id from activities where hub = ? and name = ? and owner is null and visible_at <= ? order by visible_at limit ?",
     ),
     nextUnclaimedOf: sql(
-      "select visible_at from activities where hub = ? and name = ? and owner is null and visible_at > ? order by visible_at limit 1",
+      `select visible_at from activities where hub = ? and name = ? and owner is null and visible_at > ? and visible_at < ${LATEST_INSTANT}
+        order by visible_at limit 1`,
     ),
     nextUnclaimedName: sql("select min(name) from activities where hub = ? and name > ? and owner is null"),
     claimActivity: sql(
@@ -160,6 +164,9 @@ export function prepare(db: DatabaseSync): Statements {
     releaseActivity: sql(
       `update activities set owner = null, visible_at = ?, delivery = delivery - ? where ${ACTIVITY_KEY} and epoch = ? and owner = ?`,
     ),
+    // What was put aside is to be had at the end of time.
+    putAside: sql(`update activities set owner = null, visible_at = ${LATEST_INSTANT}, delivery = ? where ${ACTIVITY_KEY}`),
+    offerAside: sql(`update activities set visible_at = ? where number = ? and owner is null and visible_at = ${LATEST_INSTANT}`),
     releaseActivitiesOf: sql("update activities set owner = null, visible_at = ? where owner = ?"),
     releaseActivities: sql("update activities set owner = null, visible_at = ? where owner is not null"),
     stranded: sql("select distinct number from messages where number not in (select number from ready)"),
