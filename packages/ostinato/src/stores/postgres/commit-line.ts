@@ -48,7 +48,7 @@ const MOST_GROUPS = 2;
 /** So many commits have to wait before a second group sets out beside the first. */
 const WORTH_A_GROUP = 32;
 /** So many are told what became of their commits in one turn of the event loop. */
-const TOLD_AT_ONCE = 25;
+const TOLD_AT_ONCE = 50;
 
 /** The line of one owner. */
 export class CommitLine {
