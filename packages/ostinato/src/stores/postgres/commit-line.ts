@@ -47,8 +47,6 @@ const GROUP = 1_000;
 const MOST_GROUPS = 2;
 /** So many commits have to wait before a second group sets out beside the first. */
 const WORTH_A_GROUP = 32;
-/** So many are told what became of their commits in one turn of the event loop. */
-const TOLD_AT_ONCE = 50;
 
 /** The line of one owner. */
 export class CommitLine {
@@ -138,7 +136,7 @@ export class CommitLine {
       return;
     }
     this.#parts.heard(answer);
-    await this.#tell(answer, group, sendings);
+    this.#tell(answer, group, sendings);
   }
 
   async #oneByOne(sendings: readonly Sending[]): Promise<void> {
@@ -149,14 +147,12 @@ export class CommitLine {
     }
   }
 
-  async #tell(whole: CommitAnswer, group: CommitGroup, sendings: readonly Sending[]): Promise<void> {
+  #tell(whole: CommitAnswer, group: CommitGroup, sendings: readonly Sending[]): void {
     const answer = groupAnswerOf(whole);
     const refused = new Map<number, "fenced" | "exists">();
     for (const place of whole.exists ?? []) refused.set(place, "exists");
     for (const place of whole.fenced ?? []) refused.set(place, "fenced");
     for (const [i, sending] of sendings.entries()) {
-      // Whoever is told goes on at once, most of them with a turn: the rest of the process has its turn in between.
-      if (i > 0 && i % TOLD_AT_ONCE === 0) await new Promise(setImmediate);
       const why = refused.get(i + 1);
       sending.settle(why === undefined ? { kind: "written", answer, place: i + 1, group } : { kind: why });
     }

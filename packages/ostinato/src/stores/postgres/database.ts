@@ -5,6 +5,7 @@
 //          Values cross as parameters only; names are checked and quoted before they come here.
 
 import { HubClosedError, StoreUnavailableError, UnsupportedError } from "../../contract/errors.ts";
+import { HUB_IS_CLOSED, STEP_IS_REFUSED } from "./functions.ts";
 
 /** A row as an object. */
 export type PostgresRow = Readonly<Record<string, unknown>>;
@@ -56,9 +57,6 @@ export function isConnectionLost(error: unknown): boolean {
   );
 }
 
-/** How our own functions refuse to work on a hub that is closed: their message says why. */
-const HUB_IS_CLOSED = "OST02";
-const STEP_IS_REFUSED = "OST03";
 const UNIQUE_VIOLATION = "23505";
 
 /** What a group of steps was sent back with: nothing of it is written, and the longer call says why. */

@@ -13,6 +13,11 @@
 import { LATEST_INSTANT } from "../../contract/instant.ts";
 import { HOT_COLUMNS, RECORD_COLUMNS, TURNING_COLUMNS } from "../sql/rows.ts";
 
+/** How the functions refuse to work on a hub that is closed: the message says why. */
+export const HUB_IS_CLOSED = "OST02";
+/** How `step_1` sends back what is refused: nothing of it is written, and `commit_1` says why. */
+export const STEP_IS_REFUSED = "OST03";
+
 const SETTINGS =
   "set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_material = off set jit = off set plan_cache_mode = force_generic_plan";
 
@@ -42,7 +47,7 @@ const firstOfLane = (lane: number): string =>
 const ENTRY = `
   perform pg_advisory_xact_lock_shared({lock}, p_owner::int);
   select h.closed, not o.gone and o.timeline = {schema}.timeline_1() into v_closed, v_alive from {schema}.hubs h left join {schema}.owners o on o.hub = h.hub and o.owner = p_owner where h.hub = p_hub;
-  if v_closed is not null then raise exception '%', v_closed using errcode = 'OST02'; end if;
+  if v_closed is not null then raise exception '%', v_closed using errcode = '${HUB_IS_CLOSED}'; end if;
   if v_alive is not true then return '{"gone":true}'; end if;`;
 /** An activity under a key that is there takes its place. */
 const TAKES_THE_PLACE = `on conflict (number, generation, task_id) do update set name = excluded.name, execution_id = excluded.execution_id, version = excluded.version,
@@ -117,15 +122,16 @@ end $$;`;
 
 /**
  * A group of commits; \`c\` is the place of a commit in the group. A number below zero is the place of an instance among the new ones.
- * f instance fences, b absent ids, d activities that are fenced, done, put aside or offered again (finish 0, 1, -1 - delivery, 2), k consumed, x cancelled, e executions dropped, g addresses dropped,
- * h hot columns, l leases alone, r records, n new instances (how: 0 its own, 1 made by a message, 2 made and leased), p payloads, y history, a activities,
+ * f instance fences, b absent ids, d activities that are fenced, done, or put aside as if handed out so often, q whose asides are offered again, k consumed, x cancelled, e executions dropped, g addresses dropped,
+ * h hot and turning columns, l leases alone, r records, n new instances (how: 0 its own, 1 made by a message, 2 made and leased), p payloads, y history, a activities,
  * m messages, o what was handed out of the instances that are kept.
  */
 const COMMIT = `
 create function {schema}.commit_1(p_owner bigint, p_hub int, p_at bigint,
   f_c int[], f_number bigint[], f_epoch bigint[], f_turn bigint[],
   b_c int[], b_id text[],
-  d_c int[], d_number bigint[], d_generation bigint[], d_task bigint[], d_epoch bigint[], d_finish int[],
+  d_c int[], d_number bigint[], d_generation bigint[], d_task bigint[], d_epoch bigint[], d_finish int[], d_aside int[],
+  q_c int[], q_number bigint[],
   k_c int[], k_number bigint[], k_id text[],
   x_c int[], x_number bigint[], x_id text[],
   e_c int[], e_number bigint[], e_execution text[], e_generation bigint[],
@@ -202,18 +208,20 @@ begin${ENTRY}
       raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
     end if;
   end if;
-  if exists (select 1 from unnest(d_finish) u(finish) where u.finish < 0 or u.finish > 1) then
-    -- What was put aside is to be had at the end of time.
-    update {schema}.activities a set owner = null, visible_at = ${LATEST_INSTANT}, delivery = -1 - u.finish
-      from unnest(d_c, d_number, d_generation, d_task, d_epoch, d_finish) u(c, number, generation, task, epoch, finish)
-      where a.number = u.number and a.generation = u.generation and a.task_id = u.task and u.finish < 0 and a.epoch = u.epoch and (v_clean or u.c <> all(v_more));
+  if d_aside is not null then
+    -- What is put aside is to be had at the end of time.
+    update {schema}.activities a set owner = null, visible_at = ${LATEST_INSTANT}, delivery = u.aside
+      from unnest(d_c, d_number, d_generation, d_task, d_epoch, d_aside) u(c, number, generation, task, epoch, aside)
+      where a.number = u.number and a.generation = u.generation and a.task_id = u.task and u.aside is not null and a.epoch = u.epoch and (v_clean or u.c <> all(v_more));
     get diagnostics v_i = row_count;
-    if v_i < (select count(*) from unnest(d_c, d_finish) u(c, finish) where u.finish < 0 and (v_clean or u.c <> all(v_more))) then
+    if v_i < (select count(*) from unnest(d_c, d_aside) u(c, aside) where u.aside is not null and (v_clean or u.c <> all(v_more))) then
       raise exception 'an activity has just been claimed by somebody else' using errcode = '40001';
     end if;
+  end if;
+  if q_c is not null then
     with offered as (
-      update {schema}.activities a set visible_at = v_at from unnest(d_c, d_number, d_finish) u(c, number, finish)
-      where a.number = u.number and u.finish = 2 and a.owner is null and a.visible_at = ${LATEST_INSTANT} and (v_clean or u.c <> all(v_more)) returning a.name)
+      update {schema}.activities a set visible_at = v_at from unnest(q_c, q_number) u(c, number)
+      where a.number = u.number and a.owner is null and a.visible_at = ${LATEST_INSTANT} and (v_clean or u.c <> all(v_more)) returning a.name)
     select array_agg(distinct '#' || o.name) into v_offered from offered o;
   end if;
   if k_c is not null then
@@ -413,7 +421,7 @@ begin
       from unnest(f_number) with ordinality u(number, n)
       where i.number = u.number and i.epoch = f_epoch[u.n] and (f_turn[u.n] is null or i.turn = f_turn[u.n]) and i.owner is not distinct from p_owner;
     get diagnostics v_count = row_count;
-    if v_count < array_length(f_number, 1) then raise exception 'a turn is refused' using errcode = 'OST03'; end if;
+    if v_count < array_length(f_number, 1) then raise exception 'a turn is refused' using errcode = '${STEP_IS_REFUSED}'; end if;
     insert into {schema}.history(number, turn, first, count, format, body)
       select u.number, h_turn[u.n], y_first[u.n], y_count[u.n], p_format, y_body[u.n] from unnest(f_number) with ordinality u(number, n);
   end if;
@@ -421,13 +429,13 @@ begin
   if k_number is not null then
     delete from {schema}.messages m using unnest(k_number) with ordinality u(number, n) where m.number = u.number and m.id = k_id[u.n] and m.due_at <= v_at;
     get diagnostics v_count = row_count;
-    if v_count < array_length(k_number, 1) then raise exception 'a message is not there' using errcode = 'OST03'; end if;
+    if v_count < array_length(k_number, 1) then raise exception 'a message is not there' using errcode = '${STEP_IS_REFUSED}'; end if;
   end if;
   if d_number is not null then
     delete from {schema}.activities a using unnest(d_number) with ordinality u(number, n)
       where a.number = u.number and a.generation = d_generation[u.n] and a.task_id = d_task[u.n] and a.epoch = d_epoch[u.n];
     get diagnostics v_count = row_count;
-    if v_count < array_length(d_number, 1) then raise exception 'an activity was claimed by somebody else' using errcode = 'OST03'; end if;
+    if v_count < array_length(d_number, 1) then raise exception 'an activity was claimed by somebody else' using errcode = '${STEP_IS_REFUSED}'; end if;
   end if;
   if e_number is not null then
     delete from {schema}.messages m using unnest(e_number) with ordinality u(number, n) where m.number = u.number and m.execution = e_execution[u.n];

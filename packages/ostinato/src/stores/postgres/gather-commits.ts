@@ -43,11 +43,6 @@ export interface Beside {
 const OWN = 0;
 const MADE = 1;
 const LEASED = 2;
-/** What becomes of an activity; one that is put aside has -1 less the number of its deliveries. The last is about all that an instance has aside. */
-const FENCED = 0;
-const DONE = 1;
-const OFFERS_ASIDE = 2;
-
 /** Commits that are written by one call. */
 export class CommitGroup {
   readonly commits: Commit[] = [];
@@ -57,7 +52,8 @@ export class CommitGroup {
   readonly leasedPlaces = new Map<number, number[]>();
   readonly #fences = new Columns(4);
   readonly #absent = new Columns(2);
-  readonly #activities = new Columns(6);
+  readonly #activities = new Columns(7);
+  readonly #offered = new Columns(2);
   readonly #consumed = new Columns(3);
   readonly #cancelled = new Columns(3);
   readonly #executions = new Columns(4);
@@ -103,6 +99,7 @@ export class CommitGroup {
         this.#fences,
         this.#absent,
         this.#activities,
+        this.#offered,
         this.#consumed,
         this.#cancelled,
         this.#executions,
@@ -200,13 +197,13 @@ export class CommitGroup {
     const starts = this.#new.length;
     if (turns + starts !== this.commits.length || this.#fences.size !== turns || this.#history.size !== turns) return false;
     if (this.#absent.size !== starts || this.ownPlaces.size !== starts) return false;
-    if (this.#records.length > 0 || [this.#cancelled, this.#gone, this.#leases].some((rows) => rows.size > 0)) return false;
+    if (this.#records.length > 0 || [this.#cancelled, this.#gone, this.#leases, this.#offered].some((rows) => rows.size > 0)) return false;
     if (this.#history.list(1).some((number) => Number(number) < 0) || this.#history.list(7).some((replace) => replace !== 0)) return false;
     if (this.#messages.list(1).some((number) => number === null || Number(number) > 0)) return false;
     if (this.#payloads.list(3).some((value) => value === null)) return false;
     // What is ready of an instance that is held back, or has ended, is told by place_1.
     if (this.#ready.size > 0 && this.#new.some(({ held, status }) => held !== 0 || status >= FIRST_TERMINAL)) return false;
-    if (this.#activities.list(5).some((finish) => finish !== DONE) || this.#activities.list(4).some((epoch) => Number(epoch) < 0))
+    if (this.#activities.list(5).some((finish) => finish !== 1) || this.#activities.list(4).some((epoch) => Number(epoch) < 0))
       return false;
     // An activity under a key that is there takes its place: in the longer call.
     const done = new Set<string>();
@@ -334,11 +331,11 @@ export class CommitGroup {
         const text = keyText(fence.key);
         fenced.add(text);
         const isAside = aside !== undefined && text === keyText(aside.key);
-        this.#activities.push(c, number, generation, taskId, fence.epoch, isAside ? -1 - aside.delivery : done.has(text) ? DONE : FENCED);
+        this.#activities.push(c, number, generation, taskId, fence.epoch, done.has(text) ? 1 : 0, isAside ? aside.delivery : null);
       }
     }
-    for (const key of finished) if (!fenced.has(keyText(key))) this.#activities.push(c, key.number, key.generation, key.taskId, -1, DONE);
-    if (offersAside === true) this.#activities.push(c, number, 0, 0, -1, OFFERS_ASIDE);
+    for (const key of finished) if (!fenced.has(keyText(key))) this.#activities.push(c, key.number, key.generation, key.taskId, -1, 1);
+    if (offersAside === true) this.#offered.push(c, number);
   }
 
   /** As place_1 has it: under its name, and for the engine of anybody where that can go on with it. */

@@ -23,24 +23,21 @@ export const FIRST_TERMINAL = 3;
 export const FIXED_COLUMNS = ["id", "kind", "name", "created_at", "parent_id"] as const;
 /** Columns that every turn writes; none of them is in an index. */
 export const HOT_COLUMNS = ["epoch", "turn", "history_length", "updated_at", "last_turn_at", "attempts"] as const;
-/** Cold columns that the first turn changes, the last one, and one that begins or ends to wait for an event. */
+/** Columns that the first turn changes, the last one, and one that begins or ends to wait for an event. */
 export const TURNING_COLUMNS = ["status", "started_at", "completed_at", "awaited_events"] as const;
 /** Columns that few turns change. */
 export const COLD_COLUMNS = [
-  "status",
+  ...TURNING_COLUMNS,
   "version",
   "execution_id",
   "lineage",
   "scheduled_at",
-  "started_at",
-  "completed_at",
   "tags",
   "trace_context",
   "generation",
   "held",
   "not_before",
   "stall",
-  "awaited_events",
   "sections",
   "locked_by",
   "dropped",
@@ -75,21 +72,18 @@ export function pushTurning({ status, startedAt, completedAt, awaitedEvents }: I
 
 export function pushCold(record: InstanceRecord, to: Column[]): void {
   const { parent } = record;
+  pushTurning(record, to);
   to.push(
-    STATUSES.indexOf(record.status),
     record.version ?? null,
     record.executionId,
     record.lineage,
     record.scheduledAt ?? null,
-    record.startedAt ?? null,
-    record.completedAt ?? null,
     record.tags === undefined ? null : JSON.stringify(record.tags),
     record.traceContext ?? null,
     record.generation,
     record.held ? 1 : 0,
     record.notBefore ?? null,
     record.stall === undefined ? null : JSON.stringify(record.stall),
-    record.awaitedEvents === undefined ? null : JSON.stringify(record.awaitedEvents),
     record.sections === undefined ? null : JSON.stringify(record.sections),
     record.lockedBy === undefined ? null : JSON.stringify(record.lockedBy),
     record.dropped,
